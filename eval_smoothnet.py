@@ -1,0 +1,16 @@
+#!/usr/bin/env python
+"""Score a network beside filters: python eval_smoothnet.py --cfg C --checkpoint P --tradition all"""
+
+from lib import config, errors
+
+
+def main():
+    request = config.Request("eval")
+    from lib.core import evaluator, run  # after --help and bad flags, which need no torch
+
+    run.start_messages()
+    evaluator.evaluate(request)
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,326 @@
+"""The one configuration schema, its defaults, and how YAML and the command line land in it.
+
+Order of precedence, lowest first: the defaults below, the YAML of `--cfg`, what a checkpoint stores about
+itself (eval, visualise), explicit flags, trailing `KEY VALUE` pairs. This module imports neither torch nor
+numpy, so that `--help` answers at once.
+"""
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+import yaml
+from yacs.config import CfgNode
+
+from lib.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def defaults():
+    """The whole schema as a CfgNode, every key at its default."""
+    cfg = CfgNode()
+    cfg.DEVICE = "cuda"  # falls back to the CPU, said once, where there is none
+    cfg.SEED_VALUE = 4321
+    cfg.LOGDIR = ""  # a run's folder, written by the trainer
+    cfg.EXP_NAME = "default"
+    cfg.DEBUG = False  # train on 8 batches an epoch, for a quick look that everything runs
+    cfg.OUTPUT_DIR = "results"
+    cfg.DATASET_NAME = ""
+    cfg.ESTIMATOR = ""
+    cfg.BODY_REPRESENTATION = ""
+    cfg.SMPL_MODEL_DIR = "data/smpl/"
+
+    cfg.CUDNN = CfgNode()
+    cfg.CUDNN.BENCHMARK = True
+    cfg.CUDNN.DETERMINISTIC = False
+    cfg.CUDNN.ENABLED = True
+
+    cfg.DATASET = CfgNode(new_allowed=True)  # any ROOT_<DATASET>_<ESTIMATOR>_3D is a known key
+    cfg.DATASET.BASE_DIR = "data/poses"
+    cfg.DATASET.JOINT_ORDER = "stored"  # stored | aist14 (mupots and mpiinf3dhp as published models expect them)
+    cfg.DATASET.MULTI_VIEW = False  # group an unknown dataset's sequences into recordings of several cameras
+    cfg.DATASET.FPS = 0.0  # frames a second of the data; 0: not known
+
+    cfg.MODEL = CfgNode()
+    cfg.MODEL.NAME = "synsp"  # synsp | smoothnet
+    cfg.MODEL.SLIDE_WINDOW_SIZE = 8
+    cfg.MODEL.d_word_vec = 128
+    cfg.MODEL.d_model = 128
+    cfg.MODEL.d_inner = 128
+    cfg.MODEL.n_layers = 4
+    cfg.MODEL.n_head = 4
+    cfg.MODEL.d_k = 64
+    cfg.MODEL.d_v = 64
+    cfg.MODEL.persons = 1  # published key; a sequence is one person here
+    cfg.MODEL.HIDDEN_SIZE = 512  # SmoothNet
+    cfg.MODEL.RES_HIDDEN_SIZE = 256
+    cfg.MODEL.NUM_BLOCK = 3
+    cfg.MODEL.DROPOUT = -1.0  # -1: each network's own, 0.2 for SynSP, 0.5 for SmoothNet
+    # 0: SPEC 5, each head predicts the pose. K > 0: each head predicts a correction to the window's first
+    # K DCT components (2: mean and slope).
+    cfg.MODEL.RESIDUAL_COMPONENTS = 0
+    cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
+
+    cfg.TRAIN = CfgNode()
+    cfg.TRAIN.BATCH_SIZE = 1024
+    cfg.TRAIN.WORKERS_NUM = 0  # published key; windows are indices into one resident tensor, no workers needed
+    cfg.TRAIN.EPOCH = 70
+    cfg.TRAIN.LR = 0.001
+    cfg.TRAIN.LRDECAY = 0.95
+    cfg.TRAIN.RESUME = ""  # a checkpoint's path, or `auto`: the newest run of this EXP_NAME
+    cfg.TRAIN.INIT = ""  # a checkpoint whose weights training starts from
+    cfg.TRAIN.VALIDATE = True
+    cfg.TRAIN.VAL_SHARE = 0.05  # of the training sequences, where there is no validate split
+    cfg.TRAIN.USE_6D_SMPL = True
+    cfg.TRAIN.noise_std = 0.0  # mm, of the `noise` estimators
+    cfg.TRAIN.noise_type = "simulated"  # simulated (what a real estimator does) | uniform | gaussian
+    cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest
+    cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR x LRDECAY each epoch) | onecycle (peak LR)
+    cfg.TRAIN.CLIP_GRADIENT = 0.0  # largest gradient norm; 0: not clipped
+    cfg.TRAIN.WINDOW_STRIDE = 1  # every how many frames a training window starts
+    cfg.TRAIN.PRECISION = "float32"  # float32 | bfloat16 (autocast, on CUDA and on CPUs that have it)
+    cfg.TRAIN.EMA = 0.0  # decay of the averaged weights that are validated and saved; 0: none
+    cfg.TRAIN.SAVE_EVERY_MINUTES = 10.0  # also within an epoch
+
+    cfg.TRAIN.AUGMENT = CfgNode()
+    cfg.TRAIN.AUGMENT.YAW = 0.0  # degrees: turn about the vertical, uniform in +- YAW (3D)
+    cfg.TRAIN.AUGMENT.MIRROR = False  # left and right change places in half of the windows
+    cfg.TRAIN.AUGMENT.SCALE = 0.0  # body size, uniform in 1 +- SCALE (3D, 2D)
+    cfg.TRAIN.AUGMENT.SPEED = 0.0  # motion speed, uniform in 1 +- SPEED
+    cfg.TRAIN.AUGMENT.BONES = 0.0  # each limb's length, uniform in 1 +- BONES (3D)
+
+    cfg.EVALUATE = CfgNode()
+    cfg.EVALUATE.PRETRAINED = ""
+    cfg.EVALUATE.ROOT_RELATIVE = True
+    cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = 1
+    cfg.EVALUATE.WINDOW_WEIGHTS = "mean"  # mean | triangular | quality: how the windows over a frame are averaged
+    cfg.EVALUATE.TRADITION = ""
+    cfg.EVALUATE.BATCH_SIZE = 2048  # windows through the network at once
+    cfg.EVALUATE.TRADITION_SAVGOL = CfgNode(dict(WINDOW_SIZE=31, POLYORDER=2))
+    cfg.EVALUATE.TRADITION_GAUS1D = CfgNode(dict(WINDOW_SIZE=31, SIGMA=3.0, BLOCKWISE=False))
+    cfg.EVALUATE.TRADITION_ONEEURO = CfgNode(dict(MIN_CUTOFF=0.04, BETA=0.7))
+    cfg.EVALUATE.TRADITION_BUTTERWORTH = CfgNode(dict(CUTOFF=0.4, ORDER=2))  # CUTOFF: share of the Nyquist rate
+    cfg.EVALUATE.TRADITION_MEDIAN_GAUSSIAN = CfgNode(dict(WINDOW_SIZE=5, SIGMA=1.5))
+
+    cfg.LOSS = CfgNode(dict(W_ACCEL=1.0, W_POS=1.0))
+    cfg.LOG = CfgNode(dict(NAME=""))
+    cfg.VIS = CfgNode(dict(START=0, END=1000, INPUT_VIDEO_NUMBER="", OUTPUT_VIDEO_PATH="results/videos"))
+    return cfg
+
+
+# ------------------------------------------------------------------------------------------ merging
+
+
+def _cast(value, default, key):
+    """`value` (from YAML or the command line) as the type of `default`. Raises UserError when it cannot be."""
+    if isinstance(default, CfgNode):
+        raise UserError(f"{key}: is a group of keys, not a value. Give {key}.<name>")
+    if value is None or (isinstance(value, str) and value in ("None", "null")):
+        if isinstance(default, str):
+            return ""
+        raise UserError(f"{key}: {value} given, but a {type(default).__name__} is needed (default {default})")
+    if isinstance(default, bool):
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if str(value).lower() in words:
+            return words[str(value).lower()]
+    elif isinstance(default, str):
+        return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    elif isinstance(default, (int, float)) and not isinstance(value, bool):
+        try:
+            number = float(value)  # YAML reads 1e-3 as a string
+            if isinstance(default, float):
+                return number
+            if number == int(number):
+                return int(number)
+        except (TypeError, ValueError, OverflowError):
+            pass  # said below, with the key
+    else:
+        return value
+    raise UserError(f"{key}: {value!r} given, but a {type(default).__name__} is needed (default {default})")
+
+
+def _is_root_key(key):
+    return key.startswith("DATASET.ROOT_")
+
+
+def _root_joints(value, key):
+    joints = value if isinstance(value, (list, tuple)) else str(value).strip("[]() ").split(",")
+    try:
+        return [int(joint) for joint in joints]
+    except (TypeError, ValueError):
+        raise UserError(f"{key}: {value!r} given, but a list of joint numbers is needed, such as [2,3]") from None
+
+
+def _set(cfg, key, value):
+    """Set one dotted key. Returns False when the schema has no such key."""
+    *groups, name = key.split(".")
+    node = cfg
+    for group in groups:
+        node = node.get(group) if isinstance(node, CfgNode) else None
+    if not isinstance(node, CfgNode):
+        return False
+    if _is_root_key(key):
+        node[name] = _root_joints(value, key)
+        return True
+    if name not in node:
+        return False
+    node[name] = _cast(value, node[name], key)
+    return True
+
+
+def _flatten(tree, prefix=""):
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _flatten(value, key + ".")
+        else:
+            yield key, value
+
+
+def merge_tree(cfg, tree, source):
+    """Merge nested dicts into `cfg` in place; keys that the schema lacks are named in one warning."""
+    unknown = [key for key, value in _flatten(tree) if not _set(cfg, key, value)]
+    if unknown:
+        log.warning("%s: keys that this version does not know, ignored: %s", source, ", ".join(unknown))
+
+
+def merge_yaml(cfg, path):
+    """Merge a YAML file into `cfg` in place. Raises UserError naming the file and what is wrong in it."""
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"--cfg {path}: not found. The shipped ones lie in configs/") from None
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise UserError(f"--cfg {path}: not readable as YAML ({error})") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"--cfg {path}: holds no keys. Expected YAML such as those in configs/")
+    merge_tree(cfg, tree, path)
+
+
+def merge_overrides(cfg, pairs):
+    """Merge trailing `KEY VALUE` pairs in place; an unknown key or a missing value is a UserError."""
+    pairs = list(pairs)
+    if len(pairs) % 2:
+        raise UserError(f"override {pairs[-1]}: has no value. Overrides come as KEY VALUE pairs at the end of the line")
+    for key, value in zip(pairs[::2], pairs[1::2]):
+        if not _set(cfg, key, value):
+            raise UserError(f"override {key}: no such key. {_nearest(key)}")
+
+
+def _nearest(key):
+    import difflib
+
+    known = [name for name, _ in _flatten(defaults())]
+    close = difflib.get_close_matches(key.upper(), [name.upper() for name in known], n=1)
+    if close:
+        return f"Did you mean {next(name for name in known if name.upper() == close[0])}?"
+    return "lib/config.py lists them all"
+
+
+def as_dict(cfg):
+    """A CfgNode as plain nested dicts, fit for YAML and for a checkpoint."""
+    return {key: as_dict(value) if isinstance(value, CfgNode) else value for key, value in cfg.items()}
+
+
+def dump(cfg):
+    """A CfgNode as YAML text."""
+    return yaml.safe_dump(as_dict(cfg), sort_keys=False)
+
+
+# ------------------------------------------------------------------------------------- command line
+
+# flag -> config key. Every flag but --cfg, --json and --figures lands in the config.
+SHARED_FLAGS = {
+    "dataset_name": ("DATASET_NAME", "dataset, or a comma list: aist,pw3d"),
+    "estimator": ("ESTIMATOR", "pose estimator, or a comma list as long: vibe,spin"),
+    "body_representation": ("BODY_REPRESENTATION", "3D, 2D or smpl, or a comma list as long: 3D,3D"),
+    "slide_window_size": ("MODEL.SLIDE_WINDOW_SIZE", "frames in a window"),
+}
+FLAGS = {
+    "train": {**SHARED_FLAGS, "exp_name": ("EXP_NAME", "name of the run's folder")},
+    "eval": {
+        **SHARED_FLAGS,
+        "exp_name": ("EXP_NAME", "name of the run's folder"),
+        "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar), or a comma list to compare"),
+        "tradition": ("EVALUATE.TRADITION", "filters to compare with: savgol, oneeuro, gaus1d, butterworth, "
+                                            "median+gaussian, a comma list, or `all`"),
+    },
+    "visualize": {
+        **SHARED_FLAGS,
+        "exp_name": ("EXP_NAME", "name of the run's folder"),
+        "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar)"),
+        "tradition": ("EVALUATE.TRADITION", "a filter to show beside the network"),
+        "visualize_video_id": ("VIS.INPUT_VIDEO_NUMBER", "which test sequence, counted from 0"),
+        "output_video_path": ("VIS.OUTPUT_VIDEO_PATH", "folder for the videos"),
+    },
+}
+PURPOSE = {
+    "train": "Train SynSP or SmoothNet to refine noisy pose sequences.",
+    "eval": "Score a trained network on a test split, beside traditional filters.",
+    "visualize": "Render a test sequence: estimator, refined and ground truth, as a video.",
+}
+
+
+def parser(command):
+    """The argparse parser of one of the three scripts: 'train', 'eval' or 'visualize'."""
+    example = {"train": "", "eval": "--checkpoint P --tradition all ",
+               "visualize": "--checkpoint P --visualize_video_id 0 "}[command]
+    parse = argparse.ArgumentParser(
+        description=PURPOSE[command], formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n  python {command}_smoothnet.py --cfg configs/mocap_noise_3D.yaml {example}TRAIN.EPOCH 5\n\n"
+               "Trailing KEY VALUE pairs override any key of the config; lib/config.py lists them.")
+    parse.add_argument("--cfg", metavar="YAML", help="config file; without it the defaults of lib/config.py")
+    for flag, (key, text) in FLAGS[command].items():
+        parse.add_argument(f"--{flag}", metavar=key.rsplit(".", 1)[-1], help=f"{text} [{key}]")
+    if command == "eval":
+        parse.add_argument("--json", metavar="PATH", help="also write the metrics there, as JSON")
+    parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help=argparse.SUPPRESS)
+    parse.error = _argument_error
+    return parse
+
+
+def _argument_error(message):
+    raise UserError(f"{message}. --help lists the flags")
+
+
+class Request:
+    """What one command line asked for, before a checkpoint had its say.
+
+    args: the parsed flags; yaml and explicit: two layers of the config. `config(stored)` puts them together.
+    """
+
+    def __init__(self, command, argv=None):
+        known, rest = parser(command).parse_known_args(argv)
+        overrides = list(known.overrides) + rest
+        unknown = [word for word in rest if word.startswith("--")]
+        if unknown:
+            raise UserError(f"{unknown[0]}: no such flag. --help lists the flags")
+        self.command, self.args = command, known
+        flags = {key: getattr(known, flag) for flag, (key, _) in FLAGS[command].items()
+                 if getattr(known, flag) is not None}
+        self._pairs = [word for pair in flags.items() for word in pair] + overrides
+        self.config()  # every mistake is found before work starts
+
+    def config(self, stored=None):
+        """defaults < YAML < `stored` (nested dicts from a checkpoint) < flags and trailing overrides."""
+        cfg = defaults()
+        if self.args.cfg:
+            merge_yaml(cfg, self.args.cfg)
+        if stored:
+            merge_tree(cfg, stored, "checkpoint")
+        merge_overrides(cfg, self._pairs)
+        return cfg
+
+    def explicit(self, key):
+        """Whether a flag or a trailing override set this key."""
+        return key in self._pairs[::2]
+
+
+def command_line():
+    """The command that is running, for logs and checkpoints."""
+    import shlex
+    import sys
+
+    return shlex.join(["python", os.path.relpath(sys.argv[0])] + sys.argv[1:])

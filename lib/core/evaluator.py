@@ -1,0 +1,165 @@
+"""Scores of the input, networks and filters on a split: tables on screen, JSON and CSV.
+
+Definitions of the metrics: SPEC section 6 and lib/core/metrics.py.
+"""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lib import config
+from lib.core import metrics, run
+from lib.core.methods import FilterMethod, InputMethod, load_networks
+from lib.core.scores import Scores, judge_of
+from lib.dataset import catalog, sequences
+from lib.errors import UserError
+from lib.models import filters
+from lib.poses.skeletons import LAYOUTS
+
+ACCEL_NOTE = ("ACCEL averages over all T frames of a sequence, with two zeros at its ends, as the papers' code does; "
+              "accel_unpadded averages over the T-2 frames that have one.")
+
+
+def evaluate(request):
+    """Score what a command line asked for. Returns the list that `metrics.json` holds."""
+    device = run.choose_device(request.config())
+    cfg, networks = load_networks(request, device)
+    if not networks and not cfg.EVALUATE.TRADITION:
+        raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
+    chosen = catalog.sources(cfg)
+    names = filters.names(cfg.EVALUATE.TRADITION)
+    methods = [InputMethod(), *networks, *(FilterMethod(name, cfg) for name in names)]
+    splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
+    folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
+    run.also_log_to(folder / "eval_log.txt")
+    results, rows = [], []
+    for split in splits:
+        result, scores = score_split(split, methods, cfg)
+        results.append(result)
+        rows.extend({"dataset": str(split.source), **row} for row in result["table"])
+        print(table(split, scores, result["body"]))
+    print(ACCEL_NOTE)
+    text = json.dumps(results, indent=1, allow_nan=False)
+    places = [folder / "metrics.json"] + ([Path(request.args.json)] if request.args.json else [])
+    for place in places:
+        run.write_text(place, text)
+    run.write_text(folder / "metrics.csv", as_csv(rows))
+    run.write_text(folder / "config.yaml", config.dump(cfg))
+    print("\n".join(f"{what}: {place}" for what, place in
+                    [("JSON", places[-1]), ("CSV", folder / "metrics.csv"), ("log", folder / "eval_log.txt")]))
+    return results
+
+
+# -------------------------------------------------------------------------------------------- scoring
+
+
+def score_split(split, methods, cfg):
+    """Run all methods over one split. Returns (one object of metrics.json, [Scores])."""
+    judge = judge_of(split, cfg)
+    scores = [Scores(method) for method in methods]
+    for method in methods:
+        method.seconds = 0.0
+    total = len(split.sequences) * len(methods)
+    with tqdm(total=total, desc=f"evaluating {split.source}", unit="seq", dynamic_ncols=True,
+              disable=not sys.stderr.isatty()) as bar:
+        for score in scores:
+            for recording, raws in zip(split.recordings, score.method(split)):
+                for view, raw in zip(recording.views, raws):
+                    score.add(view.name, *judge(view, raw))
+                    bar.update()
+    return _result(split, scores, judge.body, cfg), scores
+
+
+def _result(split, scores, body, cfg):
+    """One object of metrics.json."""
+    rng_seed = [cfg.SEED_VALUE, len(split.sequences)]
+    reference = scores[0]
+    worst = metrics.worst_frames(torch.from_numpy(reference.pooled("mpjpe"))).numpy()
+    published, filters_found, detail = {}, {}, []
+    input_means = reference.means
+    frames = sum(len(values["mpjpe"]) for values in reference.per_sequence)
+    for score in scores:
+        means = score.means
+        for name in ("mpjpe", "accel"):
+            means[f"{name}_top1"] = float(np.mean(score.pooled(name)[worst]))
+        if cfg.DATASET.FPS:
+            scale = cfg.DATASET.FPS**2 / split.representation.per_unit
+            means["accel_per_second2"] = means["accel_unpadded"] * scale if "accel_unpadded" in means else None
+        micro = score.method.seconds / frames * 1e6
+        if score.method.key == "filter":
+            own = {f"filter_{name}": value for name, value in means.items()} | {"filter_inference_time": micro}
+            filters_found[score.method.label] = own
+            if len(filters_found) == 1:
+                published |= own
+        elif score.method.key == "input" or "smoothnet_mpjpe" not in published:
+            published |= {f"{score.method.key}_{name}": value for name, value in means.items()}
+            if score.method.key == "smoothnet":
+                published |= {f"improvement_{name}": value - input_means[name] for name, value in means.items()
+                              if name in input_means}
+                published["smoothnet_inference_time"] = micro
+        joints = score.joint_sums / max(score.frames, 1)
+        detail.append({
+            "method": score.method.label, "means": means, "microseconds_a_frame": micro,
+            "interval_95": score.intervals(np.random.default_rng(rng_seed)),
+            "per_joint_mpjpe": dict(zip(_joint_names(split), joints.tolist())),
+            "per_sequence": [{"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
+                             for name, values in zip(score.names, score.per_sequence)],
+        })
+    checkpoint = next((score.method.checkpoint.path for score in scores if score.method.key == "smoothnet"), None)
+    source = split.source
+    return {"dataset": source.dataset, "estimator": source.estimator, "body_representation": source.representation,
+            "checkpoint": checkpoint, "metrics": published, "filters": filters_found, "methods": detail,
+            "table": [{"method": part["method"], **part["means"], "microseconds_a_frame": part["microseconds_a_frame"]}
+                      for part in detail], "frames": frames, "sequences": len(split.sequences),
+            "unit": split.representation.unit, "body": body.name if body else None}
+
+
+def _joint_names(split):
+    return LAYOUTS["lsp14"].joints if split.representation.name == "smpl" else split.layout.joints
+
+
+# ------------------------------------------------------------------------------------------- tables
+
+
+def table(split, scores, body=None):
+    """The table on screen: one row a method, the best value of each column marked. body: the body model's name."""
+    unit = split.representation.unit
+    columns = {"mpjpe": f"MPJPE {unit}", "pampjpe": f"PA-MPJPE {unit}", "accel": f"ACCEL {unit}/frame²",
+               "mpvpe": "MPVPE mm", "pck_005": "PCK@0.05", "pck_01": "PCK@0.1", "pck_02": "PCK@0.2"}
+    columns = {name: title for name, title in columns.items() if name in scores[0].means}
+    higher = {name for name in columns if name.startswith("pck")}
+    means = [score.means for score in scores]
+    frames = max(scores[0].frames, 1)
+    best = {name: (max if name in higher else min)(mean[name] for mean in means) for name in columns}
+    lines = [["method", *columns.values(), "µs/frame"]]
+    for score, mean in zip(scores, means):
+        cells = [f"{mean[name]:.2f}{'*' if mean[name] == best[name] else ' '}" for name in columns]
+        lines.append([score.method.label, *cells, f"{score.method.seconds / frames * 1e6:.1f}"])
+    title = f"{split.source} test: {len(split.sequences)} sequences, {frames} frames (* best)"
+    if body == "mannequin":
+        title += " [mannequin body: not comparable with SMPL numbers]"
+    return f"\n{title}\n{aligned(lines)}"
+
+
+def aligned(lines):
+    """Rows of cells as text: first column left, the others right, a rule under the first row."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    rows = ["  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
+                      for column, (cell, width) in enumerate(zip(line, widths))) for line in lines]
+    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
+
+
+def as_csv(rows):
+    """Rows of dicts as CSV text; columns in order of first appearance."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

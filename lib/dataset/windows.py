@@ -1,0 +1,133 @@
+"""Training windows as index arithmetic on one resident tensor: no Python per sample, no copy per epoch.
+
+All frames of all sequences lie one after the other in two [R, C] tensors (R rows), on the CPU or the GPU. A window
+is the number of its first row in each view; a batch is one gather.
+"""
+
+import numpy as np
+import torch
+
+from lib.dataset import sequences
+from lib.errors import UserError
+
+
+class WindowBank:
+    """Every window of W frames at every `stride`-th start of every recording.
+
+    splits: `sequences.Split`s with the same channels; window: W; stride: frames between two starts; device: where
+    the tensors live. Views of one recording must be of one length (`sequences.group` sees to it).
+
+    detected, truth: [R, C] network units; first, begin, last: [N, V] rows of each window's start and of its
+    sequence's start and end, -1 where a recording has fewer views than V; present: bool [R], or None if no
+    frame is missing; source: [N] index into `splits`.
+    """
+
+    def __init__(self, splits, window, stride=1, device="cpu"):
+        if len({split.channels for split in splits}) > 1:
+            sizes = ", ".join(f"{split.source} has {split.channels}" for split in splits)
+            raise UserError(f"training sets cannot be mixed: the network sees a different number of channels in "
+                            f"each ({sizes}). Train one network for each")
+        self.window, self.splits = window, splits
+        rows = sum(view.length for split in splits for view in split.sequences)
+        channels = splits[0].channels
+        self.truth = torch.empty(rows, channels)
+        self.detected = torch.empty(rows, channels)
+        present = torch.ones(rows, dtype=torch.bool)
+        views = max(len(recording.views) for split in splits for recording in split.recordings)
+        tables, source = [], []
+        self._synthetic = []  # (split, first row, sequences) where the detections are drawn, not stored
+        row = 0
+        for number, split in enumerate(splits):
+            pending = []
+            begin = row
+            for recording in split.recordings:
+                starts = np.arange(0, max(recording.views[0].length - window, 0) + 1, stride)
+                table = np.full((3, len(starts), views), -1)
+                for v, view in enumerate(recording.views):
+                    rows_of_view = slice(row, row + view.length)
+                    self.truth[rows_of_view] = split.representation.to_network(view.truth, view.frame)
+                    if view.detected is not None:
+                        self.detected[rows_of_view] = split.representation.to_network(view.detected, view.frame)
+                    if view.present is not None:
+                        present[rows_of_view] = torch.from_numpy(view.present)
+                    table[:, :, v] = row + starts, np.full(len(starts), row), np.full(len(starts), row + view.length - 1)
+                    row += view.length
+                    pending.append(view)
+                tables.append(table)
+                source.append(np.full(len(starts), number))
+            if any(view.detected is None for view in pending):
+                self._synthetic.append((split, begin, pending))
+        self.first, self.begin, self.last = torch.from_numpy(np.concatenate(tables, axis=1)).to(device)
+        self.source = np.concatenate(source)
+        self.truth, self.detected = self.truth.to(device), self.detected.to(device)
+        self.present = None if bool(present.all()) else present.to(device)
+
+    def __len__(self):
+        return len(self.first)
+
+    @property
+    def views(self):
+        """V, the largest number of views of a recording."""
+        return self.first.shape[1]
+
+    def draw_noise(self, kind, std_mm, rng):
+        """New detections for the sequences that have only truth. rng: np.random.Generator."""
+        for split, begin, views in self._synthetic:
+            drawn = sequences.synthetic(views, kind, std_mm, split.layout, split.representation, rng)
+            network = torch.cat([split.representation.to_network(values, view.frame)
+                                 for values, view in zip(drawn, views)])
+            self.detected[begin:begin + len(network)] = network.to(self.detected.device)
+
+    def order(self, mix, rng):
+        """The window numbers of one epoch, shuffled.
+
+        mix: how several sets share an epoch: 'proportional' (every window once), 'balanced' (as many windows
+        as there are, equally many of each set, small sets repeated), 'shortest' (each set cut to the smallest, as
+        published).
+        """
+        members = [np.flatnonzero(self.source == number) for number in range(len(self.splits))]
+        if mix == "proportional" or len(members) == 1:
+            chosen = np.arange(len(self))
+        elif mix == "shortest":
+            size = min(map(len, members))
+            chosen = np.concatenate([rng.permutation(part)[:size] for part in members])
+        elif mix == "balanced":
+            size = len(self) // len(members)
+            chosen = np.concatenate([_repeated(part, size, rng) for part in members])
+        else:
+            raise UserError(f"TRAIN.MIX {mix}: not known. Known: proportional, balanced, shortest")
+        return torch.from_numpy(rng.permutation(chosen)).to(self.first.device)
+
+    def batch(self, index, speed=None, view_order=None):
+        """The windows `index` [B]: (detected [B, V, W, C], truth [B, V, W, C], present bool [B, V, W] or None).
+
+        A sequence shorter than W repeats its last frame, which `present` leaves out of the loss. speed:
+        [B], how fast the truth is played (its error against the detections is kept); view_order: [B, V'],
+        which views to take, in which order.
+        """
+        first, begin, last = self.first[index], self.begin[index], self.last[index]
+        if view_order is not None:
+            first, begin, last = (table.gather(1, view_order) for table in (first, begin, last))
+        first, begin, last = first[..., None], begin[..., None], last[..., None]
+        steps = torch.arange(self.window, device=first.device)
+        present = (first + steps <= last) & (first >= 0)
+        rows = torch.minimum(first + steps, last).clamp_min(0)
+        if self.present is not None:
+            present = present & self.present[rows]
+        detected, truth = self.detected[rows], self.truth[rows]
+        if speed is not None:
+            # About the window's middle, so that a fast window reaches equally far to both sides.
+            middle = (self.window - 1) / 2
+            place = first + middle + (steps - middle) * speed[:, None, None].double()
+            place = place.maximum(begin.double()).minimum(last.double()).clamp_min(0)
+            below = place.long()
+            above = torch.minimum(below + 1, last).clamp_min(0)
+            played = torch.lerp(self.truth[below], self.truth[above], (place - below)[..., None].to(truth.dtype))
+            detected, truth = detected + played - truth, played
+        return detected, truth, None if bool(present.all()) else present
+
+
+def _repeated(members, size, rng):
+    """`size` of the members, each as often as any other but for the remainder."""
+    whole, rest = divmod(size, len(members))
+    return np.concatenate([np.tile(members, whole), rng.permutation(members)[:rest]])

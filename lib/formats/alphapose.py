@@ -1,0 +1,67 @@
+"""AlphaPose: `alphapose-results.json`, a flat list of detections, or with --format cmu/open a dict of images.
+
+Scores may exceed 1 and are scaled to [0, 1]; `idx` is the track id, possibly in nested lists (the first counts);
+images without people are absent. `pred_xyz_jts` of the 3D variants becomes a track of its own. 133 and 136 key
+points are split into body, feet, face and hands.
+"""
+
+from lib.errors import UserError
+from lib.formats.openpose import read_people
+from lib.formats.records import Part, Person, Walk, flat_slots, nested_slots, number_frames, set_units
+from lib.formats.tracks import layout_of_count
+
+
+def sniff(opened):
+    if opened.is_folder or not opened.is_json:
+        return False
+    tree = opened.tree
+    if isinstance(tree, dict):
+        first = next(iter(tree.values()), None)
+        return isinstance(first, dict) and isinstance(first.get("people", first.get("bodies")), list)
+    first = tree[0] if isinstance(tree, list) and tree else None
+    return (isinstance(first, dict) and "image_id" in first and "keypoints" in first
+            and (isinstance(first["image_id"], str) or "box" in first or "idx" in first))
+
+
+def walk(tree, path, image_size=None):
+    result = _walk_images(tree, path) if isinstance(tree, dict) else _walk_list(tree, path)
+    set_units(result, image_size)
+    return result
+
+
+def _walk_images(tree, path):
+    frames = number_frames(list(tree))
+    result = Walk(frames, [])
+    for (name, image), frame in zip(tree.items(), frames):
+        people = image.get("people", image.get("bodies")) if isinstance(image, dict) else None
+        if not isinstance(people, list):
+            raise UserError(f"{path}: {name}: no list 'people' or 'bodies'. Expected AlphaPose's --format open or cmu")
+        result.people += read_people(people, frame, f"{path}: {name}")
+    return result
+
+
+def _walk_list(tree, path):
+    if not isinstance(tree, list):
+        raise UserError(f"{path}: no list of detections. Expected AlphaPose's alphapose-results.json")
+    for number, item in enumerate(tree):
+        if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
+            raise UserError(f"{path}: detection {number}: no image_id or no keypoints. Expected AlphaPose's list of "
+                            "detections")
+    frames = number_frames([item["image_id"] for item in tree])
+    result = Walk(list(dict.fromkeys(frames)), [])
+    for number, (item, frame) in enumerate(zip(tree, frames)):
+        where = f"{path}: detection {number} ({item['image_id']})"
+        values = item["keypoints"]
+        layout = layout_of_count(len(values) // 3) if isinstance(values, list) else None
+        slots = flat_slots(values, 3, Part("body", layout=layout), f"{where}, keypoints")
+        if item.get("pred_xyz_jts"):
+            slots += nested_slots(item["pred_xyz_jts"], None, Part("body_3d", "3D"), f"{where}, pred_xyz_jts")
+        result.people.append(Person(frame, slots, where, first_id(item.get("idx"))))
+    return result
+
+
+def first_id(value):
+    """The first id in nested lists, whole numbers as int; None where there is none."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return int(value) if isinstance(value, float) and value.is_integer() else value

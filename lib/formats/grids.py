@@ -1,0 +1,97 @@
+"""Files that hold arrays: which part of which array is a track's poses, and back into the same places."""
+
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.errors import UserError
+from lib.files import atomic_write
+
+
+@dataclass
+class View:
+    """Where a track's poses stand: `arrays[key][index]`, [T, J, C >= D] or [T, >= J*D]."""
+
+    key: str
+    index: tuple
+
+
+def poses_of(array, where, dims=None):
+    """Poses float64 [T, J, D] of a numeric array [T, J, C] or [T, J*D], NaN for what is not finite.
+
+    dims: D; by default all of C, and for [T, J*D] what `split_columns` says.
+    """
+    if array.dtype.kind not in "iuf":
+        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
+    if array.ndim == 2:
+        dims = dims or split_columns(array.shape[1], where)
+        array = array.reshape(len(array), -1, dims)
+    elif array.ndim != 3:
+        raise UserError(f"{where}: shape {list(array.shape)}. Expected [T, J, D], [T, J*D] or [P, T, J, D]")
+    poses = array[..., :dims].astype(np.float64)
+    return np.where(np.isfinite(poses), poses, np.nan)
+
+
+# Joint counts that pose files have; they settle what [T, J*D] cannot.
+KNOWN_COUNTS = {14, 15, 16, 17, 18, 19, 21, 24, 25, 26, 33, 68, 133, 136}
+
+
+def split_columns(columns, where):
+    """D of an array [T, J*D]: 2 or 3. Raises UserError where both are possible."""
+    candidates = [dims for dims in (2, 3) if columns % dims == 0 and columns > dims]
+    known = [dims for dims in candidates if columns // dims in KNOWN_COUNTS]
+    if columns == 72 or len(candidates) > 1 and len(known) != 1 or not candidates:
+        also = ", or as 'pose' in an .npz if they are SMPL rotations" if columns == 72 else ""
+        raise UserError(f"{where}: {columns} columns do not say how many joints of how many coordinates they are. "
+                        f"Save the array as [T, J, D]{also}")
+    return (known or candidates)[0]
+
+
+def put(array, index, refined, original):
+    """A copy of `array` in which `array[index]` holds `refined` [T, J, D] wherever that differs from `original`.
+
+    NaN in `refined` keeps the value; an integer array becomes float64 if anything changed.
+    """
+    changed = np.isfinite(refined) & (refined != original)
+    if not changed.any():
+        return array
+    array = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy(order="K")
+    target = array[index]
+    if target.ndim == 2:
+        changed, refined = changed.reshape(len(changed), -1), refined.reshape(len(refined), -1)
+        target = target[:, :refined.shape[1]]
+    else:
+        target = target[..., :refined.shape[-1]]
+    target[changed] = refined[changed]
+    return array
+
+
+def joint_confidence(confidence):
+    """Confidences as [0, 1]; scores of another scale are divided by their largest."""
+    confidence = np.where(np.isfinite(confidence), confidence, 0).astype(np.float64)
+    largest = confidence.max(initial=0)
+    return np.clip(confidence / (largest if largest > 1.5 else 1), 0, 1)
+
+
+def write_npy(path, array):
+    """An .npy file, whole or not at all."""
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def write_npz(path, arrays, compressed):
+    """An .npz of {key: array}, object arrays included, whole or not at all; the same arrays give the same bytes."""
+    compression = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", compression) as archive:
+        for key, array in arrays.items():
+            info = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = compression
+            with archive.open(info, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=True)
+
+
+def is_compressed(path):
+    """Whether the arrays of an .npz are compressed."""
+    with zipfile.ZipFile(path) as archive:
+        return any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())

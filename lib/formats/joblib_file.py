@@ -1,0 +1,119 @@
+"""Files of joblib, and plain pickles, read without executing anything; and pickles that old environments open.
+
+joblib writes a pickle in which each array is replaced by a small wrapper object, and puts the array's bytes into
+the stream right behind it. The restricted unpickler meets the wrapper's name, gets a stand-in for it, and the
+stand-in reads the bytes when its state arrives, which is the moment at which the stream stands before them.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import pickle
+import zlib
+
+import numpy as np
+
+from lib import safe_pickle
+from lib.errors import UserError
+from lib.files import atomic_write
+
+WRAPPERS = [("joblib.numpy_pickle", "NumpyArrayWrapper"), ("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper")]
+# Compressed files are told by their first bytes; these compressors are joblib's.
+COMPRESSORS = [(b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ", lzma.decompress),
+               (b"\x5d\x00\x00", lzma.decompress),
+               *((b"\x78" + level, zlib.decompress) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda"))]
+UNREAD = {b"ZF0x": "joblib's format before 0.10", b"\x04\x22\x4d\x18": "lz4"}
+ALL_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
+
+
+def is_pickle(content):
+    """Whether these bytes begin as a pickle (protocol 2 or later) or as something that joblib compressed."""
+    return content.startswith((b"\x80", *UNREAD, *(magic for magic, _ in COMPRESSORS)))
+
+
+def load(content, what, extra=None):
+    """Rebuild the object in a joblib file or a pickle.
+
+    content: the file's bytes; what: how to call it in messages; extra: as in `lib.safe_pickle.load`.
+    Raises UserError for what would run code, for damaged data, and for compressions that are not read.
+    """
+    for magic, kind in UNREAD.items():
+        if content.startswith(magic):
+            raise UserError(f"{what}: compressed with {kind}, which is not read. Write it again with joblib.dump "
+                            "without compress")
+    for magic, decompress in COMPRESSORS:
+        if content.startswith(magic):
+            try:
+                content = decompress(content)
+            except ALL_ERRORS as error:
+                raise UserError(f"{what}: the compressed data are damaged ({error}). Copy the file again") from None
+            break
+    file = io.BytesIO(content)
+    names = dict(extra or {})
+    for module in ("numpy", "numpy.core.memmap"):
+        names[module, "memmap"] = np.ndarray
+    wrapper = _wrapper(file, what, names)
+    names |= {name: wrapper for name in WRAPPERS}
+    return safe_pickle.guarded(lambda: _with_arrays(safe_pickle.load(file, what, names), wrapper), what)
+
+
+def _wrapper(file, what, names):
+    class ArrayBehind:
+        """Stands for joblib's wrapper: its state says what array follows in the stream."""
+
+        def __setstate__(self, state):
+            dtype, shape = np.dtype(state["dtype"]), tuple(int(size) for size in state["shape"])
+            if dtype.hasobject:
+                # A pickle of its own within the stream.
+                self.array = safe_pickle.load(file, what, names)
+                return
+            if "numpy_array_alignment_bytes" in state:
+                file.read(file.read(1)[0])
+            count = int(np.prod(shape, dtype=object))
+            if min(shape, default=0) < 0 or count * dtype.itemsize > len(file.getbuffer()) - file.tell():
+                raise ValueError(f"array of shape {shape} is longer than the file")
+            array = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype, count=count).copy()
+            self.array = array.reshape(shape[::-1]).T if state["order"] == "F" else array.reshape(shape)
+
+    return ArrayBehind
+
+
+def _with_arrays(value, wrapper, done=None):
+    """The structure with every stand-in replaced by its array, in place where it can be."""
+    done = {} if done is None else done
+    if isinstance(value, wrapper):
+        return value.array
+    if id(value) in done:
+        return done[id(value)]
+    done[id(value)] = value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _with_arrays(item, wrapper, done)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            value[index] = _with_arrays(item, wrapper, done)
+    elif isinstance(value, tuple):
+        value = tuple(_with_arrays(item, wrapper, done) for item in value)
+    return value
+
+
+class _Pickler(pickle.Pickler):
+    """Writes arrays and numpy scalars by names that exist in numpy 1 and 2 alike.
+
+    numpy 2 would name a module that numpy before 1.26 does not have, and the tools whose files these are live
+    in such environments.
+    """
+
+    def reducer_override(self, value):
+        if type(value) is np.ndarray and not value.dtype.hasobject:
+            return np.ndarray, (value.shape, value.dtype, bytearray(value.tobytes()))
+        if isinstance(value, np.number) and isinstance(value.item(), (int, float)):
+            return type(value), (value.item(),)
+        return NotImplemented
+
+
+def dump(path, value):
+    """A plain pickle (protocol 4), which `pickle.load` and `joblib.load` both read; whole or not at all."""
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        _Pickler(file, protocol=4).dump(value)

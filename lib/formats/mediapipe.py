@@ -1,0 +1,190 @@
+"""MediaPipe landmarks as JSON: a list of frames. There is no standard, so that the usual ways are all understood.
+
+A frame is null or [] (nobody), a list of 33 landmarks {x, y, z, visibility} (or [x, y, z, visibility]), a list of
+such lists (people), or an object whose keys end in `landmarks` and hold any of these: `pose_landmarks`,
+`pose_world_landmarks`, `left_hand_landmarks`, `face_landmarks`, … The list may stand under a key of its own.
+
+Landmarks normalised to the image are refined in x, y; their z, which has no unit, as a track of its own ("depth").
+World landmarks (metres, the origin between the hips) are 3D.
+"""
+
+import numpy as np
+
+from lib.errors import UserError
+from lib.formats.records import Part, Person, Slot, Walk, numbers, scaled, slots
+from lib.formats.tracks import layout_of_count
+
+WORLD_SPREAD = 0.02  # metres that the middle of the hips may lie off the origin
+
+
+def sniff(opened):
+    if opened.is_folder or not opened.is_json:
+        return False
+    frames = _frames(opened.tree)
+    first = next((frame for frame in frames or [] if frame), None)
+    return first is not None and bool(_sets(first))
+
+
+def _frames(tree):
+    """The list of frames, wherever it stands; None if there is none."""
+    if isinstance(tree, list):
+        return tree
+    if isinstance(tree, dict):
+        return next((value for key, value in tree.items() if key in ("frames", "results", "data", "landmarks",
+                     "pose_landmarks") and isinstance(value, list)), None)
+    return None
+
+
+def _is_landmarks(value):
+    """Whether this is one set of landmarks: a list of points, each an object with x and y or a list of numbers."""
+    if not isinstance(value, list) or not value:
+        return False
+    point = value[0]
+    if isinstance(point, dict):
+        return "x" in point and "y" in point
+    return isinstance(point, list) and 2 <= len(point) <= 5 and not isinstance(point[0], (list, dict))
+
+
+def _sets(frame):
+    """[(key, [landmarks of each person])] of one frame; empty if it is no frame."""
+    if isinstance(frame, dict):
+        found = []
+        for key, value in frame.items():
+            if key.lower().endswith(("landmarks", "landmark")):
+                if isinstance(value, dict):  # protobuf's {"landmark": [...]}
+                    value = value.get("landmark", [])
+                if _is_landmarks(value):
+                    found.append((key, [value]))
+                elif isinstance(value, list) and value and all(_is_landmarks(item) or not item for item in value):
+                    found.append((key, value))
+        return found
+    if _is_landmarks(frame):
+        return [("landmarks", [frame])]
+    if isinstance(frame, list) and frame and all(_is_landmarks(item) or not item for item in frame):
+        return [("landmarks", frame)]
+    return []
+
+
+def _part_name(key):
+    key = key.lower().removesuffix("s").removesuffix("_landmark").removesuffix("landmark")
+    world = "world" in key
+    key = key.replace("_world", "").replace("world", "").strip("_")
+    name = "body" if key in ("", "pose") else key
+    if not world:
+        return name
+    return "world" if name == "body" else f"{name}_world"
+
+
+def walk(tree, path, image_size=None):
+    frames = _frames(tree)
+    if frames is None:
+        raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
+    result = Walk([("", number) for number in range(len(frames))], [], timestamps=_times(frames))
+    if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
+        result.fps = float(tree["fps"])
+    for number, frame in enumerate(frames):
+        if not frame:
+            continue
+        sets = _sets(frame)
+        if not sets and not isinstance(frame, dict):
+            raise UserError(f"{path}: frame {number}: no landmarks. Expected a list of {{x, y, z, visibility}}, or "
+                            "null where nobody was found")
+        for index in range(max((len(people) for _, people in sets), default=0)):
+            where = f"{path}: frame {number}, person {index}"
+            parts = {}
+            for key, people in sets:
+                if index < len(people) and people[index] and _part_name(key) not in parts:
+                    parts[_part_name(key)] = _slots(people[index], _part_name(key), f"{where}, {key}")
+            found = [slot for slots_of_part in parts.values() for slot in slots_of_part]
+            if found:
+                result.people.append(Person(("", number), found, where))
+    _split(result, image_size)
+    return result
+
+
+def _times(frames):
+    """A time in seconds for each frame, or None."""
+    for key, unit in (("timestamp_ms", 1e-3), ("timestampMs", 1e-3), ("timestamp", 1), ("time", 1), ("t", 1)):
+        values = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
+        if all(isinstance(value, (int, float)) for value in values):
+            return [value * unit for value in values]
+    return None
+
+
+def _slots(points, name, where):
+    """The whole coordinates of one set of landmarks; `_split` makes of them what they are."""
+    if isinstance(points[0], dict):
+        for joint, point in enumerate(points):
+            if not isinstance(point, dict) or "x" not in point or "y" not in point:
+                raise UserError(f"{where}, landmark {joint}: no x, y. Expected {{x, y, z, visibility}}")
+        keys = [key for key in ("x", "y", "z") if key in points[0]]
+        score = next((key for key in ("visibility", "presence", "score", "confidence") if key in points[0]), None)
+        array = numbers([[point.get(key) for key in keys] for point in points], where, 2)
+        confidence = None if score is None else numbers([point.get(score) for point in points], f"{where}, {score}")
+
+        def put(joint, axis, value):
+            points[joint][keys[axis]] = value
+    else:
+        array = numbers(points, where, 2)
+        dims = min(array.shape[1], 3)
+        confidence = array[:, 3] if array.shape[1] > 3 else None
+        array = array[:, :dims]
+
+        def put(joint, axis, value):
+            points[joint][axis] = value
+    if confidence is not None and not (confidence > 0).any():
+        confidence = None  # world landmarks of some versions have visibility 0 throughout
+    layout = layout_of_count(len(array)) if len(array) == 33 else None
+    return slots(array, confidence, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
+
+
+def _split(walk, image_size):
+    """Tell world landmarks from normalised ones, and set the z of the latter apart."""
+    is_world = {}
+    for person in walk.people:
+        for slot in person.slots:
+            is_world.setdefault(slot.part.name, []).append(slot)
+    is_world = {name: name.endswith("world") or looks_like_world(np.array([slot.poses for slot in found[:500]
+                                                                          if slot.poses.shape == found[0].poses.shape]))
+                for name, found in is_world.items()}
+    for person in walk.people:
+        person.slots = [piece for slot in person.slots
+                        for piece in _pieces(slot, is_world[slot.part.name], image_size)]
+    if all(slot.part.kind == "3D" for person in walk.people for slot in person.slots):
+        # Hip-centred poses say nothing of where a person is: by place alone they cannot be followed.
+        counts = [person.frame for person in walk.people]
+        if len(set(counts)) == len(counts):
+            for person in walk.people:
+                person.id = 0
+
+
+def looks_like_world(poses):
+    """Whether 33 landmarks [N, 33, D] are metres around the hips and not places in an image."""
+    if poses.shape[1:] != (33, 3):
+        return False
+    hips = poses[:, 23:25].mean(axis=1)
+    hips = hips[np.isfinite(hips).all(axis=-1)]
+    return len(hips) > 0 and bool(np.median(np.linalg.norm(hips, axis=-1)) < WORLD_SPREAD)
+
+
+def _pieces(slot, is_world, image_size):
+    name, layout = slot.part.name, slot.part.layout
+    if is_world:
+        return [Slot(Part(name, "3D", layout, units="m"), slot.poses, slot.confidence, slot.put)]
+    pixels = np.nanmax(np.abs(slot.poses[:, :2]), initial=0) > 10
+    flat = Slot(Part(name, "2D", layout, units="px" if pixels else "normalised"), slot.poses[:, :2], slot.confidence,
+                slot.put)
+    found = [flat]
+    if slot.poses.shape[1] == 3:
+        depth = Part("depth" if name == "body" else f"{name}_depth", "2D", units=flat.part.units)
+
+        def put_depth(values, changed):
+            nothing = np.zeros((len(values), 2))
+            slot.put(np.hstack([nothing, values]), np.hstack([nothing.astype(bool), changed]))
+
+        found.append(Slot(depth, slot.poses[:, 2:], slot.confidence, put_depth))
+    if image_size is not None and not pixels:
+        # z is in about the scale of x, by MediaPipe's own account.
+        factors = np.array(image_size, dtype=np.float64)
+        found = [scaled(piece, factors if piece is flat else factors[:1], "px") for piece in found]
+    return found

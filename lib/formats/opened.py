@@ -1,0 +1,106 @@
+"""An input that is looked at by several readers but read and parsed once."""
+
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+
+from lib.dataset import storage
+from lib.errors import UserError
+
+
+class Opened:
+    """A pose file, or a folder of per-frame JSON files.
+
+    path: as given; is_folder; suffix: lower case. The contents come on first use: `content` (bytes), `tree`
+    (parsed JSON; of a folder {file name: parsed JSON} in the order of the numbers in the names), `arrays`
+    (of an .npz). Raises UserError for what is missing, empty or not readable as that.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.exists():
+            raise UserError(f"{path}: not found")
+        if self.path.is_file() and not self.path.stat().st_size:
+            raise UserError(f"{path}: the file is empty. Write or copy it again")
+        self.is_folder = self.path.is_dir()
+        self.suffix = self.path.suffix.lower()
+
+    @cached_property
+    def head(self):
+        """The first bytes of a file; empty for a folder."""
+        if self.is_folder:
+            return b""
+        with open(self.path, "rb") as file:
+            return file.read(64)
+
+    @cached_property
+    def content(self):
+        if self.is_folder:
+            files = sorted(self.path.glob("*.json"), key=lambda file: natural(file.name))
+            if not files:
+                raise UserError(f"{self.path}: no .json file in this folder. Expected one a frame, as OpenPose "
+                                "writes them with --write_json")
+            return {file.name: _read(file) for file in files}
+        return _read(self.path)
+
+    @cached_property
+    def tree(self):
+        return parse(self.content, self.path)
+
+    @cached_property
+    def sample(self):
+        """The parsed file, or the first file of a folder: enough to tell the kind."""
+        if self.is_folder:
+            name, content = next(iter(self.content.items()))
+            return parse(content, self.path / name)
+        return self.tree
+
+    @cached_property
+    def is_json(self):
+        return self.is_folder or self.suffix == ".json" or self.head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
+
+    @cached_property
+    def is_zip(self):
+        """An .npz, as far as its first bytes tell (PyTorch's .pt files begin alike)."""
+        return self.head[:4] == b"PK\x03\x04" and self.suffix not in (".pt", ".pth")
+
+    @cached_property
+    def arrays(self):
+        return storage.read_arrays(self.path)
+
+    @cached_property
+    def lines(self):
+        """The file's text as lines with their ends."""
+        try:
+            return self.content.decode("utf-8").splitlines(keepends=True)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: not a text file (byte {error.start}). Export it again as UTF-8") from None
+
+
+def _read(path):
+    content = path.read_bytes()
+    if not content.strip():
+        raise UserError(f"{path}: the file is empty. Write or copy it again")
+    return content
+
+
+def parse(content, path):
+    """JSON from bytes, or {name: JSON} from {name: bytes}. Raises UserError that says where it breaks off."""
+    if isinstance(content, dict):
+        return {name: parse(part, Path(path) / name) for name, part in content.items()}
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: {error.msg}). "
+                        "Write or copy the file again") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not JSON text (byte {error.start} is no character). "
+                        "Write or copy the file again") from None
+    except RecursionError:
+        raise UserError(f"{path}: lists nested too deeply to be a pose file") from None
+
+
+def natural(name):
+    """A sorting key under which frame 10 comes after frame 9."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]

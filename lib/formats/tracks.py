@@ -1,0 +1,122 @@
+"""What a pose file is once it is read: one track for each person and key-point set, whichever tool wrote it."""
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lib.poses.skeletons import LAYOUTS
+
+
+def _names(text):
+    """Joint names from one string, with l_/r_ for left_/right_."""
+    full = {"l_": "left_", "r_": "right_"}
+    return tuple(full.get(word[:2], word[:2]) + word[2:] for word in text.split())
+
+
+_COCO17 = _names("nose l_eye r_eye l_ear r_ear l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist "
+                 "l_hip r_hip l_knee r_knee l_ankle r_ankle")
+
+# Joint names of each layout, in its order; sides are prefixes.
+JOINT_NAMES = {
+    "coco17": _COCO17,
+    "coco18": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle "
+                     "l_hip l_knee l_ankle r_eye l_eye r_ear l_ear"),
+    "openpose25": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip r_knee "
+                         "r_ankle l_hip l_knee l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe l_heel "
+                         "r_big_toe r_small_toe r_heel"),
+    "halpe26": _COCO17 + _names("head neck hip l_big_toe r_big_toe l_small_toe r_small_toe l_heel r_heel"),
+    "mediapipe33": _names("nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear l_mouth "
+                          "r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_pinky r_pinky l_index "
+                          "r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle r_ankle l_heel r_heel "
+                          "l_foot_index r_foot_index"),
+    **{name: layout.joints for name, layout in LAYOUTS.items()},
+    # SMPL without its hands, as SMPL-X body poses have it.
+    "smpl22": LAYOUTS["smpl24"].joints[:22],
+}
+# What other tools call the same joints, and the same order of joints.
+_ALIASES = {"mouth_left": "left_mouth", "mouth_right": "right_mouth", "root": "pelvis"}
+_OTHER_NAMES = {
+    _names("pelvis r_hip r_knee r_foot l_hip l_knee l_foot spine thorax neck_base head "
+           "l_shoulder l_elbow l_wrist r_shoulder r_elbow r_wrist"): "h36m17",
+}
+
+
+@dataclass
+class Track:
+    """One set of key points of one person over time.
+
+    id: the person's id (from the file, or assigned); name: how to call the track, unique in its file;
+    poses: float64 [T, J, D], NaN where a key point is missing; frame t of the track is frame `start + t` of the
+    file; confidence: [T, J] in [0, 1] (0 where missing), or None; kind: "2D", "3D" or "smpl" (axis-angle,
+    radians, [T, 24 or 22, 3]); layout: a key of `JOINT_NAMES`, or None; joint_names: J names, or None;
+    units: "px", "normalised" (to the image), "m", "mm" or None; part: which set of the person's key points it
+    is ("body", "left_hand", "face", "world", …); present: bool [T], the frames in which the file has a record
+    that can be written to; image_size: (width, height) in px where it differs between tracks;
+    betas [T, 10], translation [T, 3]: of SMPL tracks, where the file has them.
+    """
+
+    id: object
+    name: str
+    poses: np.ndarray
+    confidence: np.ndarray | None = None
+    kind: str = "2D"
+    layout: str | None = None
+    joint_names: tuple | None = None
+    units: str | None = None
+    part: str = "body"
+    start: int = 0
+    present: np.ndarray | None = None
+    image_size: tuple | None = None
+    betas: np.ndarray | None = None
+    translation: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.joint_names is None and self.layout is not None:
+            self.joint_names = JOINT_NAMES[self.layout]
+        if self.present is None:
+            self.present = np.ones(len(self.poses), dtype=bool)
+
+
+@dataclass
+class PoseFile:
+    """A pose file: its tracks, and what its writer needs to write the same file back.
+
+    format: its name in `registry.FORMATS`; frame_count: frames of the file (of its longest sequence), with or
+    without people; fps: frames a second, or None; timestamps: float64 [frame_count] in seconds, or None;
+    image_size: (width, height) in px, or None; tracked: whether the ids come from the file; source: the
+    writer's own; notes: sentences that the user should be told about how the file was understood.
+    """
+
+    format: str
+    tracks: list
+    frame_count: int
+    fps: float | None = None
+    timestamps: np.ndarray | None = None
+    image_size: tuple | None = None
+    tracked: bool = True
+    source: object = None
+    notes: list = field(default_factory=list)
+
+
+def joint_name(name):
+    """A joint's name as `JOINT_NAMES` spells it: "RBigToe", "Right Big Toe" and "RIGHT_BIG_TOE" are one joint."""
+    name = re.sub(r"[\s.\-]+", "_", str(name).strip())
+    name = re.sub(r"^([RL])(?=[A-Z][a-z])", lambda side: {"R": "right_", "L": "left_"}[side[1]], name)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    name = re.sub(r"^([rl])_", lambda side: {"r": "right_", "l": "left_"}[side[1]], name)
+    return _ALIASES.get(name, name)
+
+
+def layout_of_names(names):
+    """The layout whose joints these are, in this order, or None."""
+    names = tuple(joint_name(name) for name in names)
+    known = (layout for layout, joints in JOINT_NAMES.items() if joints == names)
+    return next(known, _OTHER_NAMES.get(names))
+
+
+def layout_of_count(count, dims=2):
+    """The layout that `count` key points of a detector are in, or None where that is not settled."""
+    if dims == 3 and count == 17:
+        return "h36m17"
+    return {17: "coco17", 18: "coco18", 25: "openpose25", 26: "halpe26", 33: "mediapipe33"}.get(count)

@@ -1,0 +1,353 @@
+"""The body behind SMPL rotations: joints and vertices in metres from poses and shapes.
+
+`load_body` finds the user's licensed SMPL file and gives it to `smplx.SMPL`; where there is none, the
+Apache-2.0 figure of the package mannequin-x stands in. Both answer to the same calls (`Body`); whoever prints
+a number says which of them it came from (`Body.name`).
+
+The official pickle holds chumpy arrays and scipy matrices. It is read with stand-ins for those classes that
+only keep the stored state, so that nothing in the file is executed and chumpy need not be installed.
+"""
+
+import contextlib
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from lib import safe_pickle
+from lib.errors import UserError
+from lib.poses.rotations import axis_angle_to_matrix
+from lib.poses.skeletons import LAYOUTS
+
+MODEL_FILES = ("SMPL_NEUTRAL.pkl", "SMPL_NEUTRAL.npz", "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl",
+               "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl")
+EXTRA_REGRESSOR = "J_regressor_extra.npy"
+JOINTS = LAYOUTS["smpl24"].joints
+EVALUATION_JOINTS = LAYOUTS["lsp14"].joints
+# Of SPIN's 49 joints these 14 are [11,10,9,12,13,14,4,3,2,5,6,7,1,38]: thirteen are joints of SMPL itself,
+# and the last, the top of the head, is row 3 of J_regressor_extra.
+_PICKED = [JOINTS.index(name) for name in EVALUATION_JOINTS[:-1]]
+_HEAD_TOP_ROW = 3
+_BETAS = 10
+# Skinning keeps about 40 numbers a vertex in memory while it runs.
+_BYTES_A_VERTEX = 160
+
+
+def load_body(smpl_model_dir, allow_stand_in=True):
+    """The body that poses are put on: a `Body`.
+
+    smpl_model_dir: folder with the licensed neutral model under one of the names in `MODEL_FILES`, and
+    SPIN's J_regressor_extra.npy. Raises UserError when the model is missing and `allow_stand_in` is false,
+    and when a file there cannot be read, holds anything but plain data or is not an SMPL model.
+    """
+    folder = Path(smpl_model_dir)
+    path = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
+    if path is not None:
+        return _smpl_body(path, folder / EXTRA_REGRESSOR)
+    missing = (f"{folder}: no SMPL model (looked for {', '.join(MODEL_FILES)}). Register at "
+               "https://smpl.is.tue.mpg.de, download the neutral model and copy it there, with "
+               f"{EXTRA_REGRESSOR} from the data of https://github.com/nkolot/SPIN")
+    if not allow_stand_in:
+        raise UserError(f"{missing}. Without them 2D and 3D work in full, and SMPL rotations on the stand-in "
+                        "figure (numbers marked mannequin)")
+    return _mannequin_body(note=f"{missing}. Until then the mannequin stands in: its numbers are marked "
+                                "mannequin and do not compare with SMPL's")
+
+
+class Body:
+    """A posable body.
+
+    Poses are [N, 72] axis-angle (24 joints, the root first), shapes [N, 10] or None for the mean body,
+    translations [N, 3] in metres or None; arrays or tensors, on any device. Results are float32 tensors on
+    the device of the pose, without gradient. As in SMPL the root turns about the pelvis joint, which stays at
+    its place in the rest pose, and the translation is added at the end.
+
+    name: 'smpl' or 'mannequin'; note: a line for the log about what is missing, '' for SMPL; faces: int64
+    [F, 3]; joint_names: the 24 of `joints`; evaluation_joint_names: the 14 of `evaluation_joints`.
+    """
+
+    joint_names = JOINTS
+    evaluation_joint_names = EVALUATION_JOINTS
+
+    def __init__(self, name, faces, whole, sparse, head_top, note="", max_bytes=2**26):
+        """whole: module (pose [B, 24, 3], shape [B, 10]) -> joints [B, 24, 3], vertices [B, Nv, 3];
+        sparse: the same with the few vertices that joints depend on; head_top: weights of the top of the head
+        over those, or a UserError to raise when it is asked for; max_bytes: memory for one batch of frames.
+        """
+        self.name, self.faces, self.note, self.max_bytes = name, faces, note, max_bytes
+        self._whole, self._sparse, self._head_top = whole, sparse, head_top
+
+    def joints(self, pose, shape=None, trans=None):
+        """The 24 SMPL joints, [N, 24, 3] metres."""
+        batches = self._batches(self._sparse, lambda joints, vertices: joints, pose, shape, trans)
+        return self._gather(batches, pose, len(JOINTS))
+
+    def evaluation_joints(self, pose, shape=None, trans=None):
+        """The 14 joints that SMPL results are scored on (layout lsp14), [N, 14, 3] metres.
+
+        On SMPL, the published choice: 13 of its joints and the top of the head by J_regressor_extra. On the
+        mannequin the joints of the same names, and the highest vertex of the head in the rest pose.
+        Raises UserError when there is an SMPL model but no J_regressor_extra.npy.
+        """
+        if isinstance(self._head_top, UserError):
+            raise self._head_top
+
+        def pick(joints, vertices):
+            head_top = self._head_top.to(vertices.device) @ vertices
+            return torch.cat((joints[:, _PICKED], head_top[:, None]), dim=1)
+
+        batches = self._batches(self._sparse, pick, pose, shape, trans)
+        return self._gather(batches, pose, len(EVALUATION_JOINTS))
+
+    def vertices(self, pose, shape=None, trans=None):
+        """All vertices, [N, Nv, 3] metres (80 kB a frame on SMPL, 290 kB on the mannequin)."""
+        return self._gather(self.vertex_batches(pose, shape, trans), pose, self._whole.size)
+
+    def vertex_batches(self, pose, shape=None, trans=None):
+        """Yield (frames, vertices [b, Nv, 3]) over slices `frames` of the sequence, where all vertices
+        together would not fit in memory. Sequences of one length are cut at the same places.
+        """
+        return self._batches(self._whole, lambda joints, vertices: vertices, pose, shape, trans)
+
+    def _batches(self, module, pick, pose, shape, trans):
+        pose = torch.as_tensor(pose, dtype=torch.float32)
+        frames = len(pose)
+        if pose.numel() != frames * 72:
+            raise ValueError(f"pose is {tuple(pose.shape)}, not [N, 72]")
+        pose = pose.reshape(frames, 24, 3)
+        shape = torch.zeros(_BETAS) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
+        shape = shape.to(pose.device).broadcast_to(frames, _BETAS)
+        if trans is not None:
+            trans = torch.as_tensor(trans, dtype=torch.float32, device=pose.device).broadcast_to(frames, 3)
+        module.to(pose.device)
+        size = max(1, self.max_bytes // (_BYTES_A_VERTEX * (module.size + 24)))
+        for start in range(0, frames, size):
+            part = slice(start, min(start + size, frames))
+            with torch.no_grad():
+                points = pick(*module(pose[part], shape[part]))
+                yield part, points if trans is None else points + trans[part, None]
+
+    @staticmethod
+    def _gather(batches, pose, points):
+        device = pose.device if isinstance(pose, torch.Tensor) else None
+        result = torch.empty(len(pose), points, 3, device=device)
+        for frames, batch in batches:
+            result[frames] = batch
+        return result
+
+
+# SMPL
+
+
+def _smpl_body(path, extra_path):
+    data = _read_npz(path) if path.suffix == ".npz" else _read_pickle(path)
+    _check_smpl(data, path)
+    count = len(data["v_template"])
+    used = (data["J_regressor"] != 0).any(axis=0)
+    if extra_path.is_file():
+        row = _extra_regressor(extra_path, count)[_HEAD_TOP_ROW]
+        used |= row != 0
+        head_top = torch.tensor(row[used], dtype=torch.float32)
+    else:
+        head_top = UserError(
+            f"{extra_path}: not found, and the top of the head is defined there. Get it with the data of "
+            "https://github.com/nkolot/SPIN. Without it there are the video and MPVPE but no joint errors on "
+            "SMPL; with an empty SMPL_MODEL_DIR the stand-in figure is scored")
+    # Joints need the vertices that a regressor looks at and no others, a tenth of the body.
+    sparse = {key: data[key][used] for key in ("v_template", "shapedirs", "posedirs", "weights")}
+    sparse.update(J_regressor=data["J_regressor"][:, used], f=np.zeros((0, 3), np.int64),
+                  kintree_table=data["kintree_table"])
+    return Body("smpl", data["f"], _Smpl(data), _Smpl(sparse), head_top)
+
+
+class _Smpl(torch.nn.Module):
+    """`smplx.SMPL` on arrays that are already in memory."""
+
+    def __init__(self, data):
+        super().__init__()
+        import smplx  # only where there is a licensed model
+
+        self.size = len(data["v_template"])
+        # smplx appends picked vertices to its joints; none of them is an evaluation joint.
+        picks = dict.fromkeys(("nose", "reye", "leye", "rear", "lear"), 0)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints that there are ten shape numbers
+            self.smpl = smplx.SMPL(
+                "", data_struct=smplx.utils.Struct(**data), num_betas=_BETAS, vertex_ids=picks,
+                use_hands=False, use_feet_keypoints=False, create_betas=False, create_global_orient=False,
+                create_body_pose=False, create_transl=False)
+
+    def forward(self, pose, shape):
+        output = self.smpl(betas=shape, global_orient=pose[:, 0], body_pose=pose[:, 1:].flatten(1))
+        return output.joints[:, :24], output.vertices
+
+
+class _Stored:
+    """What stands in for a class of chumpy or scipy: the state that the pickle gives it, and nothing else."""
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class _Chumpy(_Stored):
+    def array(self):
+        return _array(self.state["x"])
+
+
+class _Selection(_Stored):
+    """chumpy's Select: entries of another array by flat index."""
+
+    def array(self):
+        chosen = _array(self.state["a"]).ravel()[_array(self.state["idxs"])]
+        return chosen.reshape(self.state.get("preferred_shape", chosen.shape))
+
+
+class _Csc(_Stored):
+    matrix = scipy.sparse.csc_matrix
+
+    def array(self):
+        parts = tuple(_array(self.state[key]) for key in ("data", "indices", "indptr"))
+        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
+        matrix = self.matrix(parts, shape=shape)
+        matrix.check_format(full_check=True)
+        return matrix.toarray()
+
+
+class _Csr(_Csc):
+    matrix = scipy.sparse.csr_matrix
+
+
+def _reconstructor(cls, base, state):
+    """Python's own of this name, which protocols 0 and 1 make objects with, for the stand-ins only."""
+    if not issubclass(cls, _Stored):
+        raise TypeError(f"{cls.__name__} is not made this way")
+    return cls()
+
+
+_STAND_INS = {
+    ("chumpy.ch", "Ch"): _Chumpy, ("chumpy", "Ch"): _Chumpy, ("chumpy.reordering", "Select"): _Selection,
+    ("scipy.sparse.csc", "csc_matrix"): _Csc, ("scipy.sparse._csc", "csc_matrix"): _Csc,
+    ("scipy.sparse.csr", "csr_matrix"): _Csr, ("scipy.sparse._csr", "csr_matrix"): _Csr,
+    ("copy_reg", "_reconstructor"): _reconstructor, ("copyreg", "_reconstructor"): _reconstructor,
+    ("__builtin__", "object"): object, ("builtins", "object"): object,
+}
+_ARRAYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+
+
+def _array(value):
+    return value.array() if isinstance(value, _Stored) else np.asarray(value)
+
+
+def _read_pickle(path):
+    """The arrays of the official pickle, dense."""
+    with path.open("rb") as file:
+        stored = safe_pickle.load(file, path, extra=_STAND_INS)
+    if not isinstance(stored, dict):
+        raise _not_smpl(path, f"it holds a {type(stored).__name__}, not a table of arrays")
+    return {key: safe_pickle.guarded(lambda: _array(stored[key]), f"{path} ({key})")
+            for key in _ARRAYS if key in stored}
+
+
+def _read_npz(path):
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in _ARRAYS if key in stored.files}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise _not_smpl(path, f"it does not read as an npz of plain arrays ({error})") from error
+
+
+def _check_smpl(data, path):
+    """Refuse, by the name of the array, what is not a SMPL model; make the integer arrays int64."""
+    for key in _ARRAYS:
+        if key not in data:
+            raise _not_smpl(path, f"{key} is missing")
+    count = len(data["v_template"]) if data["v_template"].ndim else 0
+    expected = {"v_template": (count, 3), "shapedirs": (count, 3, None), "posedirs": (count, 3, 207),
+                "J_regressor": (24, count), "weights": (count, 24), "kintree_table": (2, 24), "f": (None, 3)}
+    for key, shape in expected.items():
+        found = data[key].shape
+        if len(found) != len(shape) or any(want not in (None, size) for want, size in zip(shape, found)):
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            raise _not_smpl(path, f"{key} is {list(found)}, not [{wanted}]")
+        if data[key].dtype.kind not in "fiu":
+            raise _not_smpl(path, f"{key} holds {data[key].dtype}, not numbers")
+    if data["shapedirs"].shape[2] < _BETAS:
+        raise _not_smpl(path, f"shapedirs has {data['shapedirs'].shape[2]} directions, fewer than {_BETAS}")
+    for key in ("kintree_table", "f"):
+        data[key] = data[key].astype(np.int64)
+    # The parent of the root is stored as 2**32 - 1.
+    data["kintree_table"][0, 0] = -1
+    parents = data["kintree_table"][0]
+    if not (0 <= parents[1:]).all() or not (parents < np.arange(24)).all():
+        raise _not_smpl(path, "in kintree_table a joint comes before its parent")
+    if data["f"].size and not (0 <= data["f"].min() and data["f"].max() < count):
+        raise _not_smpl(path, f"f names vertices that are not among its {count}")
+
+
+def _not_smpl(path, reason):
+    return UserError(f"{path}: not a SMPL model: {reason}. Copy the neutral model of "
+                     "https://smpl.is.tue.mpg.de there, or move this file away to use the stand-in figure")
+
+
+def _extra_regressor(path, count):
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: does not read as a plain array ({error}). Copy it again") from error
+    if not isinstance(rows, np.ndarray) or rows.shape != (9, count):
+        found = list(rows.shape) if isinstance(rows, np.ndarray) else "an archive"
+        raise UserError(f"{path}: is {found}, not [9, {count}] as this model needs. Copy SPIN's file there")
+    return rows
+
+
+# The stand-in
+
+
+def _mannequin_body(note):
+    from mannequin import Mannequin  # only where there is no licensed model
+
+    figure = Mannequin("wooden", flat_hand_mean=True)
+    rest = figure.rest_pose()
+    vertices = torch.tensor(figure.vertices(rest), dtype=torch.float32)
+    places = torch.tensor(figure.joint_transforms(rest)[:24, :3, 3], dtype=torch.float32)
+    # Hands and fingers do not bend, so what hangs on them hangs on the wrist.
+    owner = list(range(len(figure.parents)))
+    for joint in range(22, len(owner)):
+        owner[joint] = owner[figure.parents[joint]]
+    weights = torch.zeros(len(vertices), 24)
+    # mannequin-x has no public way to its skin weights.
+    weights.scatter_add_(1, torch.tensor(owner)[figure._skin_joint_indices],
+                         torch.tensor(figure._skin_weights, dtype=torch.float32))
+    on_head = weights[:, JOINTS.index("head")] > 0.5
+    head_top = int(torch.where(on_head, vertices[:, 1], -torch.inf).argmax())
+    whole = _Mannequin(places, vertices, weights)
+    sparse = _Mannequin(places, vertices[head_top, None], weights[head_top, None])
+    return Body("mannequin", figure.faces, whole, sparse, torch.ones(1), note)
+
+
+class _Mannequin(torch.nn.Module):
+    """Linear blend skinning of one figure; it has one size, and shapes are ignored (they are SMPL's own)."""
+
+    def __init__(self, places, vertices, weights):
+        """places: joints at rest [24, 3]; vertices: at rest [Nv, 3]; weights: [Nv, 24]."""
+        super().__init__()
+        self.size = len(vertices)
+        self.parents = LAYOUTS["smpl24"].parents
+        self.register_buffer("places", places)
+        homogeneous = torch.cat((vertices, torch.ones(len(vertices), 1)), dim=1)
+        self.register_buffer("basis", (weights[:, :, None] * homogeneous[:, None]).flatten(1))
+
+    def forward(self, pose, shape):
+        turns = list(axis_angle_to_matrix(pose).unbind(1))
+        joints = [self.places[0].expand(len(pose), 3)]
+        for joint, parent in enumerate(self.parents[1:], start=1):
+            offset = self.places[joint] - self.places[parent]
+            joints.append(joints[parent] + turns[parent] @ offset)
+            turns[joint] = turns[parent] @ turns[joint]
+        turns, joints = torch.stack(turns, dim=1), torch.stack(joints, dim=1)
+        # A vertex is sum_j w_j (R_j v + t_j), linear in all R_j and t_j: one matrix product for the batch.
+        shifts = joints - (turns @ self.places[:, :, None])[..., 0]
+        moves = torch.cat((turns, shifts[..., None]), dim=-1).transpose(1, 2).flatten(2)
+        return joints, (moves.flatten(0, 1) @ self.basis.T).unflatten(0, (len(pose), 3)).mT

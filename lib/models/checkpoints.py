@@ -1,0 +1,196 @@
+"""Checkpoints: ours, which describe themselves, and those of the published SynSP and SmoothNet.
+
+Ours is one dict saved by torch (read with weights_only=True, so that nothing in it is executed):
+
+    format_version   1
+    model            {"name": "synsp" | "smoothnet", and its sizes}
+    state_dict       the weights, under the published names
+    data             {"sources", "representation", "channels", "use_6d", "layout": {name, joints, edges, root},
+                      "window", "fps", "unit", "root_relative_input"}
+    config           the whole config as nested dicts
+    provenance       {"command", "licence", "version of torch", ...}
+    performance      validation scores
+    training         optimiser, schedule, generators (absent from a shipped checkpoint)
+
+A published checkpoint has only epoch, state_dict, performance, optimizer and sigma; its sizes are read from
+its tensors.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import torch
+
+from lib.errors import UserError
+from lib.files import atomic_write
+from lib.models.smoothnet import SmoothNet
+from lib.models.synsp import SynSP
+
+FORMAT_VERSION = 1
+
+# Weights of the published SynSP that its forward pass never reads.
+DEAD = re.compile(r"proj_i_p\.|proj_i_2\.|(encoder_local|encoder_global|decoder|decoder_2)\.layer_norm\."
+                  r"|decoder(_2)?\.layer_stack\.\d+\.slf_attn\.|.*\.position_embeddings\.|.*\.position_enc\.pos_table2?$")
+
+
+@dataclass
+class Checkpoint:
+    """A network and what its file says of itself. `data`, `config`, `provenance` are empty for published files."""
+
+    path: str
+    network: torch.nn.Module
+    name: str
+    data: dict = field(default_factory=dict)
+    config: dict = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+    performance: object = None
+    training: dict | None = None
+    epoch: int | None = None
+
+    @property
+    def published(self):
+        return not self.data
+
+    @property
+    def window(self):
+        """W it was trained with, or None where its file does not say (published SynSP)."""
+        return self.network.window if isinstance(self.network, SmoothNet) else self.data.get("window")
+
+    @property
+    def channels(self):
+        """C, or None for SmoothNet, which takes any number."""
+        return None if isinstance(self.network, SmoothNet) else self.network.channels
+
+
+def build(cfg, channels, window):
+    """A new network as cfg.MODEL says. Raises UserError for a name or sizes that cannot be."""
+    model = cfg.MODEL
+    if window < 2:
+        raise UserError(f"MODEL.SLIDE_WINDOW_SIZE {window}: a window needs at least 2 frames")
+    if model.NAME == "smoothnet":
+        return SmoothNet(window, model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE, model.NUM_BLOCK,
+                         model.DROPOUT if model.DROPOUT >= 0 else 0.5)
+    if model.NAME != "synsp":
+        raise UserError(f"MODEL.NAME {model.NAME}: not known. Known: synsp, smoothnet")
+    if model.d_word_vec != model.d_model:
+        raise UserError(f"MODEL.d_word_vec {model.d_word_vec}: must equal MODEL.d_model ({model.d_model})")
+    if model.d_model % 2 or min(model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v) < 1:
+        raise UserError("MODEL: sizes must be positive, and d_model even")
+    return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
+                 model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS)
+
+
+def describe(network):
+    """The `model` part of a checkpoint: what `load` needs beyond the tensors' shapes."""
+    if isinstance(network, SmoothNet):
+        return {"name": "smoothnet"}
+    first = network.decoder.layer_stack[0].enc_attn
+    return {"name": "synsp", "n_head": first.n_head, "residual_components": network.residual_components,
+            "dropout": network.dropout.share}
+
+
+def save(path, content):
+    """Write a checkpoint dict atomically, with the format version."""
+    with atomic_write(path) as temporary:
+        torch.save({"format_version": FORMAT_VERSION, **content}, temporary)
+
+
+def read(path):
+    """The dict in a checkpoint file. Raises UserError when there is none, or when it is another kind of file."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"checkpoint {path}: not found. Pass --checkpoint with a file from data/checkpoints/ or "
+                        "from a run's folder in results/") from None
+    except IsADirectoryError:
+        raise UserError(f"checkpoint {path}: is a folder. Pass the .pth.tar file in it") from None
+    except OSError:
+        raise
+    except Exception as error:  # torch raises nearly anything on what it did not write
+        raise UserError(f"checkpoint {path}: not a readable checkpoint ({_kind_of_file(path)}; {_first(error)})") from None
+    if not isinstance(content, dict) or "state_dict" not in content:
+        found = f"keys {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else type(content).__name__
+        raise UserError(f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of "
+                        "SynSP or SmoothNet")
+    version = content.get("format_version", FORMAT_VERSION)
+    if version > FORMAT_VERSION:
+        raise UserError(f"checkpoint {path}: format {version}, this version reads up to {FORMAT_VERSION}. "
+                        "Update the toolkit")
+    return content
+
+
+def _first(error):
+    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+
+
+def _kind_of_file(path):
+    """What a file that torch cannot load looks like, from its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(8)
+    kinds = ((b"PK", "a zip archive, perhaps an .npz, or a checkpoint that would run code or is truncated"),
+             (b"\x1f\x8b", "a gzip archive"), (b"\x80", "a pickle"), (b"<", "a web page"), (b"version ", "a Git LFS pointer"),
+             (b"\x93NUMPY", "an .npy array"))
+    if not head:
+        return "the file is empty"
+    return next((f"it looks like {kind}" for start, kind in kinds if head.startswith(start)), "unknown kind of file")
+
+
+def load(path, n_head=4):
+    """Read a checkpoint, ours or a published one, into a network on the CPU in eval mode.
+
+    n_head: heads of a published SynSP, whose tensors do not say; our files do. Raises UserError that names
+    the missing, unexpected or impossible key.
+    """
+    content = read(path)
+    weights = content["state_dict"]
+    weights = {name.removeprefix("module."): tensor.float() for name, tensor in weights.items()}
+    model = content.get("model", {})
+    if "encoder.0.weight" in weights:
+        network = _smoothnet(weights)
+    elif "proj_i_a.0.weight" in weights:
+        weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
+        network = _synsp(path, weights, model.get("n_head", n_head), model.get("residual_components", 0),
+                         model.get("dropout", 0.2))
+    else:
+        raise UserError(f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
+                        f"first keys are {', '.join(list(weights)[:4])}")
+    _fill(path, network, weights)
+    return Checkpoint(str(path), network.eval(), describe(network)["name"], content.get("data", {}),
+                      content.get("config", {}), content.get("provenance", {}), content.get("performance"),
+                      content.get("training"), content.get("epoch"))
+
+
+def _smoothnet(weights):
+    hidden, window = weights["encoder.0.weight"].shape
+    blocks = sum(name.endswith("linear1.weight") for name in weights)
+    inner = weights["res_blocks.0.linear1.weight"].shape[0] if blocks else 1
+    return SmoothNet(window, hidden, inner, blocks)
+
+
+def _synsp(path, weights, n_head, residual_components, dropout):
+    d_model, channels = weights["proj_i_a.0.weight"].shape
+    layers = sum(re.fullmatch(r"decoder\.layer_stack\.\d+\.pos_ffn\.w_1\.weight", name) is not None for name in weights)
+    first = "decoder.layer_stack.0"
+    try:
+        d_inner = weights[f"{first}.pos_ffn.w_1.weight"].shape[0]
+        keys = weights[f"{first}.enc_attn.w_ks.weight"].shape[0]
+        values = weights[f"{first}.enc_attn.w_vs.weight"].shape[0]
+    except KeyError as error:
+        raise UserError(f"checkpoint {path}: lacks the weight {error.args[0]}") from None
+    if keys % n_head or values % n_head:
+        raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
+                        "Set MODEL.n_head to the number of heads it was trained with")
+    return SynSP(channels, d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout,
+                 residual_components)
+
+
+def _fill(path, network, weights):
+    own = network.state_dict()
+    missing, unexpected = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    for names, what in ((missing, "lacks"), (unexpected, "has unexpected")):
+        if names:
+            raise UserError(f"checkpoint {path}: {what} {len(names)} weights, the first is {names[0]}")
+    for name, tensor in weights.items():
+        if own[name].shape != tensor.shape:
+            raise UserError(f"checkpoint {path}: {name} is {list(tensor.shape)}, {list(own[name].shape)} expected")
+    network.load_state_dict(weights)

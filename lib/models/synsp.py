@@ -1,0 +1,317 @@
+"""SynSP: a transformer that refines a window of poses into a precise and a smooth pose and fuses the two.
+
+Wang et al., "SynSP: Synergy of Smoothness and Precision in Pose Sequences Refinement", CVPR 2024. Parameter
+names are those of the published checkpoints, without the weights that never receive a gradient there.
+
+Shapes: B windows, V views (1 for a single camera), F = W frames, C channels, d model width, H heads,
+M memory tokens.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+# Added to the attention scores of tokens that are not there. Finite, so that a window in which a view is
+# absent altogether yields numbers (which nobody reads) and not NaN.
+ABSENT = -1e9
+
+
+@dataclass
+class Refined:
+    """What SynSP returns. final, precision, smoothness: [B, V, F, C]; quality: [B, V, F], in (0, 1]."""
+
+    final: torch.Tensor
+    precision: torch.Tensor
+    smoothness: torch.Tensor
+    quality: torch.Tensor
+
+
+@lru_cache(maxsize=32)
+def _dct_matrix(frames, device):
+    """DCT-II, unnormalised with factor 2, as a matrix [F, F]: u = D x."""
+    n = torch.arange(frames, dtype=torch.float64)
+    matrix = 2 * torch.cos(math.pi * (2 * n[None] + 1) * n[:, None] / (2 * frames))
+    return matrix.to(device, torch.float32)
+
+
+@lru_cache(maxsize=32)
+def _slow_part(frames, components, device):
+    """The projection [F, F] of a window onto its first DCT components (1: its mean, 2: and its slope, ...)."""
+    n = torch.arange(frames, dtype=torch.float64)
+    basis = torch.cos(math.pi * (2 * n[None] + 1) * torch.arange(min(components, frames))[:, None] / (2 * frames))
+    basis = basis / basis.norm(dim=1, keepdim=True)
+    return (basis.T @ basis).to(device, torch.float32)
+
+
+@lru_cache(maxsize=32)
+def _positions(frames, width, device):
+    """Fixed position codes [F, d]. Sine and cosine of one pair share their frequency."""
+    frequency = 10000 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angle = torch.arange(frames, dtype=torch.float64)[:, None] * frequency
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1)[:, :width].to(device, torch.float32)
+
+
+class _MaskedScale(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, keep, scale):
+        ctx.save_for_backward(keep)
+        ctx.scale = scale
+        return torch.mul(x, keep).mul_(scale)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (keep,) = ctx.saved_tensors
+        return torch.mul(gradient, keep).mul_(ctx.scale), None, None
+
+
+def dropout(x, share):
+    """Set a share of the elements to 0 and scale the rest; on the CPU from one random byte an element.
+
+    torch's own dropout spends more time on drawing 53-bit Bernoulli numbers than this network's matrix products
+    take in bfloat16. A byte rounds the share to 1/256 (0.2 becomes 0.199).
+    """
+    if x.device.type != "cpu" or not share:
+        return functional.dropout(x, share)
+    threshold = round(share * 256)
+    count = x.numel()
+    words = torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+    keep = (words.view(torch.uint8)[:count] >= threshold).view(x.shape)
+    return _MaskedScale.apply(x, keep, 256 / (256 - threshold))
+
+
+class Dropout(nn.Module):
+    """`dropout` while training."""
+
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+
+    def forward(self, x):
+        return dropout(x, self.share) if self.training else x
+
+
+class Attention(nn.Module):
+    """Multi-head attention with residual and LayerNorm. Keys and values may be computed once and reused."""
+
+    def __init__(self, d_model, n_head, d_k, d_v, dropout):
+        super().__init__()
+        self.n_head, self.d_k, self.d_v = n_head, d_k, d_v
+        self.w_qs = nn.Linear(d_model, n_head * d_k, bias=False)
+        self.w_ks = nn.Linear(d_model, n_head * d_k, bias=False)
+        self.w_vs = nn.Linear(d_model, n_head * d_v, bias=False)
+        self.fc = nn.Linear(n_head * d_v, d_model, bias=False)
+        self.layer_norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.dropout = Dropout(dropout)
+
+    def _heads(self, x, size):
+        return x.unflatten(-1, (self.n_head, size)).transpose(-2, -3)
+
+    def keys_values(self, memory):
+        """Keys and values [B*V, H, M, d_k or d_v] of a `Memory`."""
+        return (self._heads(_project(self.w_ks.weight, memory), self.d_k),
+                self._heads(_project(self.w_vs.weight, memory), self.d_v))
+
+    def forward(self, x, keys_values, absent=None):
+        """x [B*V, F, d] attends to keys and values; absent [B*V, 1, 1, M] is added to the scores."""
+        keys, values = keys_values
+        queries = self._heads(self.w_qs(x), self.d_k)
+        if self.training:
+            scores = queries @ keys.transpose(-1, -2) / math.sqrt(self.d_k)
+            weights = (scores if absent is None else scores + absent).softmax(-1, dtype=scores.dtype)
+            out = dropout(weights, 0.1) @ values
+        else:
+            out = functional.scaled_dot_product_attention(queries, keys, values, absent)
+        out = self.dropout(self.fc(out.transpose(-2, -3).flatten(-2)))
+        return self.layer_norm(out + x)
+
+
+@dataclass
+class Memory:
+    """What a view's frames attend to: its own tokens, and the tokens of all views.
+
+    own [B*V, F, d]. shared [B, N, d] or None: tokens common to the V views of a window, to which `added`
+    [B, V, N] puts one scalar a view and token, on all d channels.
+    """
+
+    own: torch.Tensor
+    shared: torch.Tensor = None
+    added: torch.Tensor = None
+
+
+def _memory(own, shared, added):
+    """A `Memory`; with one view there is nothing to share, so that it is plainly all tokens in a row."""
+    if added.shape[1] > 1:
+        return Memory(own, shared, added)
+    return Memory(torch.cat((own, shared + added[:, 0, :, None].to(shared.dtype)), dim=1))
+
+
+def _project(weight, memory):
+    """Every token of a memory times `weight` [n, d]: [B*V, M, n].
+
+    The projection of token + scalar is the token's projection plus the scalar times the row sums of the
+    weights: shared tokens are projected once a window, not once a view.
+    """
+    own = functional.linear(memory.own, weight)
+    if memory.shared is None:
+        return own
+    shared = functional.linear(memory.shared, weight)[:, None]
+    shared = shared + memory.added[..., None].to(shared.dtype) * weight.sum(1).to(shared.dtype)
+    return torch.cat((own, shared.flatten(0, 1)), dim=1)
+
+
+class FeedForward(nn.Module):
+    """Position-wise feed-forward with residual and LayerNorm."""
+
+    def __init__(self, d_model, d_inner, dropout):
+        super().__init__()
+        self.w_1 = nn.Linear(d_model, d_inner)
+        self.w_2 = nn.Linear(d_inner, d_model)
+        self.layer_norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x):
+        return self.layer_norm(self.dropout(self.w_2(functional.relu(self.w_1(x)))) + x)
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, d_model, d_inner, n_head, d_k, d_v, dropout):
+        super().__init__()
+        self.slf_attn = Attention(d_model, n_head, d_k, d_v, dropout)
+        self.pos_ffn = FeedForward(d_model, d_inner, dropout)
+
+    def forward(self, x, absent=None):
+        return self.pos_ffn(self.slf_attn(x, self.slf_attn.keys_values(Memory(x)), absent))
+
+
+class DecoderLayer(nn.Module):
+    """Cross-attention and feed-forward. `keys_values` come from `enc_attn.keys_values(memory)`."""
+
+    def __init__(self, d_model, d_inner, n_head, d_k, d_v, dropout):
+        super().__init__()
+        self.enc_attn = Attention(d_model, n_head, d_k, d_v, dropout)
+        self.pos_ffn = FeedForward(d_model, d_inner, dropout)
+
+    def forward(self, x, keys_values, absent=None):
+        return self.pos_ffn(self.enc_attn(x, keys_values, absent))
+
+
+class Stack(nn.Module):
+    """L layers under the published name."""
+
+    def __init__(self, layer, n_layers, *sizes):
+        super().__init__()
+        self.layer_stack = nn.ModuleList(layer(*sizes) for _ in range(n_layers))
+
+
+class SynSP(nn.Module):
+    """The network of SPEC section 5, on windows of one or several views.
+
+    channels: C. residual_components: 0 predicts poses as published; K > 0 predicts corrections to the first K
+    DCT components of the input window, so that the untrained network already is a smoother.
+    """
+
+    def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,
+                 residual_components=0):
+        super().__init__()
+        self.channels = channels
+        self.residual_components = residual_components
+        sizes = (d_model, d_inner, n_head, d_k, d_v, dropout)
+        self.proj_i_a = nn.Sequential(nn.Linear(channels, d_model), nn.Linear(d_model, d_model))
+        self.encoder_local = Stack(EncoderLayer, n_layers, *sizes)
+        self.encoder_global = Stack(EncoderLayer, n_layers, *sizes)
+        self.decoder = Stack(DecoderLayer, n_layers, *sizes)
+        self.decoder_2 = Stack(DecoderLayer, n_layers, *sizes)
+        self.dropout = Dropout(dropout)
+        for name in ("proj_o_p", "proj_o_a", "proj_o_2"):
+            setattr(self, name, nn.Sequential(nn.Linear(d_model, 2 * d_model), nn.Linear(2 * d_model, channels)))
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        if residual_components:
+            for head in (self.proj_o_p, self.proj_o_a, self.proj_o_2):
+                nn.init.zeros_(head[1].weight)
+                nn.init.zeros_(head[1].bias)
+
+    def forward(self, x, present=None):
+        """Refine windows.
+
+        x: [B, V, F, C], or [B, F, C] for one view (then V = 1 in the outputs). present: bool [B, V, F], False
+        where a view has no frame; None: all are there. Returns `Refined`.
+        """
+        x = x[:, None] if x.dim() == 3 else x
+        views, frames = x.shape[1:3]
+        absent = _absent_scores(present)
+
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float()
+            spectrum = _dct_matrix(frames, x.device) @ x
+            base = _slow_part(frames, self.residual_components, x.device) @ x if self.residual_components else 0.0
+        embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
+        placed = embedded + _positions(frames, embedded.shape[-1], x.device)
+        local = self.dropout(placed).flatten(0, 1)
+        shared = self.dropout(placed).flatten(1, 2)
+        for layer in self.encoder_local.layer_stack:
+            local = layer(local, absent.own)
+        for layer in self.encoder_global.layer_stack:
+            shared = layer(shared, absent.shared)
+
+        query = embedded.flatten(0, 1)
+        *layers, last = self.decoder.layer_stack
+        memory = _memory(local, shared, _similarity(x))
+        hidden = query
+        for layer in layers:
+            hidden = layer(hidden, layer.enc_attn.keys_values(memory), absent.memory)
+        memory = last.enc_attn.keys_values(memory)
+        hidden = last(hidden, memory, absent.memory)
+        precise = last(hidden, memory, absent.memory) + query
+        # The second pass differs from the first in its dropout only.
+        smooth = last(hidden, memory, absent.memory) + query if self.training else precise
+        precision = base + self.proj_o_p(precise).unflatten(0, x.shape[:2])
+        smoothness = base + self.proj_o_a(smooth).unflatten(0, x.shape[:2])
+
+        quality = _quality(precision.detach(), smoothness.detach())
+        average = (precision + smoothness).detach().float() / 2
+        added = _similarity(average) + torch.diag_embed(quality.transpose(1, 2)).permute(0, 2, 3, 1).flatten(2)
+        memory = _memory(smooth, shared, added)
+        hidden = query
+        for layer in self.decoder_2.layer_stack:
+            hidden = layer(hidden, layer.enc_attn.keys_values(memory), absent.memory)
+        final = base + self.proj_o_2(hidden + query).unflatten(0, x.shape[:2])
+        return Refined(final, precision, smoothness, quality)
+
+
+@dataclass
+class _Absent:
+    """Scores added for absent tokens: own [B*V,1,1,F], shared [B,1,1,V*F], memory [B*V,1,1,F+V*F]; or None."""
+
+    own: torch.Tensor = None
+    shared: torch.Tensor = None
+    memory: torch.Tensor = None
+
+
+def _absent_scores(present):
+    if present is None:
+        return _Absent()
+    batch, views, frames = present.shape
+    scores = torch.zeros(present.shape, device=present.device).masked_fill_(~present, ABSENT)
+    own = scores.reshape(batch * views, 1, 1, frames)
+    shared = scores.reshape(batch, 1, 1, views * frames)
+    return _Absent(own, shared, torch.cat((own, shared.repeat_interleave(views, 0)), dim=-1))
+
+
+def _similarity(x):
+    """c[b, i, (j, f)] = exp(-mean over C of (x_i - x_j)^2) at frame f. x [B, V, F, C] -> [B, V, V*F]."""
+    if x.shape[1] == 1:
+        return torch.ones(x.shape[:3], device=x.device)
+    return (-(x[:, :, None] - x[:, None]).square().mean(-1)).exp().flatten(2)
+
+
+def _quality(precision, smoothness):
+    """How well the two heads agree at each frame, against the window's worst: [B, V, F] in (0, 1]."""
+    difference = (precision.float() - smoothness.float()).abs() / 2
+    worst = difference.amax(2, keepdim=True)
+    return (-(difference + 1e-6) / (worst + 1e-5)).exp().mean(-1)

@@ -1,0 +1,16 @@
+#!/usr/bin/env python
+"""Train SynSP or SmoothNet: python train_smoothnet.py --cfg configs/mocap_noise_3D.yaml"""
+
+from lib import config, errors
+
+
+def main():
+    request = config.Request("train")
+    from lib.core import run, trainer  # after --help and bad flags, which need no torch
+
+    run.start_messages()
+    trainer.train(request.config())
+
+
+if __name__ == "__main__":
+    errors.run(main)
