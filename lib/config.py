@@ -85,6 +85,9 @@ def defaults():
     cfg.TRAIN.SAVE_EVERY_MINUTES = 10.0  # also within an epoch
 
     cfg.TRAIN.AUGMENT = CfgNode()
+    # Share of the training sequences that get new simulated errors each epoch in place of their own (a network learns
+    # those by heart).
+    cfg.TRAIN.AUGMENT.NOISE = 0.0
     cfg.TRAIN.AUGMENT.YAW = 0.0  # degrees: turn about the vertical, uniform in +- YAW (3D)
     cfg.TRAIN.AUGMENT.MIRROR = False  # left and right change places in half of the windows
     cfg.TRAIN.AUGMENT.SCALE = 0.0  # body size, uniform in 1 +- SCALE (3D, 2D)
@@ -106,7 +109,7 @@ def defaults():
 
     cfg.LOSS = CfgNode(dict(W_ACCEL=1.0, W_POS=1.0))
     cfg.LOG = CfgNode(dict(NAME=""))
-    cfg.VIS = CfgNode(dict(START=0, END=1000, INPUT_VIDEO_NUMBER="", OUTPUT_VIDEO_PATH="results/videos"))
+    cfg.VIS = CfgNode(dict(START=0, END=1000, INPUT_VIDEO_NUMBER="", OUTPUT_VIDEO_PATH="results/videos", FORMAT="mp4"))
     return cfg
 
 
@@ -252,8 +255,10 @@ FLAGS = {
         "exp_name": ("EXP_NAME", "name of the run's folder"),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar)"),
         "tradition": ("EVALUATE.TRADITION", "a filter to show beside the network"),
-        "visualize_video_id": ("VIS.INPUT_VIDEO_NUMBER", "which test sequence, counted from 0"),
+        "visualize_video_id": ("VIS.INPUT_VIDEO_NUMBER", "which test sequences, counted from 0: 3, a list (0,3), a "
+                                                         "range (2-5), all, or worst"),
         "output_video_path": ("VIS.OUTPUT_VIDEO_PATH", "folder for the videos"),
+        "format": ("VIS.FORMAT", "mp4 or gif"),
     },
 }
 PURPOSE = {

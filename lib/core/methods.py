@@ -34,8 +34,8 @@ class NetworkMethod:
 
     key = "smoothnet"
 
-    def __init__(self, checkpoint, label, window, cfg, device):
-        self.checkpoint, self.label, self.window, self.cfg = checkpoint, label, window, cfg
+    def __init__(self, checkpoint, label, window, align, cfg, device):
+        self.checkpoint, self.label, self.window, self.align, self.cfg = checkpoint, label, window, align, cfg
         self.network = checkpoint.network.to(device)
         self.seconds = 0.0
 
@@ -48,8 +48,9 @@ class NetworkMethod:
         """A `RefinedRecording` in network units for each recording."""
         check_fits(self.checkpoint, split)
         evaluate = self.cfg.EVALUATE
+        align = self.align if split.representation.name == "3D" else "none"
         results = refine(self.network, self._recordings(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
-                         evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS)
+                         evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS, align, split.layout.root)
         while True:
             begun = time.perf_counter()
             result = next(results, None)
@@ -176,8 +177,10 @@ def load_networks(request, device):
     stored = _stored(cfg, loaded[0]) if loaded and loaded[0].config else None
     cfg = request.config(stored)
     labels = _labels(loaded)
-    return cfg, [NetworkMethod(checkpoint, label, window_of(checkpoint, request), cfg, device)
-                 for checkpoint, label in zip(loaded, labels)]
+    aligns = [cfg.MODEL.ALIGN_VIEWS if request.explicit("MODEL.ALIGN_VIEWS") or checkpoint.published
+              else getattr(checkpoint.network, "align_views", "none") for checkpoint in loaded]
+    return cfg, [NetworkMethod(checkpoint, label, window_of(checkpoint, request), align, cfg, device)
+                 for checkpoint, label, align in zip(loaded, labels, aligns)]
 
 
 def _stored(cfg, checkpoint):

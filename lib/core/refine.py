@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lib.core import sliding_window
+from lib.core import sliding_window, views
 from lib.errors import UserError
 
 
@@ -31,36 +31,47 @@ def window_weights(kind, window):
 
 
 @torch.no_grad()
-def refine(network, recordings, window, step=1, batch=2048, weighting="mean"):
+def refine(network, recordings, window, step=1, batch=2048, weighting="mean", align="none", root=(0,)):
     """Refine recordings.
 
     network: SynSP or SmoothNet, in eval mode; recordings: iterable of (views [V, T, C] float32, present bool
     [V, T] or None); window: W; step: frames between two windows; batch: windows through the network at once;
     weighting: how the windows that cover a frame are averaged, 'mean', 'triangular' or 'quality' (by the
-    network's confidence). Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its
-    last frame for the network; windows of several recordings go through the network together.
+    network's confidence); align: how several views of 3D joints are brought into one frame for the network, 'none',
+    'frame' (each window by itself) or 'sequence' (one rotation a view); root: the root joints, about which they turn.
+    Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for
+    the network; windows of several recordings go through the network together.
     """
     if step < 1:
         raise UserError(f"EVALUATE.SLIDE_WINDOW_STEP_SIZE {step}: must be at least 1")
     window_weights("mean" if weighting == "quality" else weighting, window)
+    if align not in views.MODES:
+        raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")
+    options = (window, step, batch, weighting, align, root)
     pending, waiting = [], 0
-    for views, present in recordings:
-        views = torch.as_tensor(views, dtype=torch.float32)
-        count = len(sliding_window.starts(views.shape[1], window, step))
+    for poses, present in recordings:
+        poses = torch.as_tensor(poses, dtype=torch.float32)
+        count = len(sliding_window.starts(poses.shape[1], window, step))
         # Only recordings of as many views share a batch.
-        if pending and (waiting + count > batch or len(pending[0][0]) != len(views)):
-            yield from _together(network, pending, window, step, batch, weighting)
+        if pending and (waiting + count > batch or len(pending[0][0]) != len(poses)):
+            yield from _together(network, pending, *options)
             pending, waiting = [], 0
-        pending.append((views, present))
+        pending.append((poses, present))
         waiting += count
     if pending:
-        yield from _together(network, pending, window, step, batch, weighting)
+        yield from _together(network, pending, *options)
 
 
-def _together(network, recordings, window, step, batch, weighting):
+def _together(network, recordings, window, step, batch, weighting, align, root):
     """`refine` for recordings of one number of views, their windows in one row."""
     device = next(network.parameters()).device
-    views = torch.cat([padded(frames, window) for frames, _ in recordings], dim=1).to(device)  # [V, rows, C]
+    undo_sequence = [None] * len(recordings)
+    if align == "sequence" and len(recordings[0][0]) > 1:
+        aligned = [views.align(poses[None], None if present is None else torch.as_tensor(present)[None], root)
+                   for poses, present in recordings]
+        undo_sequence = [undo for _, undo in aligned]
+        recordings = [(values[0], present) for (values, _), (_, present) in zip(aligned, recordings)]
+    resident = torch.cat([padded(frames, window) for frames, _ in recordings], dim=1).to(device)  # [V, rows, C]
     firsts, row = [], 0
     for frames, _ in recordings:
         firsts.append(torch.tensor(sliding_window.starts(frames.shape[1], window, step)) + row)
@@ -72,20 +83,29 @@ def _together(network, recordings, window, step, batch, weighting):
     rows = (torch.cat(firsts)[:, None] + torch.arange(window)).to(device)
     finals, qualities = [], []
     for index in rows.split(batch):
-        out = network(views[:, index].transpose(0, 1), None if mask is None else mask[:, index].transpose(0, 1))
-        finals.append(out.final.float())
+        values = resident[:, index].transpose(0, 1)
+        there = None if mask is None else mask[:, index].transpose(0, 1)
+        undo = None
+        if align == "frame" and len(resident) > 1:
+            values, undo = views.align(values, there, root)
+        out = network(values, there)
+        final = out.final.float()
+        finals.append(final if undo is None else undo(final))
         qualities.append(out.quality)
     final, quality = torch.cat(finals).transpose(0, 1), torch.cat(qualities).transpose(0, 1)  # [V, N, W, ...]
     done = 0
-    for (frames, _), first in zip(recordings, firsts):
+    for (frames, _), first, undo in zip(recordings, firsts, undo_sequence):
         part = slice(done, done + len(first))
         done += len(first)
         length = max(frames.shape[1], window)
-        yield _averaged(final[:, part], quality[:, part], padded(frames, window).to(device), length, step, weighting,
-                        frames.shape[1])
+        merged, confidence = _averaged(final[:, part], quality[:, part], padded(frames, window).to(device), length, step,
+                                       weighting)
+        merged = merged[:, :frames.shape[1]].cpu()
+        yield RefinedRecording(merged if undo is None else undo(merged[None])[0], confidence[:, :frames.shape[1]].cpu())
 
 
-def _averaged(final, quality, frames, length, step, weighting, real):
+def _averaged(final, quality, frames, length, step, weighting):
+    """The windows' frames [V, N, W, C] and quality [V, N, W] as [V, T, C] and [V, T]."""
     weights = window_weights("mean" if weighting == "quality" else weighting, final.shape[2])
     if weights is not None:
         weights = weights.to(final.device).expand(quality.shape)
@@ -93,7 +113,7 @@ def _averaged(final, quality, frames, length, step, weighting, real):
         weights = quality
     merged = sliding_window.average(final, step, length, frames, weights)
     confidence = sliding_window.average(quality[..., None], step, length, torch.ones_like(frames[..., :1]))
-    return RefinedRecording(merged[:, :real].cpu(), confidence[:, :real, 0].cpu())
+    return merged, confidence[..., 0]
 
 
 def padded(frames, window):

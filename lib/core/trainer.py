@@ -8,6 +8,7 @@ generators (dropout) travels in the checkpoint.
 import copy
 import logging
 import math
+import signal
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib import config
-from lib.core import metrics, run
+from lib.core import metrics, run, views
 from lib.core.loss import refinement_loss
 from lib.dataset import catalog, sequences
 from lib.dataset.augment import Augment
@@ -55,6 +56,22 @@ def load_sets(cfg):
     return training, validation
 
 
+def align_recordings(split):
+    """Turn the views of each recording into one frame, in place; detections and ground truth become root-relative."""
+    for recording in split.recordings:
+        if len(recording.views) == 1:
+            continue
+        present = None
+        if any(view.present is not None for view in recording.views):
+            present = torch.from_numpy(np.stack([np.ones(view.length, bool) if view.present is None else view.present
+                                                 for view in recording.views]))[None]
+        stacked = [torch.from_numpy(np.stack([getattr(view, name) for view in recording.views]))[None]
+                   for name in ("detected", "truth")]
+        for name, values in zip(("detected", "truth"), views.align_pair(*stacked, present, split.layout.root)):
+            for view, value in zip(recording.views, values[0]):
+                setattr(view, name, value.numpy())
+
+
 def _share(split, cfg):
     if not 0 < cfg.TRAIN.VAL_SHARE < 1:
         raise UserError(f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
@@ -78,6 +95,10 @@ class Trainer:
         _check(cfg)
         torch.manual_seed(cfg.SEED_VALUE)
         training, validation = load_sets(cfg)
+        self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
+        if self.align == "sequence":
+            for split in (*training, *validation):
+                align_recordings(split)
         window = cfg.MODEL.SLIDE_WINDOW_SIZE
         self.bank = WindowBank(training, window, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
@@ -85,7 +106,8 @@ class Trainer:
         first = training[0]
         self.network = checkpoints.build(cfg, first.channels, window).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
-        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device)
+        # Views that stand in one frame must be turned together.
+        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align == "sequence")
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
         self.batches = 8 if cfg.DEBUG else math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
@@ -122,6 +144,8 @@ class Trainer:
         log.info("output: %s", self.folder)
         self._saved_at = time.monotonic()
         writer = SummaryWriter(self.folder, purge_step=self.epoch)
+        # A scheduler's `kill` is as good a reason to save as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with logging_redirect_tqdm():
                 while self.epoch < cfg.TRAIN.EPOCH:
@@ -138,7 +162,8 @@ class Trainer:
 
     def _one_epoch(self, writer):
         cfg, seed = self.cfg, self.cfg.SEED_VALUE
-        self.bank.draw_noise(cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, np.random.default_rng([seed, NOISE, self.epoch]))
+        self.bank.draw_noise(cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, np.random.default_rng([seed, NOISE, self.epoch]),
+                             cfg.TRAIN.AUGMENT.NOISE)
         order = self.bank.order(cfg.TRAIN.MIX, np.random.default_rng([seed, ORDER, self.epoch]))
         generator = torch.Generator(self.device)
         self.network.train()
@@ -162,7 +187,7 @@ class Trainer:
         cfg = self.cfg
         detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator),
                                                    self._choose_views(index, generator))
-        detected, truth = self.augment(detected, truth, generator)
+        detected, truth = self._aligned(*self.augment(detected, truth, generator), present)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
             refined = self.network(detected, present if self.bank.views > 1 else None)
         loss, _ = refinement_loss(refined, truth, cfg.LOSS.W_POS, cfg.LOSS.W_ACCEL, present)
@@ -179,13 +204,19 @@ class Trainer:
             self._average()
         return value
 
+    def _aligned(self, detected, truth, present):
+        """Windows of several views in one frame where MODEL.ALIGN_VIEWS asks for it window by window."""
+        if self.align == "frame" and detected.shape[1] > 1:
+            return views.align_pair(detected, truth, present, self.splits[0].layout.root)
+        return detected, truth
+
     def _choose_views(self, index, generator):
         """A random number of the views, in random order, for each batch; None for a single view."""
-        views = self.bank.views
-        if views == 1:
+        count = self.bank.views
+        if count == 1:
             return None
-        keep = int(torch.randint(1, views + 1, (1,), generator=generator, device=generator.device))
-        scores = torch.rand(len(index), views, generator=generator, device=generator.device)
+        keep = int(torch.randint(1, count + 1, (1,), generator=generator, device=generator.device))
+        scores = torch.rand(len(index), count, generator=generator, device=generator.device)
         # Views that a recording lacks come last.
         return (scores + (self.bank.first[index] < 0)).argsort(1)[:, :keep]
 
@@ -235,6 +266,7 @@ class Trainer:
         indices = torch.arange(len(self.validation), device=self.device)
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
+            detected, truth = self._aligned(detected, truth, present)
             refined = network(detected, present if self.bank.views > 1 else None)
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             _, parts = refinement_loss(refined, truth, self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL, present)
@@ -347,7 +379,7 @@ class Trainer:
                 "normaliser": first.source.row.normaliser,
             },
             "config": config.as_dict(self.cfg),
-            "provenance": {"command": config.command_line(), "torch": torch.__version__},
+            "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
             "training": {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),

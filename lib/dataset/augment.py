@@ -11,8 +11,8 @@ import torch
 class Augment:
     """The changes that cfg.TRAIN.AUGMENT asks for, for one layout and representation."""
 
-    def __init__(self, options, layout, representation, device="cpu"):
-        self.options, self.representation = options, representation
+    def __init__(self, options, layout, representation, device="cpu", one_yaw=False):
+        self.options, self.representation, self.one_yaw = options, representation, one_yaw
         self.dims = representation.dims
         self.mirror = torch.tensor(layout.mirror)
         parents = torch.tensor(layout.parents)
@@ -39,9 +39,10 @@ class Augment:
             flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
             detected, truth = (torch.where(flip[:, None, None, None], self.mirrored(x), x) for x in (detected, truth))
         if options.YAW and (name == "3D" or name == "smpl" and self.representation.use_6d):
-            # Every view has a frame of its own, so each is turned by itself.
-            angle = math.radians(options.YAW) * _symmetric(batch * truth.shape[1], generator)
-            turn = yaw_matrix(angle).view(batch, truth.shape[1], 3, 3)
+            # Views with a frame of their own are turned each by itself.
+            views = 1 if self.one_yaw else truth.shape[1]
+            angle = math.radians(options.YAW) * _symmetric(batch * views, generator)
+            turn = yaw_matrix(angle).view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
             detected, truth = self._turned(detected, turn), self._turned(truth, turn)
         return detected, truth
 

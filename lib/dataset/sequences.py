@@ -202,13 +202,16 @@ def fill_gaps(values):
     return values
 
 
-def synthetic(views, kind, std_mm, layout, rep, rng):
-    """Raw detections for sequences that have only truth: a list of [T, C] float32, drawn from `rng`."""
+def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
+    """Raw detections made from the truth of sequences: a list of [T, C] float32, drawn from `rng`.
+
+    character: keyword arguments of the simulated errors (lib/dataset/noise.py).
+    """
     truth, lengths = np.concatenate([view.truth for view in views]), [view.length for view in views]
     if rep.name == "smpl":
-        detected = noise.add_rotation_noise(truth, lengths, layout, rng)
+        detected = noise.add_rotation_noise(truth, lengths, layout, rng, **(character or {}))
     else:
-        detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng)
+        detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng, **(character or {}))
     return np.split(detected, np.cumsum(lengths)[:-1])
 
 

@@ -35,6 +35,7 @@ class WindowBank:
         present = torch.ones(rows, dtype=torch.bool)
         views = max(len(recording.views) for split in splits for recording in split.recordings)
         tables, source = [], []
+        self._stored = None
         self._synthetic = []  # (split, first row, sequences) where the detections are drawn, not stored
         row = 0
         for number, split in enumerate(splits):
@@ -70,13 +71,35 @@ class WindowBank:
         """V, the largest number of views of a recording."""
         return self.first.shape[1]
 
-    def draw_noise(self, kind, std_mm, rng):
-        """New detections for the sequences that have only truth. rng: np.random.Generator."""
+    def draw_noise(self, kind, std_mm, rng, share=0.0):
+        """New detections for the sequences that have only truth, and for a random `share` of those that have both.
+
+        The latter get simulated errors of varied size and character in place of their own, which a network
+        would learn by heart; at the next call they get their own back. rng: np.random.Generator.
+        """
         for split, begin, views in self._synthetic:
             drawn = sequences.synthetic(views, kind, std_mm, split.layout, split.representation, rng)
-            network = torch.cat([split.representation.to_network(values, view.frame)
-                                 for values, view in zip(drawn, views)])
-            self.detected[begin:begin + len(network)] = network.to(self.detected.device)
+            self._put(split, begin, views, drawn)
+        if not share:
+            return
+        if self._stored is None:
+            self._stored = self.detected.clone()
+        self.detected.copy_(self._stored)
+        row = 0
+        for split in self.splits:
+            for chunk in np.array_split(np.arange(len(split.sequences)), max(1, len(split.sequences) // 50)):
+                views = [split.sequences[number] for number in chunk]
+                character = {"gain": np.exp(rng.normal(0, 0.3, len(views))), "constant_bias": rng.uniform(0, 0.6),
+                             "parent_correlation": rng.uniform(0, 0.6)}
+                drawn = sequences.synthetic(views, "simulated", 0, split.layout, split.representation, rng, character)
+                for view, values in zip(views, drawn):
+                    if view.detected is not None and rng.random() < share:
+                        self._put(split, row, [view], [values])
+                    row += view.length
+
+    def _put(self, split, row, views, drawn):
+        values = torch.cat([split.representation.to_network(values, view.frame) for values, view in zip(drawn, views)])
+        self.detected[row:row + len(values)] = values.to(self.detected.device)
 
     def order(self, mix, rng):
         """The window numbers of one epoch, shuffled.

@@ -1,13 +1,13 @@
 """AlphaPose: `alphapose-results.json`, a flat list of detections, or with --format cmu/open a dict of images.
 
-Scores may exceed 1 and are scaled to [0, 1]; `idx` is the track id, possibly in nested lists (the first counts);
-images without people are absent. `pred_xyz_jts` of the 3D variants becomes a track of its own. 133 and 136 key
+Scores may exceed 1 and are scaled to [0, 1]; `idx` is the track id, possibly in nested lists (the first counts),
+and 0 throughout where nothing was tracked; images without people are absent. `pred_xyz_jts` of the 3D variants becomes a track of its own. 133 and 136 key
 points are split into body, feet, face and hands.
 """
 
 from lib.errors import UserError
 from lib.formats.openpose import read_people
-from lib.formats.records import Part, Person, Walk, flat_slots, nested_slots, number_frames, set_units
+from lib.formats.records import Part, Person, Walk, first_id, flat_slots, nested_slots, number_frames, set_units
 from lib.formats.tracks import layout_of_count
 
 
@@ -30,7 +30,7 @@ def walk(tree, path, image_size=None):
 
 
 def _walk_images(tree, path):
-    frames = number_frames(list(tree))
+    frames = number_frames(list(tree), path)
     result = Walk(frames, [])
     for (name, image), frame in zip(tree.items(), frames):
         people = image.get("people", image.get("bodies")) if isinstance(image, dict) else None
@@ -47,7 +47,7 @@ def _walk_list(tree, path):
         if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
             raise UserError(f"{path}: detection {number}: no image_id or no keypoints. Expected AlphaPose's list of "
                             "detections")
-    frames = number_frames([item["image_id"] for item in tree])
+    frames = number_frames([item["image_id"] for item in tree], path)
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):
         where = f"{path}: detection {number} ({item['image_id']})"
@@ -57,11 +57,7 @@ def _walk_list(tree, path):
         if item.get("pred_xyz_jts"):
             slots += nested_slots(item["pred_xyz_jts"], None, Part("body_3d", "3D"), f"{where}, pred_xyz_jts")
         result.people.append(Person(frame, slots, where, first_id(item.get("idx"))))
+    if all(person.id == 0 for person in result.people):
+        for person in result.people:
+            person.id = None  # what AlphaPose writes for everybody when it does not track
     return result
-
-
-def first_id(value):
-    """The first id in nested lists, whole numbers as int; None where there is none."""
-    while isinstance(value, list):
-        value = value[0] if value else None
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -35,7 +35,7 @@ def read_npy(opened, image_size=None, fps=None):
         raise UserError(f"{opened.path}: not an .npy file. Save the poses with numpy.save as a float array [T, J, D]")
     try:
         array = np.load(opened.path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged header raises nearly anything
         reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
         raise UserError(f"{opened.path}: not a readable array of numbers ({reason}). "
                         "Save the poses with numpy.save as a float array [T, J, D]") from None

@@ -22,6 +22,11 @@ def assign(frames, max_gap=30, gate=0.5):
     max_gap: frames for which a person may be unseen and still be the same one; gate: largest distance in sizes.
     Returns T integer arrays [n], people numbered from 0 in the order of their appearance.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd coordinates are far from everybody
+        return _assign(frames, max_gap, gate)
+
+
+def _assign(frames, max_gap, gate):
     result = []
     people = 0
     active = None

@@ -7,8 +7,7 @@ Joint names come from the annotation file's category. `track_id` stands in the a
 import posixpath
 
 from lib.errors import UserError
-from lib.formats.alphapose import first_id
-from lib.formats.records import Part, Person, Walk, flat_slots, number_frames, set_units
+from lib.formats.records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
 from lib.formats.tracks import joint_name, layout_of_count, layout_of_names
 
 
@@ -30,7 +29,7 @@ def walk(tree, path, image_size=None):
     for number, item in enumerate(tree):
         if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
             raise UserError(f"{path}: result {number}: no image_id or no keypoints. Expected COCO's key-point results")
-    frames = number_frames([item["image_id"] for item in tree])
+    frames = number_frames([item["image_id"] for item in tree], path)
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):
         where = f"{path}: result {number} (image {item['image_id']})"
@@ -42,16 +41,17 @@ def _walk_annotations(tree, path, image_size):
     images = tree.get("images")
     if not isinstance(images, list) or not isinstance(tree.get("annotations"), list):
         raise UserError(f"{path}: no lists 'images' and 'annotations'. Expected a COCO annotation file")
-    if any(not isinstance(image, dict) or "id" not in image for image in images):
+    if any(not isinstance(image, dict) or not isinstance(image.get("id"), (int, str)) for image in images):
         raise UserError(f"{path}: an entry of 'images' has no id. Expected COCO's images with id and file_name")
-    frames = dict(zip((image["id"] for image in images), _image_frames(images)))
-    sizes = {(image.get("width"), image.get("height")) for image in images}
-    size = next(iter(sizes)) if len(sizes) == 1 and all(next(iter(sizes))) else None
+    frames = dict(zip((image["id"] for image in images), _image_frames(images, path)))
+    sizes = [(image.get("width"), image.get("height")) for image in images]
+    size = sizes[0] if all(other == sizes[0] and isinstance(number, (int, float)) and number > 0
+                           for other in sizes for number in other) and sizes else None
     names = {}
-    for category in tree.get("categories") or []:
-        if isinstance(category, dict) and category.get("keypoints"):
-            names[category.get("id")] = tuple(joint_name(name) for name in category["keypoints"])
-    several = len({item.get("category_id") for item in tree["annotations"]
+    for category in tree["categories"] if isinstance(tree.get("categories"), list) else []:
+        if isinstance(category, dict) and isinstance(category.get("keypoints"), list):
+            names[first_id(category.get("id"))] = tuple(map(joint_name, category["keypoints"]))
+    several = len({first_id(item.get("category_id")) for item in tree["annotations"]
                    if isinstance(item, dict) and item.get("keypoints")}) > 1
     result = Walk(list(frames.values()), [], image_size=size)
     for number, item in enumerate(tree["annotations"]):
@@ -59,11 +59,11 @@ def _walk_annotations(tree, path, image_size):
             raise UserError(f"{path}: annotation {number} is no object. Expected COCO's annotations")
         if not item.get("keypoints"):
             continue  # a box or an outline without key points
-        if item.get("image_id") not in frames:
+        if first_id(item.get("image_id")) not in frames:
             raise UserError(f"{path}: annotation {number}: image_id {item.get('image_id')!r} is none of the images. "
                             "Add the image, or remove the annotation")
-        category = item.get("category_id")
-        person = _person(item, frames[item["image_id"]], f"category {category}" if several else "body",
+        category = first_id(item.get("category_id"))
+        person = _person(item, frames[first_id(item["image_id"])], f"category {category}" if several else "body",
                          names.get(category), f"{path}: annotation {number} (image {item['image_id']})")
         if several and person.id is not None:
             person.id = f"{category}/{person.id}"
@@ -71,7 +71,7 @@ def _walk_annotations(tree, path, image_size):
     return _finish(result, image_size)
 
 
-def _image_frames(images):
+def _image_frames(images, path):
     """(sequence, number) of each image: from PoseTrack's and CVAT's fields if there, else from the file's name."""
     for key in ("frame_id", "frame_index", "frame"):
         if all(isinstance(image.get(key), int) for image in images):
@@ -81,8 +81,8 @@ def _image_frames(images):
         folders = {posixpath.dirname(name) for name in names}
         if len(folders) == 1:
             names = [posixpath.basename(name) for name in names]
-        return number_frames(names)
-    return number_frames([image["id"] for image in images])
+        return number_frames(names, path)
+    return number_frames([image["id"] for image in images], path)
 
 
 def _person(item, frame, part, names, where):

@@ -20,9 +20,7 @@ WORLD_SPREAD = 0.02  # metres that the middle of the hips may lie off the origin
 def sniff(opened):
     if opened.is_folder or not opened.is_json:
         return False
-    frames = _frames(opened.tree)
-    first = next((frame for frame in frames or [] if frame), None)
-    return first is not None and bool(_sets(first))
+    return any(_sets(frame) for frame in _frames(opened.tree) or [])
 
 
 def _frames(tree):
@@ -30,8 +28,7 @@ def _frames(tree):
     if isinstance(tree, list):
         return tree
     if isinstance(tree, dict):
-        return next((value for key, value in tree.items() if key in ("frames", "results", "data", "landmarks",
-                     "pose_landmarks") and isinstance(value, list)), None)
+        return next((value for value in tree.values() if isinstance(value, list) and any(map(_sets, value))), None)
     return None
 
 
@@ -79,7 +76,8 @@ def walk(tree, path, image_size=None):
     frames = _frames(tree)
     if frames is None:
         raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
-    result = Walk([("", number) for number in range(len(frames))], [], timestamps=_times(frames))
+    labels = _numbers(frames)
+    result = Walk([("", label) for label in labels], [], timestamps=_times(frames))
     if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
         result.fps = float(tree["fps"])
     for number, frame in enumerate(frames):
@@ -97,9 +95,18 @@ def walk(tree, path, image_size=None):
                     parts[_part_name(key)] = _slots(people[index], _part_name(key), f"{where}, {key}")
             found = [slot for slots_of_part in parts.values() for slot in slots_of_part]
             if found:
-                result.people.append(Person(("", number), found, where))
+                result.people.append(Person(("", labels[number]), found, where))
     _split(result, image_size)
     return result
+
+
+def _numbers(frames):
+    """The frames' own numbers where each has one and they rise, else 0, 1, 2, …"""
+    for key in ("frame", "frame_id", "frame_index", "frame_idx", "frame_number"):
+        values = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
+        if all(isinstance(value, int) for value in values) and all(a < b for a, b in zip(values, values[1:])):
+            return values
+    return list(range(len(frames)))
 
 
 def _times(frames):

@@ -10,8 +10,7 @@ import numpy as np
 
 from lib.errors import UserError
 from lib.formats import records
-from lib.formats.alphapose import first_id
-from lib.formats.records import Part, Person, Walk, nested_slots, number_frames, numbers, set_units, slots
+from lib.formats.records import Part, Person, Walk, first_id, nested_slots, number_frames, numbers, set_units, slots
 from lib.formats.tracks import PoseFile, joint_name, layout_of_count, layout_of_names
 
 
@@ -29,20 +28,21 @@ def sniff(opened):
 
 def walk(tree, path, image_size=None):
     """1.x."""
-    names = None
-    frames = tree
-    if isinstance(tree, dict) and "instance_info" in tree:
-        frames, names = tree["instance_info"], _joint_names(tree.get("meta_info"))
-    elif isinstance(tree, dict):  # a folder of one list of instances an image
-        frames = [{"frame_id": name, "instances": instances} for name, instances in tree.items()]
-    elif isinstance(tree, list) and tree and isinstance(tree[0], dict) and "instances" not in tree[0]:
-        frames = [{"frame_id": 0, "instances": tree}]
+    if isinstance(tree, dict) and "instance_info" not in tree:  # a folder
+        frames, names = [], None
+        for name, part in tree.items():
+            found, names = _frames(part)
+            if not isinstance(found, list) or len(found) > 1 or found and not isinstance(found[0], dict):
+                raise UserError(f"{path / name}: not the instances of one image. Give MMPose's video results as a file")
+            frames.append({"frame_id": name, "instances": found[0].get("instances") if found else []})
+    else:
+        frames, names = _frames(tree)
     if not isinstance(frames, list):
         raise UserError(f"{path}: no list of frames. Expected MMPose's [{{frame_id, instances}}, …]")
     for number, frame in enumerate(frames):
         if not isinstance(frame, dict) or not isinstance(frame.get("instances"), (list, type(None))):
             raise UserError(f"{path}: frame {number}: no list 'instances'. Expected MMPose's {{frame_id, instances}}")
-    labels = number_frames([frame.get("frame_id", number) for number, frame in enumerate(frames)])
+    labels = number_frames([frame.get("frame_id", number) for number, frame in enumerate(frames)], path)
     result = Walk(labels, [])
     for label, frame in zip(labels, frames):
         for index, instance in enumerate(frame.get("instances") or []):
@@ -59,6 +59,16 @@ def walk(tree, path, image_size=None):
     return result
 
 
+def _frames(tree):
+    """([{frame_id, instances}, …], joint names or None) of one file."""
+    names = None
+    if isinstance(tree, dict):
+        tree, names = tree.get("instance_info"), _joint_names(tree.get("meta_info"))
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "keypoints" in tree[0]:
+        tree = [{"frame_id": 0, "instances": tree}]  # an image: the instances themselves
+    return tree, names
+
+
 def _unwrapped(values, depth):
     """Without the outer lists of length 1 that the 3D scripts leave around one person's points."""
     def nesting(value):
@@ -70,7 +80,9 @@ def _unwrapped(values, depth):
 
 
 def _part(points, names):
-    dims = len(points[0]) if len(points) and isinstance(points[0], list) else 2
+    if not isinstance(points, list):
+        return Part("body")  # refused where the numbers are read
+    dims = len(points[0]) if points and isinstance(points[0], list) else 2
     kind = "3D" if dims == 3 else "2D"
     if names is not None and len(names) == len(points):
         return Part("body", kind, layout_of_names(names), names)
@@ -110,7 +122,7 @@ def walk_nested(tree, path, image_size=None, dims=None):
             for key, name in (("keypoints", "body"), ("keypoints_3d", "body_3d")):
                 if key in person:
                     found += _nested_person(person, key, name, dims if name == "body" else 3, f"{where}, {key}")
-            result.people.append(Person(("", number), found, where, _plain(person.get("track_id"))))
+            result.people.append(Person(("", number), found, where, first_id(person.get("track_id"))))
     set_units(result, image_size)
     return result
 
@@ -138,10 +150,6 @@ def _nested_person(person, key, name, dims, where):
         person[key][joint][axis] = value
 
     return slots(array[:, :dims], array[:, dims] if columns > dims else None, part, put)
-
-
-def _plain(identity):
-    return identity.item() if isinstance(identity, np.generic) else first_id(identity)
 
 
 def from_nested(results, dims=None, fps=None, image_size=None):

@@ -6,7 +6,7 @@ found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. AlphaP
 """
 
 from lib.errors import UserError
-from lib.formats.records import Part, Person, Walk, flat_slots, number_frames, set_units
+from lib.formats.records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
 from lib.formats.tracks import layout_of_count
 
 # {key: (part, numbers a key point)}; old versions and AlphaPose name the body otherwise.
@@ -32,7 +32,7 @@ def _people(frame):
 def walk(tree, path, image_size=None):
     # A single file is a clip of one frame.
     frames = tree if isinstance(tree, dict) and _people(tree) is None and tree else {path.name: tree}
-    names = number_frames([name.removesuffix(".json").removesuffix("_keypoints") for name in frames])
+    names = number_frames([name.removesuffix(".json").removesuffix("_keypoints") for name in frames], path)
     result = Walk(names, [])
     for (name, frame), number in zip(frames.items(), names):
         people = _people(frame)
@@ -54,10 +54,11 @@ def read_people(people, frame, where):
         slots = []
         for key, (part, stride) in KEYS.items():
             if person.get(key) and part not in (slot.part.name for slot in slots):
-                layout = layout_of_count(len(person[key]) // stride, stride - 1) if part == "body" else None
+                count = len(person[key]) // stride if isinstance(person[key], list) else 0
+                layout = layout_of_count(count, stride - 1) if part == "body" else None
                 kind = Part(part, "2D" if stride == 3 else "3D", layout)
                 slots += flat_slots(person[key], stride, kind, f"{place}, {key}")
-        ids = person.get("person_id", [-1])
-        identity = ids[0] if isinstance(ids, list) and ids and isinstance(ids[0], int) and ids[0] >= 0 else None
-        result.append(Person(frame, slots, place, identity))
+        identity = first_id(person.get("person_id"))
+        # -1 is what OpenPose writes where it does not track.
+        result.append(Person(frame, slots, place, None if identity == -1 else identity))
     return result

@@ -147,7 +147,8 @@ def slots(poses, confidence, part, put):
     poses = np.where(np.isfinite(poses), poses, np.nan)
     missing = np.isnan(poses).any(axis=1)
     if confidence is not None:
-        missing |= ~(confidence > 0)
+        confidence = np.where(np.isfinite(confidence), confidence, 0)
+        missing |= confidence <= 0
     poses[missing] = np.nan
     pieces = WHOLE_BODY.get(len(poses)) if part.name == "body" and part.kind == "2D" else None
     if pieces is None:
@@ -194,18 +195,30 @@ def set_units(walk, image_size=None):
         slot.part = parts[slot.part]
 
 
-def number_frames(labels):
+def first_id(value):
+    """A track id out of a file, an int or a text; the first one of nested lists; None for anything else."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, (np.generic, float)) and value == value and abs(value) < 2 ** 53 and int(value) == value:
+        value = int(value)
+    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+
+
+def number_frames(labels, path):
     """(sequence, number) of each frame label: an int, or a name such as `clip_000123_keypoints` or `12.jpg`.
 
     The last digits of a name are the frame's number, what stands before them the sequence. Names without digits,
     and names of which nearly each would be a sequence of its own, are one sequence in the order of appearance.
+    Raises UserError for labels that are neither.
     """
     result, unnumbered = [], {}
     for label in labels:
-        if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
+        if isinstance(label, bool) or not isinstance(label, (int, float, str, np.integer)):
+            raise UserError(f"{path}: {str(label)[:40]!r} stands where a frame's name or number was expected")
+        if isinstance(label, (int, np.integer)):
             result.append(("", int(label)))
             continue
-        match = re.search(r"(\d+)\D*$", re.sub(r"\.\w{1,5}$", "", str(label)))
+        match = re.search(r"(\d+)\D*$", re.sub(r"\.[A-Za-z]\w{0,4}$", "", str(label)))
         if match:
             result.append((str(label)[:match.start()], int(match[1])))
         else:
@@ -328,8 +341,7 @@ def _confidence_scale(people):
     for person in people:
         for slot in person.slots:
             if slot.confidence is not None and slot.confidence.size:
-                largest = np.nanmax(slot.confidence, initial=0)
-                highest[slot.part.name] = max(highest[slot.part.name], largest)
+                highest[slot.part.name] = max(highest[slot.part.name], slot.confidence.max())
     return {name: largest if largest > 1.5 else 1 for name, largest in highest.items()}
 
 

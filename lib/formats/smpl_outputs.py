@@ -65,6 +65,11 @@ def sniff_phalp(opened):
     return bool(_people(content)) and all("tid" in value and "smpl" in value for value in content.values())
 
 
+def _shape(value):
+    """The shape of an array of numbers; () for anything else."""
+    return value.shape if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" else ()
+
+
 def _array(person, key, columns, where, length=None):
     """One field as float64 [F, columns]; None if it is absent."""
     value = person.get(key)
@@ -89,7 +94,7 @@ def read_vibe(opened, image_size=None, fps=None, format_name="vibe"):
         where = f"{opened.path}: person {identity}"
         if person.get("pose") is None:
             raise UserError(f"{where}: no 'pose' in it. Expected pose [F, 72] axis-angle")
-        length = len(person["pose"]) if isinstance(person["pose"], np.ndarray) and person["pose"].ndim else 0
+        length = len(_array(person, "pose", 72, where))
         if not length:
             continue
         frames, note = _frames(person.get("frame_ids"), length, where)
@@ -98,7 +103,7 @@ def read_vibe(opened, image_size=None, fps=None, format_name="vibe"):
             pose = _array(person, key, 72, where, length)
             if pose is None or np.isnan(pose).all():
                 continue
-            betas = _array(person, "betas", 10, where) if np.shape(person.get("betas")) == (length, 10) else None
+            betas = _array(person, "betas", 10, where) if _shape(person.get("betas")) == (length, 10) else None
             track = _spread(identity, frames, pose, betas, _array(person, trans, 3, where, length), part,
                             len(content) > 1)
             tracks.append(track)
@@ -118,9 +123,13 @@ def _frames(frame_ids, length, where):
     """Frame index of each row, and what to say of it."""
     if frame_ids is None:
         return np.arange(length), []
-    frames = np.asarray(frame_ids).ravel()
-    if frames.dtype.kind not in "iuf" or len(frames) != length:
-        raise UserError(f"{where}: frame_ids has {len(frames)} entries for {length} poses. Expected one for each")
+    try:
+        frames = np.asarray(frame_ids).ravel()
+        frames = frames if frames.dtype.kind in "iuf" and np.isfinite(frames).all() else frames[:0]
+    except ValueError:
+        frames = np.zeros(0)
+    if len(frames) != length:
+        raise UserError(f"{where}: frame_ids has {len(frames)} numbers for {length} poses. Expected one for each")
     frames = frames.astype(np.int64)
     if (np.diff(frames) <= 0).any() or frames[0] < 0:
         return np.arange(length), ["frame_ids do not rise: the poses are taken as consecutive"]
@@ -215,16 +224,21 @@ def read_phalp(opened, image_size=None, fps=None):
     if all(isinstance(frame.get("time"), (int, np.integer)) for frame in content.values()):
         numbers = [int(frame["time"]) for frame in content.values()]
     else:
-        numbers = [number for _, number in number_frames([str(name) for name in content])]
+        numbers = [number for _, number in number_frames([str(name) for name in content], opened.path)]
     index = timeline(numbers)
     entries = {}
     for (name, frame), number in zip(content.items(), numbers):
         where = f"{opened.path}: frame {name}"
-        ids, waited = list(frame["tid"]), list(frame.get("tracked_time", [0] * len(frame["tid"])))
-        if len(frame["smpl"]) < len(ids) or len(waited) != len(ids):
-            raise UserError(f"{where}: {len(ids)} tid, {len(waited)} tracked_time and {len(frame['smpl'])} smpl "
-                            "entries. Expected one of each for every person")
+        ids, smpl = frame.get("tid"), frame.get("smpl")
+        waited = frame.get("tracked_time", [0] * len(ids) if isinstance(ids, list) else None)
+        lists = {"tid": ids, "tracked_time": waited, "smpl": smpl}
+        if not all(isinstance(value, list) and len(value) == len(ids) for value in lists.values()):
+            counts = ", ".join(f"{len(value) if isinstance(value, list) else 'no'} {key}"
+                               for key, value in lists.items())
+            raise UserError(f"{where}: {counts} entries. Expected one of each for every person")
         for person, (identity, since) in enumerate(zip(ids, waited)):
+            if not all(isinstance(value, (int, np.integer)) for value in (identity, since)):
+                raise UserError(f"{where}, person {person}: tid or tracked_time is no whole number. Correct it")
             if since == 0:
                 matrices = _matrices(frame["smpl"][person], f"{where}, person {person} (tid {identity})")
                 entries.setdefault(int(identity), []).append((index[number], name, person, matrices))
@@ -240,7 +254,7 @@ def read_phalp(opened, image_size=None, fps=None):
         matrices = np.array([entry[3] for entry in found])  # [F, 24, 3, 3]
         rotations = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec().reshape(len(found), -1)
         betas = [content[name]["smpl"][person].get("betas") for _, name, person, _ in found]
-        betas = np.array(betas, dtype=np.float64) if all(np.shape(beta) == (10,) for beta in betas) else None
+        betas = np.array(betas, dtype=np.float64) if all(_shape(beta) == (10,) for beta in betas) else None
         tracks.append(_spread(identity, frames, rotations, betas, None, "body", len(entries) > 1))
         places.append([(name, person, int(frame - frames[0])) for frame, name, person, _ in found])
     source = {"content": content, "places": places, "originals": [track.poses.copy() for track in tracks]}
@@ -255,7 +269,7 @@ def _matrices(smpl, where):
     for key, joints in (("global_orient", 1), ("body_pose", 23)):
         value = smpl[key]
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (joints, 3, 3):
-            raise UserError(f"{where}: {key} has shape {list(np.shape(value))}. Expected matrices [{joints}, 3, 3]")
+            raise UserError(f"{where}: {key} has shape {list(_shape(value))}. Expected matrices [{joints}, 3, 3]")
         pieces.append(value.astype(np.float64))
     matrices = np.concatenate(pieces)
     if not np.isfinite(matrices).all() or (np.linalg.det(matrices) <= 0).any():
@@ -337,7 +351,7 @@ def read_gvhmr(opened, image_size=None, fps=None):
         pose = np.concatenate([root, body], axis=1)
         if np.isnan(pose).all():
             raise UserError(f"{where}: every rotation is NaN. Nothing can be refined")
-        betas = _array(numbers, "betas", 10, where) if np.shape(numbers.get("betas")) == (len(body), 10) else None
+        betas = _array(numbers, "betas", 10, where) if _shape(numbers.get("betas")) == (len(body), 10) else None
         tracks.append(_spread(0, np.arange(len(body)), pose, betas, _array(numbers, "transl", 3, where, len(body)),
                               part, False))
         places.append(key)

@@ -77,7 +77,7 @@ def build(cfg, channels, window):
     if model.d_model % 2 or min(model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v) < 1:
         raise UserError("MODEL: sizes must be positive, and d_model even")
     return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
-                 model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS)
+                 model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS)
 
 
 def describe(network):
@@ -86,7 +86,7 @@ def describe(network):
         return {"name": "smoothnet"}
     first = network.decoder.layer_stack[0].enc_attn
     return {"name": "synsp", "n_head": first.n_head, "residual_components": network.residual_components,
-            "dropout": network.dropout.share}
+            "align_views": network.align_views, "dropout": network.dropout.share}
 
 
 def save(path, content):
@@ -107,7 +107,11 @@ def read(path):
     except OSError:
         raise
     except Exception as error:  # torch raises nearly anything on what it did not write
-        raise UserError(f"checkpoint {path}: not a readable checkpoint ({_kind_of_file(path)}; {_first(error)})") from None
+        refused = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
+        if refused:
+            raise UserError(f"checkpoint {path}: refused, because loading it would call {refused[1]}. Only tensors, numbers, "
+                            "strings and plain containers are read; ask its author to save it anew") from None
+        raise UserError(f"checkpoint {path}: not a readable checkpoint ({_kind_of_file(path)})") from None
     if not isinstance(content, dict) or "state_dict" not in content:
         found = f"keys {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else type(content).__name__
         raise UserError(f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of "
@@ -119,15 +123,11 @@ def read(path):
     return content
 
 
-def _first(error):
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-
-
 def _kind_of_file(path):
     """What a file that torch cannot load looks like, from its first bytes."""
     with open(path, "rb") as file:
         head = file.read(8)
-    kinds = ((b"PK", "a zip archive, perhaps an .npz, or a checkpoint that would run code or is truncated"),
+    kinds = ((b"PK", "a zip archive: a truncated checkpoint, or an .npz"),
              (b"\x1f\x8b", "a gzip archive"), (b"\x80", "a pickle"), (b"<", "a web page"), (b"version ", "a Git LFS pointer"),
              (b"\x93NUMPY", "an .npy array"))
     if not head:
@@ -150,7 +150,7 @@ def load(path, n_head=4):
     elif "proj_i_a.0.weight" in weights:
         weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
         network = _synsp(path, weights, model.get("n_head", n_head), model.get("residual_components", 0),
-                         model.get("dropout", 0.2))
+                         model.get("dropout", 0.2), model.get("align_views", "none"))
     else:
         raise UserError(f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
                         f"first keys are {', '.join(list(weights)[:4])}")
@@ -167,7 +167,7 @@ def _smoothnet(weights):
     return SmoothNet(window, hidden, inner, blocks)
 
 
-def _synsp(path, weights, n_head, residual_components, dropout):
+def _synsp(path, weights, n_head, residual_components, dropout, align_views):
     d_model, channels = weights["proj_i_a.0.weight"].shape
     layers = sum(re.fullmatch(r"decoder\.layer_stack\.\d+\.pos_ffn\.w_1\.weight", name) is not None for name in weights)
     first = "decoder.layer_stack.0"
@@ -181,7 +181,7 @@ def _synsp(path, weights, n_head, residual_components, dropout):
         raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
                         "Set MODEL.n_head to the number of heads it was trained with")
     return SynSP(channels, d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout,
-                 residual_components)
+                 residual_components, align_views)
 
 
 def _fill(path, network, weights):

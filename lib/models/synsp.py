@@ -211,14 +211,17 @@ class SynSP(nn.Module):
     """The network of SPEC section 5, on windows of one or several views.
 
     channels: C. residual_components: 0 predicts poses as published; K > 0 predicts corrections to the first K
-    DCT components of the input window, so that the untrained network already is a smoother.
+    DCT components of the input window, so that the untrained network already is a smoother. align_views: how its
+    views are brought into one frame before they come here (lib/core/views.py); unless 'none', the corrections are
+    to the median over the views.
     """
 
     def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,
-                 residual_components=0):
+                 residual_components=0, align_views="none"):
         super().__init__()
         self.channels = channels
         self.residual_components = residual_components
+        self.align_views = align_views
         sizes = (d_model, d_inner, n_head, d_k, d_v, dropout)
         self.proj_i_a = nn.Sequential(nn.Linear(channels, d_model), nn.Linear(d_model, d_model))
         self.encoder_local = Stack(EncoderLayer, n_layers, *sizes)
@@ -249,7 +252,10 @@ class SynSP(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
             spectrum = _dct_matrix(frames, x.device) @ x
-            base = _slow_part(frames, self.residual_components, x.device) @ x if self.residual_components else 0.0
+            base = 0.0
+            if self.residual_components:
+                together = x if self.align_views == "none" or views == 1 else _median(x, present)
+                base = _slow_part(frames, self.residual_components, x.device) @ together
         embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
         placed = embedded + _positions(frames, embedded.shape[-1], x.device)
         local = self.dropout(placed).flatten(0, 1)
@@ -301,6 +307,16 @@ def _absent_scores(present):
     own = scores.reshape(batch * views, 1, 1, frames)
     shared = scores.reshape(batch, 1, 1, views * frames)
     return _Absent(own, shared, torch.cat((own, shared.repeat_interleave(views, 0)), dim=-1))
+
+
+def _median(x, present):
+    """The median over the views that are there, the same for each view: [B, V, F, C] -> [B, 1, F, C]."""
+    views = x.shape[1]
+    if present is None:
+        ordered = x.sort(1).values
+        return ordered[:, (views - 1) // 2:views // 2 + 1].mean(1, keepdim=True)
+    median = x.masked_fill(~present[..., None], float("nan")).nanquantile(0.5, 1, keepdim=True)
+    return torch.where(median.isnan(), x.mean(1, keepdim=True), median)
 
 
 def _similarity(x):

@@ -30,11 +30,11 @@ def running_mean(values):
 
 
 def joint_errors(joints, truth):
-    """Mean distance over the joints that both have, one value a frame: [T, J, D] x 2 -> [T], unit of the input.
+    """Mean distance over the joints that both have, one value a frame: [T, J, D] x 2 -> [T], same unit.
 
     The MPJPE of each frame (of poses that share their root or their image). NaN where no joint is in both.
     """
-    return _mean_over_joints(np.linalg.norm(joints - truth, axis=-1))
+    return mean_of_present(np.linalg.norm(joints - truth, axis=-1))
 
 
 def accelerations(joints, truth=None):
@@ -47,11 +47,12 @@ def accelerations(joints, truth=None):
     if len(joints) > 2:
         motion = joints if truth is None else joints - truth
         second = motion[2:] - 2 * motion[1:-1] + motion[:-2]
-        values[1:-1] = _mean_over_joints(np.linalg.norm(second, axis=-1))
+        values[1:-1] = mean_of_present(np.linalg.norm(second, axis=-1))
     return values
 
 
-def _mean_over_joints(values):
+def mean_of_present(values):
+    """Mean over the last axis without the missing (NaN) ones; NaN where all are."""
     there = np.isfinite(values)
     count = there.sum(-1)
     return np.where(count > 0, np.where(there, values, 0).sum(-1) / np.maximum(count, 1), np.nan)
@@ -102,7 +103,8 @@ def plot_curve(image, curve, colors, fps, first_frame=0):
     top, bottom, right = int(2.1 * size), height - int(1.7 * size), width - size
     high = max((np.nanpercentile(values, 99) for values in curve.lines.values() if np.isfinite(values).any()),
                default=1.0)
-    high = 1.12 * high if high > 0 else 1.0
+    # Below a tenth of a unit there is only rounding to see.
+    high = 1.12 * max(high, 0.1)
     ticks = nice_ticks(high)
     labels = [f"{tick:g}" for tick in ticks]
     left = max(drawing.text_width(label, size) for label in labels) + size
@@ -121,7 +123,8 @@ def plot_curve(image, curve, colors, fps, first_frame=0):
         y = int(round(float(up(tick))))
         cv2.line(image, (left, y), (right, y), drawing.GRID, 1)
         drawing.write(image, label, (left - size // 2, y + int(0.36 * size)), size, drawing.MUTED, "right")
-    seconds = [tick for tick in nice_ticks(end / fps, max(2, min(8, width // 90))) if tick * fps <= end]
+    seconds = nice_ticks(end / fps, max(2, min(8, width // 90)))
+    seconds = [second for second in seconds if second * fps <= frames - 1]
     for i, second in enumerate(seconds):
         x = float(across(second * fps))
         label = f"{second + first_frame / fps:.4g}" + (" s" if i == len(seconds) - 1 else "")
@@ -159,7 +162,7 @@ def plot_curve(image, curve, colors, fps, first_frame=0):
 
 
 def _legend(image, curve, colors, left, right, size):
-    """Names with a piece of their line each, in one row that ends at `right`; letters shrink until it fits."""
+    """Names with a piece of their line each, in one row that ends at `right`; letters shrink to fit."""
     names = list(curve.lines)
     key = int(1.6 * size)
     room = right - left - len(names) * (key + size)
@@ -187,7 +190,8 @@ def plot_strip(image, values, low, high, color):
     for run in drawing.runs(np.isfinite(values)):
         top = np.stack([x[run], y[run]], -1)
         area = np.concatenate([[[x[run][0], height - 1]], top, [[x[run][-1], height - 1]]])
-        cv2.fillPoly(image, [drawing.fixed_point(area)], drawing.tint(color, 0.55), cv2.LINE_AA, drawing.SHIFT)
+        cv2.fillPoly(image, [drawing.fixed_point(area)], drawing.tint(color, 0.55), cv2.LINE_AA,
+                     drawing.SHIFT)
         cv2.polylines(image, [drawing.fixed_point(top)], False, color, 1, cv2.LINE_AA, drawing.SHIFT)
 
     def paint(image, t):

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 # Okabe and Ito, "Color Universal Design" (2008): told apart under every common form of colour blindness.
 SIDES = {"left": (0, 114, 178), "right": (230, 159, 0), "middle": (92, 92, 92)}
 ROLES = {"input": (213, 94, 0), "refined": (0, 158, 115), "filter": (204, 121, 167), "truth": (60, 60, 60)}
-MORE_COLORS = ((86, 180, 233), (240, 228, 66), (0, 114, 178))
+# For a second and third track of one role; not their yellow, which is no line on white.
+MORE_COLORS = ((86, 180, 233), (120, 94, 240), (166, 118, 29))
 PAPER, INK, MUTED, GRID = (255, 255, 255), (25, 25, 25), (105, 105, 105), (226, 226, 226)
 GHOST, SHADOW, STRIP = (140, 140, 140), (222, 222, 222), (243, 243, 243)
 
@@ -42,7 +43,7 @@ def _font(size, bold):
     return ImageFont.load_default(size)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def _text_mask(string, size, bold):
     """Opacity [h, w, 1] in 0..1 of a line of text whose baseline is `ascent` rows below the mask's top."""
     font = _font(size, bold)
@@ -199,7 +200,8 @@ def skeleton_painter(pixels, layout, depth=None, width=5, outline=PAPER):
     everything = list(range(len(pairs) + joints))
 
     def paint(image, t):
-        place, inner, deep, visible = ends[t].tolist(), middle[t].tolist(), level[t].tolist(), drawn[t].tolist()
+        place, inner = ends[t].tolist(), middle[t].tolist()
+        deep, visible = level[t].tolist(), drawn[t].tolist()
         for i in everything if order is None else order[t].tolist():
             if not visible[i]:
                 continue
@@ -232,7 +234,8 @@ def trail_painter(pixels, colors, length):
 
     def paint(image, t):
         for k, color in enumerate(colors):
-            for first, last, width in ((max(t - length, 0), t - length // 2, 1), (max(t - length // 2, 0), t, 2)):
+            half = t - length // 2
+            for first, last, width in ((max(t - length, 0), half, 1), (max(half, 0), t, 2)):
                 for run in runs(there[first:last + 1, k]):
                     if run.stop - run.start > 1:
                         path = paths[first + run.start:first + run.stop, k]

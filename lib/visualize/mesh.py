@@ -12,7 +12,7 @@ import numpy as np
 LIGHT = np.array([-0.45, -0.65, -0.62], np.float32) / np.float32(np.linalg.norm([-0.45, -0.65, -0.62]))
 AMBIENT, DIFFUSE, SPECULAR, SHININESS = 0.42, 0.58, 0.22, 24
 # The integer of a pixel: depth in the high half, brightness in 255ths with a fraction of 24 bits in the low.
-EMPTY, VALUE_BITS, DEPTH_LEVELS = np.uint64(2**64 - 1), np.uint64(24), 2.0**30
+EMPTY, VALUE_BITS, DEPTH_LEVELS = np.uint64(2**64 - 1), 24, 2.0**30
 
 
 def corner_order(faces, vertices):
@@ -57,7 +57,7 @@ def lighting(normals, light=LIGHT):
 
 
 def palette(color):
-    """[256, 1, 3] uint8: the colour of a surface at brightness index * 1.25 / 255: dark, itself, then to white."""
+    """[256, 1, 3] uint8: a surface's colour at brightness index * 1.25 / 255: dark, itself, then white."""
     brightness = np.linspace(0, 1.25, 256)[:, None, None]
     base = np.asarray(color, float)
     glare = np.clip(brightness - 1, 0, 1) * 2
@@ -76,81 +76,73 @@ def rasterise(points, depth, values, faces, width, height):
     finite = np.isfinite(points).all(1) & np.isfinite(depth) & np.isfinite(values)
     faces = faces if finite.all() else faces[finite[faces].all(1)]
     buffer = np.full(height * width, EMPTY)
-    # A limit far outside the picture keeps the arithmetic of rows inside int32.
-    points = np.clip(np.nan_to_num(points), -1e5, 1e5).astype(np.float32)
+    # A limit far outside the picture keeps the integers below from overflowing.
+    points = np.clip(np.nan_to_num(points), -1e5, 1e5).astype(np.float64)
     span = float(np.max(depth[faces], initial=0)) or 1.0
-    # Two corner values a vertex, in the units of the two halves of the integer. The margins keep what is
-    # rounded from spilling over into the other half.
-    attributes = np.stack([depth * (DEPTH_LEVELS / span), np.clip(values * 255 + 0.5, 0.01, 255.99)], -1)
-    _fill(points, attributes.astype(np.float32), faces, width, height, buffer)
-    return (buffer >> VALUE_BITS).astype(np.uint8).reshape(height, width), (buffer != EMPTY).reshape(height, width)
+    # The margins keep rounding from spilling over from one half of the integer into the other.
+    depth = (depth / span + 0.01) * DEPTH_LEVELS
+    values = np.clip(values * 255 + 0.5, 0.1, 255.9)
+    _fill(points, depth, values, faces, width, height, buffer)
+    shape = (height, width)
+    return (buffer >> np.uint64(VALUE_BITS)).astype(np.uint8).reshape(shape), (buffer != EMPTY).reshape(shape)
 
 
-def _fill(points, attributes, faces, width, height, buffer):
-    # Corners from top to bottom: an edge that two triangles share is then computed alike for both.
-    y = points[:, 1]
-    faces = np.take_along_axis(faces, np.argsort(y[faces], axis=1), axis=1)
-    (ax, ay), (bx, by), (cx, cy) = (points[faces[:, i]].T for i in range(3))
-    first = np.clip(np.ceil(ay), 0, height).astype(np.int32)
-    rows = np.clip(np.ceil(cy), 0, height).astype(np.int32) - first
+def _fill(points, depth, values, faces, width, height, buffer):
+    # Corners a, b, c from top to bottom. Every edge runs down, so two triangles compute a shared one alike.
+    faces = np.take_along_axis(faces, np.argsort(points[:, 1][faces], axis=1), axis=1).T
+    (ax, bx, cx), (ay, by, cy) = points[:, 0][faces], points[:, 1][faces]
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    # Of slivers, whose planes would be all rounding, one corner stands for all.
+    scale = np.where(np.abs(area) > 1e-3, 1 / np.where(area == 0, 1, area), 0)
 
-    # Edges as x per row, depth and value as planes over the screen.
-    long, upper, lower = ((x1 - x0) / np.maximum(y1 - y0, 1e-6) for x0, y0, x1, y1 in (
-        (ax, ay, cx, cy), (ax, ay, bx, by), (bx, by, cx, cy)))
-    twice_area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-    scale = 1 / np.where(np.abs(twice_area) < 1e-6, np.inf, twice_area)
-    corner = attributes[faces].transpose(2, 1, 0)
-    one, two = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
-    per_x = (one * (cy - ay) - two * (by - ay)) * scale
-    per_y = (two * (bx - ax) - one * (cx - ax)) * scale
-    low, high = corner.min(1), corner.max(1)
+    def plane(at):
+        a, b, c = at[faces]
+        per_x = ((b - a) * (cy - ay) - (c - a) * (by - ay)) * scale
+        per_y = ((c - a) * (bx - ax) - (b - a) * (cx - ax)) * scale
+        return a - per_x * ax - per_y * ay, per_x, per_y
 
-    # One entry a row of each triangle.
-    triangle = np.repeat(np.arange(len(faces), dtype=np.int32), rows)
-    row = _ranges(first, rows)
-    left, below = ax[triangle], row - by[triangle]
-    down = row - ay[triangle]
-    x0 = left + down * long[triangle]
-    x1 = np.where(below < 0, left + down * upper[triangle], bx[triangle] + below * lower[triangle])
-    start = np.clip(np.ceil(np.minimum(x0, x1)), 0, width).astype(np.int32)
-    length = np.clip(np.ceil(np.maximum(x0, x1)), 0, width).astype(np.int32) - start
+    # Depth and value at pixel (x, y) are corner + x * per_x + y * per_y, as two halves of one integer. The
+    # sums overflow on the way for steep planes, but integers that wrap around come back exactly.
+    corner, per_x, per_y = (
+        (np.rint(d).astype(np.int64) << 32) + np.rint(v * 2.0**VALUE_BITS).astype(np.int64)
+        for d, v in zip(plane(depth), plane(values)))
+
+    # Each triangle is an upper and a lower part, between the long edge ac and the short one ab or bc.
+    def edge(x0, y0, x1, y1):
+        slope = (x1 - x0) / np.maximum(y1 - y0, 1e-9)
+        return np.stack([x0 - y0 * slope, slope])
+
+    long = np.tile(edge(ax, ay, cx, cy), 2)
+    short = np.concatenate([edge(ax, ay, bx, by), edge(bx, by, cx, cy)], 1)
+    long_first = np.tile(area > 0, 2)
+    left, right = np.where(long_first, long, short), np.where(long_first, short, long)
+    borders = np.clip(np.ceil([ay, by, cy]), 0, height).astype(np.int64)
+    first, rows = borders[:2].ravel(), (borders[1:] - borders[:2]).ravel()
+
+    # One entry a row of each part.
+    part = np.repeat(np.arange(len(rows)), rows)
+    y = _ranges(first, rows)
+    start = np.clip(np.ceil(left[0][part] + y * left[1][part]), 0, width).astype(np.int64)
+    length = np.clip(np.ceil(right[0][part] + y * right[1][part]), 0, width).astype(np.int64) - start
     kept = np.flatnonzero(length > 0)
-    triangle, row, start, length = triangle[kept], row[kept], start[kept], length[kept]
-    down, right = down[kept], start - left[kept]
+    triangle, y, start, length = part[kept] % len(area), y[kept], start[kept], length[kept]
 
-    begins, slopes = [], []
-    for k in range(2):
-        # On slivers the planes are steep: what they say is kept within what the corners say.
-        bottom, top = low[k][triangle], high[k][triangle]
-        slope = per_x[k][triangle]
-        begin = corner[k, 0][triangle] + per_y[k][triangle] * down + slope * right
-        last = np.minimum(np.maximum(begin + slope * (length - 1), bottom), top)
-        begin = np.minimum(np.maximum(begin, bottom), top)
-        begins.append(begin)
-        slopes.append((last - begin) / np.maximum(length - 1, 1))
-
-    def packed(pair):
-        return ((pair[0].astype(np.int64) << 32)
-                + np.rint(pair[1] * (1 << int(VALUE_BITS))).astype(np.int64)).astype(np.uint64)
-
-    # One entry a pixel of each row. Key and place are straight lines along a row, so numbering all pixels
-    # through gives them by one product and one sum, with the start of each row moved back to number 0. That
-    # overflows on the way, but integers that wrap around come back exactly.
-    number = np.arange(length.sum(dtype=np.int64), dtype=np.uint64)
+    # One entry a pixel of each row: the pixels are numbered through, and each row's line of keys starts where
+    # it would have been at number 0.
+    number = np.arange(length.sum())
     before = np.cumsum(length) - length
-    slope = packed(slopes)
+    slope = per_x[triangle]
     key = np.repeat(slope, length)
     key *= number
-    key += np.repeat(packed(begins) - before.astype(np.uint64) * slope, length)
-    place = np.repeat(row.astype(np.int64) * width + start - before, length)
-    place += number.view(np.int64)
-    np.minimum.at(buffer, place, key)
+    key += np.repeat(corner[triangle] + y * per_y[triangle] + (start - before) * slope, length)
+    number += np.repeat(y * width + start - before, length)
+    np.minimum.at(buffer, number, key.view(np.uint64))
 
 
 def _ranges(starts, lengths):
-    """Concatenation of arange(start, start + length) over all entries, int32."""
-    before = np.cumsum(lengths, dtype=np.int32) - lengths
-    return np.arange(lengths.sum(dtype=np.int64), dtype=np.int32) + np.repeat(starts - before, lengths)
+    """Concatenation of arange(start, start + length) over all entries."""
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
 
 
 def draw_mesh(image, seen, faces, order, colors, scale, offset, supersample=2):
@@ -184,4 +176,5 @@ def draw_mesh(image, seen, faces, order, colors, scale, offset, supersample=2):
     # Values were averaged with the empty samples as zeros; divided by the coverage they are the body's own.
     value = cv2.divide(value, alpha, scale=255)
     shaded = cv2.applyColorMap(value, colors)
-    part[:] = cv2.blendLinear(shaded, part, alpha.astype(np.float32) / 255, 1 - alpha.astype(np.float32) / 255)
+    opacity = alpha.astype(np.float32) / 255
+    part[:] = cv2.blendLinear(shaded, part, opacity, 1 - opacity)

@@ -5,10 +5,10 @@ The page opens from disk without any network. Its looks and behaviour are in `pa
 
 How a track is packed (`_pack`): every coordinate is rounded to a multiple of `step`, at most 0.1 mm or
 1/32 px, so that the file is half of that away from the data at worst. `origin` holds where each coordinate
-starts. The differences from one seen frame to the next are folded to unsigned 16 bit (0, -1, 1, -2, … -> 0, 1,
-2, 3, …); 0xFFFF is a missing joint. The low bytes of all codes, coordinate by coordinate, and then the high
-bytes are deflated. Where a joint jumps too far for 16 bit, as only broken data do, the step of that track
-grows; the page says how precise its coordinates are.
+starts. The differences from one seen frame to the next are folded to unsigned 16 bit (0, -1, 1, -2, 2 become
+0, 1, 2, 3, 4); 0xFFFF is a missing joint. The low bytes of all codes, coordinate by coordinate, and then the
+high bytes are deflated. Where a joint jumps too far for 16 bit, as only broken data do, the step grows;
+the page says how precise its coordinates are.
 """
 
 import base64

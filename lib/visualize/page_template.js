@@ -35,7 +35,7 @@ async function unpack(track, frames, joints, dims) {
       const code = bytes[i] | (bytes[count + i] << 8);
       if (code !== MISSING) level += (code >>> 1) ^ -(code & 1);
       const at = (t * joints + Math.floor(channel / dims)) * 3 + channel % dims;
-      values[at] = level * track.step;
+      values[at] = code === MISSING ? NaN : level * track.step;
     }
   }
   return values;
@@ -329,6 +329,8 @@ function drawStage() {
 function panelsOf(tracks, width, height) {
   const names = [...new Set(tracks.map((track) => track.name))];
   if (!state.sideBySide || names.length < 2) return [{ x: 0, y: 0, width, height, tracks }];
+  const top = byId("views").offsetHeight + 8;
+  height -= top;
   let columns = 1, best = 0;
   for (let count = 1; count <= names.length; count++) {
     const rows = Math.ceil(names.length / count);
@@ -337,8 +339,10 @@ function panelsOf(tracks, width, height) {
   }
   const [w, h] = [width / columns, height / Math.ceil(names.length / columns)];
   names.sort((a, b) => trackNames().indexOf(a) - trackNames().indexOf(b));
-  return names.map((name, i) => ({ x: i % columns * w, y: Math.floor(i / columns) * h, width: w, height: h,
-    title: name, tracks: tracks.filter((track) => track.name === name) }));
+  return names.map((name, i) => ({
+    x: i % columns * w, y: top + Math.floor(i / columns) * h, width: w, height: h,
+    title: name, tracks: tracks.filter((track) => track.name === name),
+  }));
 }
 
 const trackNames = () => [...new Set(state.sequence.tracks.map((track) => track.name))];
@@ -666,10 +670,10 @@ async function rankMoments() {
   worst = found.sort((a, b) => b.value - a.value).slice(0, WORST_COUNT);
   byId("worst-title").textContent = `Worst moments by ${role} ${key === "error" ? "error" : "acceleration"}`;
   list.replaceChildren(...worst.map((moment) => {
-    const name = all ? DATA.sequences[moment.sequence].name : "";
-    const where = [name, ...moment.where].filter(Boolean).join(" · ");
-    moment.button = element("button", { type: "button", title: where },
-      element("span", { class: "where" }, where), element("span", { class: "value" }, moment.text));
+    const { name } = DATA.sequences[moment.sequence], where = moment.where.filter(Boolean).join(" · ");
+    const texts = all ? [name, where, moment.text] : [where, moment.text];
+    moment.button = element("button", { type: "button", title: texts.join(" · ") },
+      ...texts.map((text) => element("span", {}, text)));
     moment.button.addEventListener("click", () => jumpTo(moment));
     return element("li", {}, moment.button);
   }));

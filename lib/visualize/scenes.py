@@ -41,10 +41,6 @@ RAISED = 9.0
 # --- layout ---------------------------------------------------------------------------------------------
 
 
-def _even(size):
-    return tuple(int(side) + int(side) % 2 for side in size)
-
-
 def _length(tracks):
     lengths = {len(track.joints if track.joints is not None else track.vertices) for track in tracks}
     if len(lengths) != 1 or 0 in lengths:
@@ -52,6 +48,11 @@ def _length(tracks):
     if len({track.name for track in tracks}) != len(tracks):
         raise ValueError("tracks need different names")
     return lengths.pop()
+
+
+def _default_width(tracks, column):
+    """Wide enough for the columns; of many each gets less, so that letters stay readable on a screen."""
+    return max(1280, (column if len(tracks) <= 4 else 400) * len(tracks))
 
 
 def _colors(tracks):
@@ -70,7 +71,7 @@ def _truth(tracks):
 
 
 def default_curves(tracks, unit):
-    """The curves a scene shows when none are given: of the tracks' joints, against the truth if it is there."""
+    """The curves a scene shows when none are given: the joints' errors, against the truth if it is there."""
     truth = _truth(tracks)
     named = {track.name: track.joints for track in tracks if track is not truth and track.joints is not None}
     if not named or (truth is not None and truth.joints is None):
@@ -147,8 +148,9 @@ def _header(canvas, box, name, color, lines, note=""):
     means = [(curve, curve.so_far(line)) for curve, line in lines]
 
     def numbers(values):
-        return "   ".join(f"{curve.name} {value:.1f} {curve.unit}" if np.isfinite(value) else
-                          f"{curve.name} – {curve.unit}" for (curve, _), value in zip(means, values)) + "  so far"
+        texts = (f"{value:.1f}" if np.isfinite(value) else "–" for value in values)
+        return "   ".join(f"{curve.name} {text} {curve.unit}"
+                          for (curve, _), text in zip(means, texts)) + "  so far"
 
     # One letter size for the whole video, from the longest text that can come.
     highest = [np.nanmax(mean) if np.isfinite(mean).any() else np.nan for _, mean in means]
@@ -160,18 +162,26 @@ def _header(canvas, box, name, color, lines, note=""):
     return paint
 
 
-def _curve_row(canvas, curves, colors, box, fps, first_frame):
-    """The plots side by side in a box; returns their cursor painters."""
-    x0, y0, x1, y1 = box
-    painters = []
-    for curve, (left, right) in zip(curves, _cells(x0, x1, len(curves))):
-        cell = (left, y0, right, y1)
+def _stage(size, scale_at, title, frames, curves, colors, fps, first_frame, sides=True):
+    """What all scenes share: title bar on top, plots side by side at the bottom, and the room between.
+
+    scale_at: the height in px at which letters and lines have the sizes given in the code. Returns (canvas,
+    painters, unit, top, bottom): `unit` scales those sizes, `top` and `bottom` border the free rows.
+    """
+    width, height = (int(side) + int(side) % 2 for side in size)
+    unit = height / scale_at
+    canvas = np.full((height, width, 3), drawing.PAPER, np.uint8)
+    top, bottom = int(48 * unit), height - (int(200 * unit) if curves else 0)
+    painters = [_title_bar(canvas, title, frames, fps, first_frame, top, sides)]
+    for curve, (left, right) in zip(curves, _cells(int(12 * unit), width - int(8 * unit), len(curves) or 1)):
+        cell = (left, bottom, right, height)
         painters.append(_inside(cell, plots.plot_curve(_part(canvas, cell), curve, colors, fps, first_frame)))
-    return painters
+    return canvas, painters, unit, top, bottom
 
 
-def _missing_painter(there, size):
-    """Painter of the word 'missing' at the top of a panel at the frames that have nothing to show."""
+def _missing_painter(pixels, size):
+    """Painter of the word 'missing' at the top of a panel at the frames that have no joint to show."""
+    there, size = np.isfinite(pixels).all(-1).any(-1), max(size, 10)
 
     def paint(image, t):
         if not there[t]:
@@ -208,7 +218,6 @@ class _Space:
             exact = [drawing.bounds(self.seen(truth.joints, turn)[..., :2], 100) for turn in turns]
             boxes = [np.stack([np.minimum(a[0], b[0]), np.maximum(a[1], b[1])]) for a, b in zip(boxes, exact)]
         self.scale = min(drawing.fit(box, width, height, 0.07)[0] for box in boxes)
-        # The pelvis stays in the middle of the width when there is room, the body in the middle of the height.
         self.offsets = [np.array([width, height]) / 2 - self.scale * box.mean(0) for box in boxes]
         feet = (truth.joints if truth is not None else everything)[..., 1]
         self.ground = float(np.nanpercentile(feet, 99.9)) + 0.03 if np.isfinite(feet).any() else 1.0
@@ -238,48 +247,44 @@ def _panel_3d(canvas, box, space, i, track, ghost, layout, width):
     shadow = space.place(space.on_ground(track.joints), i)[0]
     painters = [drawing.bones_painter(shadow, layout.edges, drawing.SHADOW, width + 2)]
     if ghost is not None:
-        painters.append(drawing.bones_painter(space.place(ghost.joints, i)[0], layout.edges, drawing.GHOST, 1))
+        behind = space.place(ghost.joints, i)[0]
+        painters.append(drawing.bones_painter(behind, layout.edges, drawing.GHOST, 1))
     painters.append(drawing.skeleton_painter(pixels, layout, depth, width))
-    painters.append(_missing_painter(np.isfinite(pixels).all(-1).any(-1), 3 * width))
+    painters.append(_missing_painter(pixels, canvas.shape[0] // 45))
     return [_inside(box, paint) for paint in painters]
 
 
 def pose_scene_3d(tracks, layout, title="", curves=None, fps=30.0, size=None, first_frame=0):
     """Skeletons in space: one column a track, each from the camera and from the side, curves below.
 
-    tracks: list of Track with joints [T, J, 3]; the one with role 'truth' also stands thinly behind the others.
-    layout: of lib.poses.skeletons. curves: list of `curves.Curve` by track name; None computes them, [] leaves
-    them out. size: (width, height), default 480 a column but at least 1280, by 720. first_frame: number of the
-    first frame in the sequence it was cut from. Returns an iterator of T RGB frames.
+    tracks: list of Track with joints [T, J, 3]; the one with role 'truth' also stands thinly behind the
+    others. layout: of lib.poses.skeletons. curves: list of `curves.Curve` by track name; None computes them,
+    [] leaves them out. size: (width, height) in px, default 480 a column (400 from five on) but at least
+    1280, by 720. first_frame: number of the first frame in the sequence it was cut from. Returns an iterator
+    of T RGB frames.
     """
     frames, colors, truth = _length(tracks), _colors(tracks), _truth(tracks)
     curves = default_curves(tracks, "mm") if curves is None else curves
-    width, height = _even(size or (max(1280, 480 * len(tracks)), 720))
-    unit = height / 720
-    bar, head, below = int(46 * unit), int(50 * unit), int(196 * unit) if curves else 0
-    canvas = np.full((height, width, 3), drawing.PAPER, np.uint8)
-    painters = [_title_bar(canvas, title, frames, fps, first_frame, bar)]
-
-    top, bottom = bar + head, height - below
-    columns = _cells(0, width, len(tracks))
+    size = size or (_default_width(tracks, 480), 720)
+    canvas, painters, unit, bar, bottom = _stage(size, 720, title, frames, curves, colors, fps, first_frame)
+    top = bar + int(50 * unit)
+    columns = _cells(0, canvas.shape[1], len(tracks))
     gap, caption = int(4 * unit), int(24 * unit)
     panels = [_cells(left, right, len(VIEWPOINTS)) for left, right in columns]
     space = _Space(tracks, [turn for turn, _ in VIEWPOINTS], panels[0][0][1] - panels[0][0][0] - 2 * gap,
                    bottom - caption - top)
     for track, (left, right), cells in zip(tracks, columns, panels):
         ghost = truth if track is not truth else None
-        note = "also as thin grey lines in the other panels" if track is truth and len(tracks) > 1 else ""
+        note = "also as thin lines in the other panels" if track is truth and len(tracks) > 1 else ""
         painters.append(_header(canvas, (left, bar, right, top), track.name, colors[track.name],
                                 _numbers_of(curves, track.name), note))
         for i, ((x0, x1), (_, label)) in enumerate(zip(cells, VIEWPOINTS)):
-            painters += _panel_3d(canvas, (x0 + gap, top, x1 - gap, bottom - caption), space, i, track, ghost, layout,
-                                  max(int(round(5 * unit)), 2))
-            drawing.write(canvas, label, ((x0 + x1) / 2, bottom - int(8 * unit)), int(13 * unit), drawing.MUTED,
-                          "center", width=x1 - x0 - 8)
+            box = (x0 + gap, top, x1 - gap, bottom - caption)
+            painters += _panel_3d(canvas, box, space, i, track, ghost, layout, max(int(round(5 * unit)), 2))
+            drawing.write(canvas, label, ((x0 + x1) / 2, bottom - int(8 * unit)), int(13 * unit),
+                          drawing.MUTED, "center", width=x1 - x0 - 8)
         if left:
             cv2.line(canvas, (left, bar), (left, bottom), drawing.GRID, 1)
-    painters += _curve_row(canvas, curves, colors, (int(12 * unit), bottom, width - int(8 * unit), height), fps,
-                           first_frame)
     return _play(canvas, painters, frames)
 
 
@@ -289,6 +294,13 @@ def pose_scene_3d(tracks, layout, title="", curves=None, fps=30.0, size=None, fi
 def _trail_joints(layout):
     """Wrists and ankles, where the layout has them."""
     return [j for j, name in enumerate(layout.joints) if name.endswith(("wrist", "ankle"))]
+
+
+def _figure_height(tracks):
+    """Median height of the figures in px, 0 without any."""
+    joints = np.concatenate([track.joints[..., 1] for track in tracks])
+    joints = joints[np.isfinite(joints).any(1)]
+    return float(np.median(np.nanmax(joints, 1) - np.nanmin(joints, 1))) if len(joints) else 0.0
 
 
 def _region(box, panel, image_size=None):
@@ -305,8 +317,8 @@ def _region(box, panel, image_size=None):
     return np.concatenate([middle - extent / 2, middle + extent / 2])
 
 
-def _background_painter(first, rest, region, size):
-    """Painter of successive images, cut to `region` and brought to `size`. The last one stays when they end."""
+def _pictures(first, rest, region, size):
+    """`picture(t)`: successive images, cut to `region`, brought to `size`. The last stays when they end."""
     x0, y0, x1, y1 = (int(round(value)) for value in region)
     shape = first.shape
     images = itertools.chain([first], rest)
@@ -338,15 +350,11 @@ def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30
     """
     frames, colors, truth = _length(tracks), _colors(tracks), _truth(tracks)
     curves = default_curves(tracks, "px") if curves is None else curves
-    width, height = _even(size or (max(1280, 400 * len(tracks)), 720))
-    unit = height / 720
-    bar, head, below = int(46 * unit), int(50 * unit), int(196 * unit) if curves else 0
-    canvas = np.full((height, width, 3), drawing.PAPER, np.uint8)
-    painters = [_title_bar(canvas, title, frames, fps, first_frame, bar)]
-
-    top, bottom = bar + head, height - below - int(6 * unit)
-    columns = _cells(0, width, len(tracks))
-    gap = int(6 * unit)
+    size = size or (_default_width(tracks, 400), 720)
+    canvas, painters, unit, bar, bottom = _stage(size, 720, title, frames, curves, colors, fps, first_frame)
+    height, gap = canvas.shape[0], int(6 * unit)
+    top, bottom = bar + int(50 * unit), bottom - gap
+    columns = _cells(0, canvas.shape[1], len(tracks))
     panel = (columns[0][1] - columns[0][0] - 2 * gap, bottom - top)
     box = drawing.bounds(np.concatenate([track.joints.reshape(-1, 2) for track in tracks]), 99.8)
     picture, image_size = None, None
@@ -362,16 +370,17 @@ def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30
     shown = tuple(int(round(side * scale)) for side in (region[2] - region[0], region[3] - region[1]))
     if image_size is not None:
         region = np.round(region)
-        picture = _background_painter(first, images, region, shown)
+        picture = _pictures(first, images, region, shown)
     # cv2.resize maps pixel borders, not pixel middles.
     offset = -scale * (region[:2] - 0.5) - 0.5
 
-    bone = max(int(round(4 * unit)), 2)
+    # Thin bones on small figures, or they hide themselves.
+    bone = int(np.clip(round(0.014 * scale * _figure_height(tracks)), 2, max(4 * unit, 2)))
     followed = _trail_joints(layout) if trail else []
     for track, (left, _) in zip(tracks, columns):
         x0, y0 = left + gap + (panel[0] - shown[0]) // 2, top + (panel[1] - shown[1]) // 2
         cell = (x0, y0, x0 + shown[0], y0 + shown[1])
-        note = "also as thin grey lines in the other panels" if track is truth and len(tracks) > 1 else ""
+        note = "also as thin lines in the other panels" if track is truth and len(tracks) > 1 else ""
         painters.append(_header(canvas, (left, bar, left + panel[0] + 2 * gap, top), track.name,
                                 colors[track.name], _numbers_of(curves, track.name), note))
         if picture is None:
@@ -389,10 +398,8 @@ def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30
         # Over an image the whole figure gets a light edge, whatever is behind it.
         inner.append(drawing.bones_painter(pixels, layout.edges, drawing.PAPER, bone + 3))
         inner.append(drawing.skeleton_painter(pixels, layout, None, bone, outline=None))
-        inner.append(_missing_painter(np.isfinite(pixels).all(-1).any(-1), 3 * bone))
+        inner.append(_missing_painter(pixels, height // 45))
         painters += [_inside(cell, paint) for paint in inner]
-    painters += _curve_row(canvas, curves, colors, (int(12 * unit), height - below, width - int(8 * unit), height),
-                           fps, first_frame)
     return _play(canvas, painters, frames)
 
 
@@ -420,23 +427,22 @@ def _shadow(image, pixels, strength=70):
 def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0, turn=0.0):
     """Shaded bodies: one column a track, seen as by the camera, `turn` degrees from its side; curves below.
 
-    tracks: list of Track with vertices and faces; joints [T, J, 3] (metres) may be None and then need `curves`
-    or go without. Default size 1600x900, wider from five tracks on. Bodies are drawn in parallel. The rest as
-    in `pose_scene_3d`.
+    tracks: list of Track with vertices and faces; joints [T, J, 3] (metres) may be None, then there are no
+    curves but those given. Default size 1600x900, wider from five tracks on. Bodies are drawn in parallel.
+    The rest as in `pose_scene_3d`.
     """
     frames, colors = _length(tracks), _colors(tracks)
     curves = default_curves(tracks, "mm") if curves is None else curves
-    width, height = _even(size or (max(1600, 360 * len(tracks)), 900))
-    unit = height / 900
-    bar, head, below = int(52 * unit), int(56 * unit), int(210 * unit) if curves else 0
-    canvas = np.full((height, width, 3), drawing.PAPER, np.uint8)
-    painters = [_title_bar(canvas, title, frames, fps, first_frame, bar, sides=False)]
-    top, bottom = bar + head, height - below
-    columns = _cells(0, width, len(tracks))
+    size = size or (max(1600, 360 * len(tracks)), 900)
+    canvas, painters, unit, bar, bottom = _stage(size, 850, title, frames, curves, colors, fps, first_frame,
+                                                 sides=False)
+    top = bar + int(54 * unit)
+    columns = _cells(0, canvas.shape[1], len(tracks))
 
     # The extent from a few dozen frames: vertices may be computed one frame at a time.
-    sample = np.concatenate([np.asarray(track.vertices[t], np.float32)[::5] for track in tracks
-                             for t in np.unique(np.linspace(0, frames - 1, 40).astype(int))])
+    some = [np.asarray(track.vertices[t], np.float32) for track in tracks
+            for t in np.unique(np.linspace(0, frames - 1, 40).astype(int))]
+    sample = np.concatenate([vertices[::max(len(vertices) // 1000, 1)] for vertices in some])
     box = drawing.bounds(drawing.look(sample, turn, RAISED)[:, :2], 99.9)
     scale, offset = drawing.fit(box, columns[0][1] - columns[0][0], bottom - top)
     ground = float(np.nanpercentile(sample[:, 1], 99.9)) if np.isfinite(sample).any() else 1.0
@@ -450,13 +456,11 @@ def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0
     for track, (left, right) in zip(tracks, columns):
         cell = (left + 1, top, right, bottom)
         painters.append(_header(canvas, (left, bar, right, top), track.name, colors[track.name],
-                                _numbers_of(curves, track.name)))
+                                _numbers_of(curves, track.name), "reference" if curves else ""))
         drawing.draw_ground(_part(canvas, cell), on_ground)
         if left:
             cv2.line(canvas, (left, bar), (left, bottom), drawing.GRID, 1)
         bodies.append((cell, _body_painter(track, colors[track.name], on_ground, turn, scale, offset)))
-    painters += _curve_row(canvas, curves, colors, (int(12 * unit), bottom, width - int(8 * unit), height), fps,
-                           first_frame)
 
     def play():
         with ThreadPoolExecutor(min(len(bodies), os.cpu_count() or 1)) as pool:
@@ -501,9 +505,10 @@ def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=
 
     views: for each of V views its list of Track (joints [T, J, 3], the same names in the same order; what a
     view misses is NaN), estimator first; a track of role 'truth' gets no row and stands thinly behind the
-    others. cues: [V, T], the network's confidence in each view at each frame, or None; strips share one scale,
-    and the view that counts most at a frame is marked. curves: as elsewhere, by track name; None gives the mean
-    over the views. names: of the views, default 'view 1' and so on. Default size 1600x900 for four views.
+    others. cues: [V, T], the network's confidence in each view at each frame, or None; strips share one
+    scale, and the view with the highest cue of a frame is marked. curves: as elsewhere, by track name; None
+    gives the mean over the views. names: of the views, default 'view 1' and so on. Default size 1600x900 for
+    four views.
     """
     frames = {_length(tracks) for tracks in views}
     if len(frames) != 1:
@@ -514,15 +519,11 @@ def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=
     curves = _mean_curves(per_view) if curves is None else curves
     names = names or [f"view {v + 1}" for v in range(len(views))]
 
-    width, height = _even(size or (max(1280, min(400 * len(views), 1600), 300 * len(views)), 900))
-    unit = height / 900
-    bar, head = int(50 * unit), int(30 * unit)
-    strip = int(86 * unit) if cues is not None else 0
-    below = int(190 * unit) if curves else 0
-    canvas = np.full((height, width, 3), drawing.PAPER, np.uint8)
-    painters = [_title_bar(canvas, title, frames, fps, first_frame, bar)]
-    columns = _cells(0, width, len(views))
-    lines = _cells(bar + head, height - below - strip, len(rows))
+    size = size or (max(1280, min(400 * len(views), 1600), 300 * len(views)), 900)
+    canvas, painters, unit, bar, bottom = _stage(size, 900, title, frames, curves, colors, fps, first_frame)
+    strip = bottom - int(86 * unit) if cues is not None else bottom
+    columns = _cells(0, canvas.shape[1], len(views))
+    lines = _cells(bar + int(30 * unit), strip, len(rows))
     label = int(24 * unit)
     panel = (columns[0][1] - columns[0][0], lines[0][1] - lines[0][0] - label)
     for v, (tracks, (left, right)) in enumerate(zip(views, columns)):
@@ -537,11 +538,9 @@ def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=
                                        _numbers_of(per_view[v], track.name)))
             cv2.line(canvas, (left, y0), (right, y0), drawing.GRID, 1)
         if left:
-            cv2.line(canvas, (left, bar), (left, height - below), drawing.GRID, 1)
+            cv2.line(canvas, (left, bar), (left, bottom), drawing.GRID, 1)
     if cues is not None:
-        painters += _cue_strips(canvas, np.asarray(cues, float), columns, height - below - strip, height - below, unit)
-    painters += _curve_row(canvas, curves, colors, (int(12 * unit), height - below, width - int(8 * unit), height),
-                           fps, first_frame)
+        painters += _cue_strips(canvas, np.asarray(cues, float), columns, strip, bottom, unit)
     return _play(canvas, painters, frames)
 
 
@@ -551,10 +550,7 @@ def _mean_curves(per_view):
     for same in zip(*per_view):
         lines = {}
         for name in same[0].lines:
-            values = np.stack([curve.lines[name] for curve in same])
-            there = np.isfinite(values)
-            count = there.sum(0)
-            lines[name] = np.where(count > 0, np.where(there, values, 0).sum(0) / np.maximum(count, 1), np.nan)
+            lines[name] = plots.mean_of_present(np.stack([curve.lines[name] for curve in same], -1))
         means.append(plots.Curve(f"{same[0].name}, mean of views", same[0].unit, lines))
     return means
 
@@ -565,7 +561,8 @@ def _row_label(canvas, box, name, color, lines):
     height = y1 - y0
     size = int(0.6 * height)
     baseline = y0 + int(0.76 * height)
-    cv2.rectangle(canvas, (x0 + 8, y0 + int(0.25 * height)), (x0 + 8 + height // 4, y0 + int(0.82 * height)), color, -1)
+    cv2.rectangle(canvas, (x0 + 8, y0 + int(0.25 * height)), (x0 + 8 + height // 4, y0 + int(0.82 * height)),
+                  color, -1)
     left = x0 + 14 + height // 4
     room = x1 - left - 8
     if not lines:
@@ -577,8 +574,8 @@ def _row_label(canvas, box, name, color, lines):
 
     def paint(image, t):
         value = f"{mean[t]:.1f}" if np.isfinite(mean[t]) else "–"
-        drawing.write(image, f"{curve.name} {value} {curve.unit} so far", (x1 - 8, baseline), size, drawing.MUTED,
-                      "right", width=room // 2)
+        drawing.write(image, f"{curve.name} {value} {curve.unit} so far", (x1 - 8, baseline), size,
+                      drawing.MUTED, "right", width=room // 2)
 
     return paint
 
@@ -594,15 +591,16 @@ def _cue_strips(canvas, cues, columns, top, bottom, unit):
     for v, (left, right) in enumerate(columns):
         cell = (left + 10, top + label, right - 10, bottom - int(8 * unit))
         color = drawing.ROLES["refined"]
-        painters.append(_inside(cell, plots.plot_strip(_part(canvas, cell), cues[v], low - air, high + air, color)))
+        strip = plots.plot_strip(_part(canvas, cell), cues[v], low - air, high + air, color)
+        painters.append(_inside(cell, strip))
         drawing.write(canvas, "quality cue", (left + 10, top + int(17 * unit)), size, drawing.MUTED)
 
         def paint(image, t, v=v, cell=cell):
             value = cues[v, t]
             first = best[t] == v and np.isfinite(value)
             text = f"{value:.2f}" if np.isfinite(value) else "–"
-            drawing.write(image, ("highest  " if first else "") + text, (cell[2], cell[1] - int(7 * unit)), size,
-                          drawing.INK if first else drawing.MUTED, "right", bold=bool(first))
+            drawing.write(image, ("highest  " if first else "") + text, (cell[2], cell[1] - int(7 * unit)),
+                          size, drawing.INK if first else drawing.MUTED, "right", bold=bool(first))
             if first:
                 cv2.rectangle(image, (cell[0] - 3, cell[1] - 3), (cell[2] + 2, cell[3] + 2), color, 2)
 

@@ -39,8 +39,8 @@ GIF_LIMIT = 2000
 def write_video(frames, path, fps=30.0, total=None, quality=23, preset="veryfast", progress=True):
     """Encode an iterable of RGB frames into `path` (.mp4), which appears when it is whole.
 
-    fps: frames a second. total: their number, for the bar. quality: x264's CRF (18 fine .. 28 coarse). A frame
-    with an odd side gets one more row or column, its last one repeated, because yuv420p needs even ones.
+    fps: frames a second. total: their number, for the bar. quality: x264's CRF (18 fine .. 28 coarse). A
+    frame with an odd side gets one more row or column, its last one repeated: yuv420p needs even ones.
     Returns {"path", "frames", "width", "height", "fps", "codec"}. Without PyAV, OpenCV writes MPEG-4 part 2
     ("mp4v"), which most browsers do not play; that is said in one line. Raises UserError for a place that
     cannot be written to, and for no frames at all.
@@ -81,8 +81,8 @@ def write_gif(frames, path, fps=30.0, total=None, width=800, progress=True):
         bar = tqdm(frames, total=total, desc=path.name, unit="frame", disable=None if progress else True)
         for frame in itertools.islice(bar, 0, None, every):
             if written == GIF_LIMIT:
-                raise UserError(f"{path}: more than {GIF_LIMIT} frames are too much for a GIF. Write .mp4, or "
-                                "choose a shorter range")
+                raise UserError(f"{path}: more than {GIF_LIMIT} frames are too much for a GIF. Write .mp4, "
+                                "or choose a shorter range")
             if frame.shape[1] != width:
                 frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
             image = Image.fromarray(frame)
@@ -96,7 +96,8 @@ def write_gif(frames, path, fps=30.0, total=None, width=800, progress=True):
 
     with _writable(path) as temporary:
         images = pictures()
-        next(images).save(temporary, format="GIF", save_all=True, append_images=images, loop=0, optimize=False)
+        next(images).save(temporary, format="GIF", save_all=True, append_images=images, loop=0,
+                          optimize=False)
     return {"path": str(path), "frames": written, "width": width, "height": height, "fps": fps / every,
             "codec": "gif"}
 
@@ -122,9 +123,9 @@ def _writable(path):
             yield temporary
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{path}: no space left on the disk. Free some, or choose another place") from error
+            raise UserError(f"{path}: no space left on the disk. Free some or choose another place") from None
         if isinstance(error, (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError)):
-            raise UserError(f"{path}: cannot be written ({error.strerror}). Choose another place") from error
+            raise UserError(f"{path}: cannot be written ({error.strerror}). Choose another place") from None
         raise
 
 
@@ -163,7 +164,7 @@ def _check_frame(frame, width, height):
     down, right = height - frame.shape[0], width - frame.shape[1]
     if down or right:
         if down not in (0, 1) or right not in (0, 1):
-            raise ValueError(f"a frame of {frame.shape[1]}x{frame.shape[0]} px in a video of {width}x{height}")
+            raise ValueError(f"a frame of {frame.shape[1]}x{frame.shape[0]} in a video of {width}x{height}")
         frame = cv2.copyMakeBorder(frame, 0, down, 0, right, cv2.BORDER_REPLICATE)
     return frame
 
@@ -224,10 +225,11 @@ def read_image_folder(path, start=0):
     path = Path(path)
     files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_ENDINGS] if path.is_dir() else []
     if not files:
-        raise UserError(f"{path}: no images here. A background folder holds {', '.join(IMAGE_ENDINGS)} files, "
-                        "one a frame")
+        raise UserError(f"{path}: no images here. A background folder holds one a frame, as "
+                        + ", ".join(IMAGE_ENDINGS))
     # 'frame_10' comes after 'frame_9'.
-    files.sort(key=lambda file: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)])
+    files.sort(key=lambda file: [int(part) if i % 2 else part
+                                 for i, part in enumerate(re.split(r"(\d+)", file.name))])
     return (_read_image(file) for file in files[start:])
 
 

@@ -251,6 +251,47 @@ def test_strided_and_absent_frames(tmp_path):
     np.testing.assert_array_equal(track.poses[:, 0, 0], [0, 2, 4, np.nan, 8])
 
 
+def test_alphapose_without_tracking(build, tmp_path):
+    """It writes idx 0 for everybody then, which is no id."""
+    sample = build("alphapose")
+    items = json.loads(sample.path.read_text())
+    for item in items:
+        item["idx"] = [[0.0], [0.0]]
+    sample.path.write_text(json.dumps(items))
+    pose_file = registry.read(sample.path)
+    assert not pose_file.tracked and [len(track.poses) for track in pose_file.tracks] == [12, 7]
+
+
+def test_pose2sim_file_names(tmp_path):
+    """`cam01.0031.json`: the last digits are the frame, not a file ending."""
+    for frame in (9, 10, 11):
+        (tmp_path / f"cam01.{frame:04d}.json").write_text(json.dumps(
+            {"people": [{"pose_keypoints_2d": [frame, 2.0, 0.5, 30.0, 40.0, 0.5]}]}))
+    track, = registry.read(tmp_path).tracks
+    np.testing.assert_array_equal(track.poses[:, 0, 0], [9, 10, 11])
+
+
+def test_mmpose_image_demo_folder(tmp_path):
+    """results_<image>.json of the demo script: the instances stand under instance_info without a frame."""
+    for frame in range(3):
+        (tmp_path / f"results_{frame}.json").write_text(json.dumps(
+            {"meta_info": {}, "instance_info": [{"keypoints": [[frame, 1.0], [2.0, 30.0]], "keypoint_scores": [1, 1]}]}))
+    pose_file = registry.read(tmp_path)
+    np.testing.assert_array_equal(pose_file.tracks[0].poses[:, 0, 0], [0, 1, 2])
+
+
+def test_mediapipe_frames_of_every_second_picture(tmp_path):
+    points = landmarks = [{"x": 0.5 + 0.01 * joint, "y": 0.5, "z": 0.0, "visibility": 0.9} for joint in range(33)]
+    frames = [{"frame_index": 0, "pose_landmarks": [], "pose_world_landmarks": []}] + [
+        {"frame_index": number, "pose_landmarks": [landmarks], "left_hand_landmarks": points[:21]}
+        for number in (2, 4, 8)]
+    (tmp_path / "a.json").write_text(json.dumps({"fps": 15, "info": ["x"], "sequence": frames}))
+    pose_file = registry.read(tmp_path / "a.json")
+    assert pose_file.fps == 15 and pose_file.frame_count == 5
+    assert {track.part: (track.start, len(track.poses)) for track in pose_file.tracks} == {
+        "body": (1, 4), "depth": (1, 4), "left_hand": (1, 4), "left_hand_depth": (1, 4)}
+
+
 def test_whole_body_is_split(tmp_path):
     items = [{"image_id": f"{frame}.jpg", "category_id": 1,
               "keypoints": np.column_stack([np.arange(136), np.arange(136), np.full(136, 0.5)]).ravel().tolist(),

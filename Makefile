@@ -1,0 +1,28 @@
+# make demo: from a fresh clone to a trained, scored and filmed network.   make test: every test not marked slow.
+PYTHON ?= python3
+PY := .venv/bin/python
+EPOCHS ?=
+
+.PHONY: demo test slow benchmarks clean
+
+.venv/installed: requirements.txt requirements-dev.txt
+	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed; say make PYTHON=python3.11'"
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install -q --upgrade pip
+	$(PY) -m pip install -q -r requirements.txt -r requirements-dev.txt
+	touch $@
+
+demo: .venv/installed
+	$(PY) -m lib.demo $(if $(EPOCHS),TRAIN.EPOCH $(EPOCHS))
+
+test: .venv/installed
+	$(PY) -m pytest -q -m "not slow"
+
+slow: .venv/installed
+	$(PY) -m pytest -q -m slow
+
+benchmarks: .venv/installed
+	$(PY) -m benchmarks
+
+clean:
+	rm -rf .venv results

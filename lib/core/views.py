@@ -1,0 +1,74 @@
+"""Several uncalibrated cameras: turning every view's poses into one frame, from the poses alone.
+
+Each camera sees the same person at the same moment, so that up to each estimator's error the root-relative poses of two
+views differ by one rotation. It comes from the poses in closed form (Kabsch, "A solution for the best rotation to relate
+two sets of vectors", Acta Cryst. 1976), per window, or over a sequence where the cameras stand still.
+"""
+
+import torch
+
+MODES = ("none", "frame", "sequence")
+
+
+def common_rotations(poses, present=None, rounds=2):
+    """Rotations that bring the views of each window into one frame, that of its fullest view.
+
+    poses: root-relative [B, V, F, J, 3]; present: bool [B, V, F] or None; rounds: how often the views are turned
+    onto their mean after they were turned onto one view. Returns [B, V, 3, 3], which act on column vectors; the
+    identity for a view that shares no frame with the others.
+    """
+    batch, count = poses.shape[:2]
+    weight = poses.new_ones(poses.shape[:3]) if present is None else present.to(poses.dtype)
+    weighted = poses * weight[..., None, None]
+    fullest = weight.sum(2).argmax(1)
+    rows = torch.arange(batch, device=poses.device)
+    target, target_weight = poses[rows, fullest], weight[rows, fullest]
+    turned = torch.eye(3, dtype=poses.dtype, device=poses.device).expand(batch, count, 3, 3)
+    for _ in range(1 + rounds):
+        turned = _kabsch(torch.einsum("bvfji,bfjk,bf->bvik", weighted, target, target_weight))
+        sums = torch.einsum("bvik,bvfjk->bfji", turned, weighted)
+        target_weight = weight.sum(1)
+        target = sums / target_weight.clamp_min(1)[..., None, None]
+    return turned
+
+
+def _kabsch(covariance):
+    """The proper rotations R [..., 3, 3] that maximise sum R x . y, from sum x y^T [..., 3, 3]."""
+    u, s, vh = torch.linalg.svd(covariance.double())
+    sign = torch.ones_like(s)
+    sign[..., 2] = torch.linalg.det(u) * torch.linalg.det(vh)
+    rotation = vh.transpose(-1, -2) @ (sign[..., None] * u.transpose(-1, -2))
+    known = covariance.abs().amax((-1, -2), keepdim=True) > 0
+    return torch.where(known, rotation, torch.eye(3, dtype=rotation.dtype, device=rotation.device)).to(covariance.dtype)
+
+
+def turn(values, rotations):
+    """values [B, V, F, J*3] turned by rotations [B, V, 3, 3]."""
+    return torch.einsum("bvik,bvfjk->bvfji", rotations, values.unflatten(-1, (-1, 3))).flatten(-2)
+
+
+def align(values, present, root):
+    """Windows or sequences of several views in one frame.
+
+    values [B, V, F, J*3] metres; present bool [B, V, F] or None; root: indices of the root joints. Returns (aligned,
+    undo): root-relative values in the common frame, and a function that takes values in it back.
+    """
+    joints = values.unflatten(-1, (-1, 3))
+    centre = joints[..., list(root), :].mean(-2, keepdim=True)
+    rotations = common_rotations(joints - centre, present)
+
+    def undo(aligned):
+        back = turn(aligned.to(rotations.dtype), rotations.transpose(-1, -2))
+        return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
+
+    return turn((joints - centre).flatten(-2), rotations), undo
+
+
+def align_pair(detected, truth, present, root):
+    """Detections and ground truth of training windows, [B, V, F, J*3] each, in the frame that the detections give."""
+    def centred(values):
+        joints = values.unflatten(-1, (-1, 3))
+        return joints - joints[..., list(root), :].mean(-2, keepdim=True)
+
+    rotations = common_rotations(centred(detected), present)
+    return turn(centred(detected).flatten(-2), rotations), turn(centred(truth).flatten(-2), rotations)
