@@ -1,13 +1,14 @@
 """AlphaPose: `alphapose-results.json`, a flat list of detections, or with --format cmu/open a dict of images.
 
-Scores may exceed 1 and are scaled to [0, 1]; `idx` is the track id, possibly in nested lists (the first counts),
-and 0 throughout where nothing was tracked; images without people are absent. `pred_xyz_jts` of the 3D variants becomes a track of its own. 133 and 136 key
-points are split into body, feet, face and hands.
+Scores may exceed 1 and are scaled to [0, 1]; `idx` is the track id, possibly in nested lists (the first
+counts), and 0 throughout where nothing was tracked; images without people are absent. `pred_xyz_jts` of the
+3D variants becomes a track of its own. 133 and 136 key points are split into body, feet, face and hands.
 """
 
 from lib.errors import UserError
 from lib.formats.openpose import read_people
-from lib.formats.records import Part, Person, Walk, first_id, flat_slots, nested_slots, number_frames, set_units
+from lib.formats.records import (Part, Person, Walk, first_id, flat_slots, nested_slots, number_frames,
+                                 set_units)
 from lib.formats.tracks import layout_of_count
 
 
@@ -35,7 +36,8 @@ def _walk_images(tree, path):
     for (name, image), frame in zip(tree.items(), frames):
         people = image.get("people", image.get("bodies")) if isinstance(image, dict) else None
         if not isinstance(people, list):
-            raise UserError(f"{path}: {name}: no list 'people' or 'bodies'. Expected AlphaPose's --format open or cmu")
+            raise UserError(f"{path}: {name}: no list 'people' or 'bodies'. Expected AlphaPose's --format "
+                            "open or cmu")
         result.people += read_people(people, frame, f"{path}: {name}")
     return result
 
@@ -45,8 +47,8 @@ def _walk_list(tree, path):
         raise UserError(f"{path}: no list of detections. Expected AlphaPose's alphapose-results.json")
     for number, item in enumerate(tree):
         if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
-            raise UserError(f"{path}: detection {number}: no image_id or no keypoints. Expected AlphaPose's list of "
-                            "detections")
+            raise UserError(f"{path}: detection {number}: no image_id or no keypoints. Expected AlphaPose's "
+                            "list of detections")
     frames = number_frames([item["image_id"] for item in tree], path)
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):

@@ -1,7 +1,9 @@
-"""Plain arrays: .npy and .npz with [T, J, D], [T, J*D] or [P, T, J, D] (people, or cameras, first), and freemocap's.
+"""Plain arrays: .npy and .npz with [T, J, D], [T, J*D] or [P, T, J, D] (people, or cameras, first), and
+freemocap's.
 
 An array [T, J, 3] whose third column is a confidence (x, y in pixels, the third in [0, 1]) is read as 2D, one
-[T, J, 4] with a fourth in [0, 1] as 3D. freemocap's files are told by their names: 3D in mm, raw 2D in pixels.
+[T, J, 4] with a fourth in [0, 1] as 3D. freemocap's files are told by their names: 3D in mm, raw 2D in
+pixels.
 """
 
 import numpy as np
@@ -12,12 +14,13 @@ from lib.formats.grids import View
 from lib.formats.tracks import PoseFile, Track, layout_of_count
 
 # Names under which an .npz has its poses, its confidences, its times and its rate.
-POSES = ("keypoints", "keypoints_2d", "keypoints2d", "keypoints_3d", "keypoints3d", "joints", "joints_2d", "joints2d",
-         "joints_3d", "joints3d", "poses", "pose", "positions", "landmarks", "kpts", "keypoint", "joint_positions",
-         "arr_0")
+POSES = ("keypoints", "keypoints_2d", "keypoints2d", "keypoints_3d", "keypoints3d", "joints", "joints_2d",
+         "joints2d", "joints_3d", "joints3d", "poses", "pose", "positions", "landmarks", "kpts", "keypoint",
+         "joint_positions", "arr_0")
 SCORES = ("scores", "score", "confidence", "confidences", "conf", "keypoint_scores", "visibility")
 TIMES = ("timestamps", "timestamp", "times", "time")
-# Columns of axis-angle rotations (SMPL, SMPL without hands, SMPL-H as AMASS has it, SMPL-X): how many are the body's.
+# Columns of axis-angle rotations (SMPL, SMPL without hands, SMPL-H as AMASS has it, SMPL-X), and how many of
+# the rotations are the body's.
 ROTATIONS = {72: 24, 66: 22, 156: 22, 165: 22}
 RATES = ("fps", "frame_rate", "framerate", "mocap_framerate", "rate")
 
@@ -32,7 +35,8 @@ def sniff_npz(opened):
 
 def read_npy(opened, image_size=None, fps=None):
     if not sniff_npy(opened):
-        raise UserError(f"{opened.path}: not an .npy file. Save the poses with numpy.save as a float array [T, J, D]")
+        raise UserError(f"{opened.path}: not an .npy file. Save the poses with numpy.save as a float array "
+                        "[T, J, D]")
     try:
         array = np.load(opened.path, allow_pickle=False)
     except Exception as error:  # a damaged header raises nearly anything
@@ -106,7 +110,8 @@ def _track(array, key, path, arrays, index, people, sets, where):
     confidence = None
     if key in ("pose", "poses") and array.ndim == 2 and array.shape[1] in ROTATIONS:
         joints = ROTATIONS[array.shape[1]]
-        poses, kind, layout, units = grids.poses_of(array[:, :3 * joints], where, 3), "smpl", f"smpl{joints}", None
+        poses = grids.poses_of(array[:, :3 * joints], where, 3)
+        kind, layout, units = "smpl", f"smpl{joints}", None
     else:
         dims = _dims(array, path, where)
         poses = grids.poses_of(array, where, dims)
@@ -115,10 +120,9 @@ def _track(array, key, path, arrays, index, people, sets, where):
             confidence = grids.joint_confidence(array[..., dims])
         kind, layout = f"{dims}D", layout_of_count(poses.shape[1], dims)
         units = _units(poses, kind, path.name)
+    fitting = (*arrays[key].shape[:arrays[key].ndim - array.ndim], *poses.shape[:2])
     scores = next((arrays[name][index] for name in SCORES if name in arrays
-                   and arrays[name].dtype.kind in "iuf"
-                   and arrays[name].shape == (*arrays[key].shape[:arrays[key].ndim - array.ndim], *poses.shape[:2])),
-                  None)
+                   and arrays[name].dtype.kind in "iuf" and arrays[name].shape == fitting), None)
     if confidence is None and scores is not None:
         confidence = grids.joint_confidence(scores)
     missing = np.isnan(poses).any(axis=-1)
@@ -128,8 +132,8 @@ def _track(array, key, path, arrays, index, people, sets, where):
     poses[missing] = np.nan
     identity = index[0] if index else 0
     name = f"person {identity}" if people > 1 else "person"
-    return Track(identity, f"{name} {key}" if sets > 1 else name, poses, confidence, kind, layout, units=units,
-                 part="body" if sets == 1 else key)
+    name, part = (name, "body") if sets == 1 else (f"{name} {key}", key)
+    return Track(identity, name, poses, confidence, kind, layout, units=units, part=part)
 
 
 def _dims(array, path, where):

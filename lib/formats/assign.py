@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# Frames over which a person's velocity is averaged, and for how many frames it is believed without a detection.
+# Frames over which a person's velocity is averaged, and for how many it is believed without a detection.
 MEMORY = 6
 HORIZON = 10
 # What each frame without a detection adds to the cost, so that the person seen last wins.
@@ -13,13 +13,14 @@ STALENESS = 0.01
 def assign(frames, max_gap=30, gate=0.5):
     """Give every detection the number of the person it belongs to.
 
-    A detection goes to the person whose predicted pose (last pose moved on at constant velocity) is nearest: mean
-    distance over the joints that both have, divided by the person's size (diagonal of the key points' extent),
-    all people of a frame at once by `scipy.optimize.linear_sum_assignment`. The velocity carries people through
-    each other when they cross.
+    A detection goes to the person whose predicted pose (last pose moved on at constant velocity) is nearest:
+    mean distance over the joints that both have, divided by the person's size (diagonal of the key points'
+    extent), all people of a frame at once by `scipy.optimize.linear_sum_assignment`. The velocity carries
+    people through each other when they cross.
 
     frames: T arrays [n, J, D], the n detections of each frame (n may be 0), NaN where a key point is missing;
-    max_gap: frames for which a person may be unseen and still be the same one; gate: largest distance in sizes.
+    max_gap: frames for which a person may be unseen and still be the same one;
+    gate: largest distance, in sizes.
     Returns T integer arrays [n], people numbered from 0 in the order of their appearance.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # absurd coordinates are far from everybody
@@ -46,7 +47,8 @@ def _assign(frames, max_gap, gate):
             fresh = {"number": numbers[new], "last": detections[new], "seen": np.full(len(new), frame),
                      "count": np.zeros(len(new)), "size": _sizes(detections[new]),
                      "velocity": np.zeros((len(new), detections.shape[2]))}
-            active = fresh if active is None else {key: np.concatenate([active[key], fresh[key]]) for key in fresh}
+            active = fresh if active is None else {key: np.concatenate([active[key], fresh[key]])
+                                                   for key in fresh}
         result.append(numbers)
     return result
 

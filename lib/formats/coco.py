@@ -28,7 +28,8 @@ def walk(tree, path, image_size=None):
         raise UserError(f"{path}: no list of results. Expected COCO's key-point results or annotations")
     for number, item in enumerate(tree):
         if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
-            raise UserError(f"{path}: result {number}: no image_id or no keypoints. Expected COCO's key-point results")
+            raise UserError(f"{path}: result {number}: no image_id or no keypoints. Expected COCO's "
+                            "key-point results")
     frames = number_frames([item["image_id"] for item in tree], path)
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):
@@ -42,7 +43,8 @@ def _walk_annotations(tree, path, image_size):
     if not isinstance(images, list) or not isinstance(tree.get("annotations"), list):
         raise UserError(f"{path}: no lists 'images' and 'annotations'. Expected a COCO annotation file")
     if any(not isinstance(image, dict) or not isinstance(image.get("id"), (int, str)) for image in images):
-        raise UserError(f"{path}: an entry of 'images' has no id. Expected COCO's images with id and file_name")
+        raise UserError(f"{path}: an entry of 'images' has no id. Expected COCO's images with id and "
+                        "file_name")
     frames = dict(zip((image["id"] for image in images), _image_frames(images, path)))
     sizes = [(image.get("width"), image.get("height")) for image in images]
     size = sizes[0] if all(other == sizes[0] and isinstance(number, (int, float)) and number > 0
@@ -60,11 +62,12 @@ def _walk_annotations(tree, path, image_size):
         if not item.get("keypoints"):
             continue  # a box or an outline without key points
         if first_id(item.get("image_id")) not in frames:
-            raise UserError(f"{path}: annotation {number}: image_id {item.get('image_id')!r} is none of the images. "
-                            "Add the image, or remove the annotation")
+            raise UserError(f"{path}: annotation {number}: image_id {item.get('image_id')!r} is none of the "
+                            "images. Add the image, or remove the annotation")
         category = first_id(item.get("category_id"))
-        person = _person(item, frames[first_id(item["image_id"])], f"category {category}" if several else "body",
-                         names.get(category), f"{path}: annotation {number} (image {item['image_id']})")
+        part = f"category {category}" if several else "body"
+        person = _person(item, frames[first_id(item["image_id"])], part, names.get(category),
+                         f"{path}: annotation {number} (image {item['image_id']})")
         if several and person.id is not None:
             person.id = f"{category}/{person.id}"
         result.people.append(person)
@@ -72,7 +75,9 @@ def _walk_annotations(tree, path, image_size):
 
 
 def _image_frames(images, path):
-    """(sequence, number) of each image: from PoseTrack's and CVAT's fields if there, else from the file's name."""
+    """(sequence, number) of each image: from PoseTrack's and CVAT's fields if there, else from the file's
+    name.
+    """
     for key in ("frame_id", "frame_index", "frame"):
         if all(isinstance(image.get(key), int) for image in images):
             return [(str(image.get("vid_id", image.get("video_id", ""))), image[key]) for image in images]

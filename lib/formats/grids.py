@@ -23,7 +23,8 @@ def poses_of(array, where, dims=None):
     dims: D; by default all of C, and for [T, J*D] what `split_columns` says.
     """
     if array.dtype.kind not in "iuf":
-        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
+        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, "
+                        "D]")
     if array.ndim == 2:
         dims = dims or split_columns(array.shape[1], where)
         array = array.reshape(len(array), -1, dims)
@@ -43,13 +44,14 @@ def split_columns(columns, where):
     known = [dims for dims in candidates if columns // dims in KNOWN_COUNTS]
     if columns == 72 or len(candidates) > 1 and len(known) != 1 or not candidates:
         also = ", or as 'pose' in an .npz if they are SMPL rotations" if columns == 72 else ""
-        raise UserError(f"{where}: {columns} columns do not say how many joints of how many coordinates they are. "
-                        f"Save the array as [T, J, D]{also}")
+        raise UserError(f"{where}: {columns} columns do not say how many joints of how many coordinates they "
+                        f"are. Save the array as [T, J, D]{also}")
     return (known or candidates)[0]
 
 
 def put(array, index, refined, original):
-    """A copy of `array` in which `array[index]` holds `refined` [T, J, D] wherever that differs from `original`.
+    """A copy of `array` in which `array[index]` holds `refined` [T, J, D] wherever that differs from
+    `original`.
 
     NaN in `refined` keeps the value; an integer array becomes float64 if anything changed.
     """
@@ -81,7 +83,9 @@ def write_npy(path, array):
 
 
 def write_npz(path, arrays, compressed):
-    """An .npz of {key: array}, object arrays included, whole or not at all; the same arrays give the same bytes."""
+    """An .npz of {key: array}, object arrays included, whole or not at all; the same arrays give the same
+    bytes.
+    """
     compression = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", compression) as archive:
         for key, array in arrays.items():

@@ -1,8 +1,9 @@
-"""Files of joblib, and plain pickles, read without executing anything; and pickles that old environments open.
+"""joblib's files and plain pickles, read without executing anything; and pickles for old environments.
 
-joblib writes a pickle in which each array is replaced by a small wrapper object, and puts the array's bytes into
-the stream right behind it. The restricted unpickler meets the wrapper's name, gets a stand-in for it, and the
-stand-in reads the bytes when its state arrives, which is the moment at which the stream stands before them.
+joblib writes a pickle in which each array is replaced by a small wrapper object, and puts the array's bytes
+into the stream right behind it. The restricted unpickler meets the wrapper's name, gets a stand-in for it,
+and the stand-in reads the bytes when its state arrives, which is the moment at which the stream stands before
+them.
 """
 
 import bz2
@@ -18,7 +19,8 @@ from lib import safe_pickle
 from lib.errors import UserError
 from lib.files import atomic_write
 
-WRAPPERS = [("joblib.numpy_pickle", "NumpyArrayWrapper"), ("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper")]
+WRAPPERS = [(module, "NumpyArrayWrapper")
+            for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")]
 # Compressed files are told by their first bytes; these compressors are joblib's.
 COMPRESSORS = [(b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ", lzma.decompress),
                (b"\x5d\x00\x00", lzma.decompress),
@@ -40,14 +42,15 @@ def load(content, what, extra=None):
     """
     for magic, kind in UNREAD.items():
         if content.startswith(magic):
-            raise UserError(f"{what}: compressed with {kind}, which is not read. Write it again with joblib.dump "
-                            "without compress")
+            raise UserError(f"{what}: compressed with {kind}, which is not read. Write it again with "
+                            "joblib.dump without compress")
     for magic, decompress in COMPRESSORS:
         if content.startswith(magic):
             try:
                 content = decompress(content)
             except ALL_ERRORS as error:
-                raise UserError(f"{what}: the compressed data are damaged ({error}). Copy the file again") from None
+                raise UserError(f"{what}: the compressed data are damaged ({error}). Copy the file "
+                                "again") from None
             break
     file = io.BytesIO(content)
     names = dict(extra or {})

@@ -1,11 +1,12 @@
-"""MediaPipe landmarks as JSON: a list of frames. There is no standard, so that the usual ways are all understood.
+"""MediaPipe landmarks as JSON: a list of frames. There is no standard; the usual ways are understood.
 
-A frame is null or [] (nobody), a list of 33 landmarks {x, y, z, visibility} (or [x, y, z, visibility]), a list of
-such lists (people), or an object whose keys end in `landmarks` and hold any of these: `pose_landmarks`,
-`pose_world_landmarks`, `left_hand_landmarks`, `face_landmarks`, … The list may stand under a key of its own.
+A frame is null or [] (nobody), a list of 33 landmarks {x, y, z, visibility} (or [x, y, z, visibility]), a
+list of such lists (people), or an object whose keys end in `landmarks` and hold any of these:
+`pose_landmarks`, `pose_world_landmarks`, `left_hand_landmarks`, `face_landmarks`, … The list may stand under
+a key of its own.
 
-Landmarks normalised to the image are refined in x, y; their z, which has no unit, as a track of its own ("depth").
-World landmarks (metres, the origin between the hips) are 3D.
+Landmarks normalised to the image are refined in x, y; their z, which has no unit, as a track of its own
+("depth"). World landmarks (metres, the origin between the hips) are 3D.
 """
 
 import numpy as np
@@ -28,18 +29,24 @@ def _frames(tree):
     if isinstance(tree, list):
         return tree
     if isinstance(tree, dict):
-        return next((value for value in tree.values() if isinstance(value, list) and any(map(_sets, value))), None)
+        lists = (value for value in tree.values() if isinstance(value, list))
+        return next((value for value in lists if any(map(_sets, value))), None)
     return None
 
 
 def _is_landmarks(value):
-    """Whether this is one set of landmarks: a list of points, each an object with x and y or a list of numbers."""
+    """Whether this is one set of landmarks: a list of points, each {x, y, …} or a list of numbers."""
     if not isinstance(value, list) or not value:
         return False
     point = value[0]
     if isinstance(point, dict):
         return "x" in point and "y" in point
     return isinstance(point, list) and 2 <= len(point) <= 5 and not isinstance(point[0], (list, dict))
+
+
+def _are_people(value):
+    """Whether this is a list of people's landmarks, some of them possibly empty."""
+    return isinstance(value, list) and bool(value) and all(_is_landmarks(item) or not item for item in value)
 
 
 def _sets(frame):
@@ -52,14 +59,12 @@ def _sets(frame):
                     value = value.get("landmark", [])
                 if _is_landmarks(value):
                     found.append((key, [value]))
-                elif isinstance(value, list) and value and all(_is_landmarks(item) or not item for item in value):
+                elif _are_people(value):
                     found.append((key, value))
         return found
     if _is_landmarks(frame):
         return [("landmarks", [frame])]
-    if isinstance(frame, list) and frame and all(_is_landmarks(item) or not item for item in frame):
-        return [("landmarks", frame)]
-    return []
+    return [("landmarks", frame)] if _are_people(frame) else []
 
 
 def _part_name(key):
@@ -75,7 +80,8 @@ def _part_name(key):
 def walk(tree, path, image_size=None):
     frames = _frames(tree)
     if frames is None:
-        raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
+        raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a "
+                        "frame")
     labels = _numbers(frames)
     result = Walk([("", label) for label in labels], [], timestamps=_times(frames))
     if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
@@ -85,8 +91,8 @@ def walk(tree, path, image_size=None):
             continue
         sets = _sets(frame)
         if not sets and not isinstance(frame, dict):
-            raise UserError(f"{path}: frame {number}: no landmarks. Expected a list of {{x, y, z, visibility}}, or "
-                            "null where nobody was found")
+            raise UserError(f"{path}: frame {number}: no landmarks. Expected a list of {{x, y, z, "
+                            f"visibility}}, or null where nobody was found")
         for index in range(max((len(people) for _, people in sets), default=0)):
             where = f"{path}: frame {number}, person {index}"
             parts = {}
@@ -125,9 +131,12 @@ def _slots(points, name, where):
             if not isinstance(point, dict) or "x" not in point or "y" not in point:
                 raise UserError(f"{where}, landmark {joint}: no x, y. Expected {{x, y, z, visibility}}")
         keys = [key for key in ("x", "y", "z") if key in points[0]]
-        score = next((key for key in ("visibility", "presence", "score", "confidence") if key in points[0]), None)
+        scores = ("visibility", "presence", "score", "confidence")
+        score = next((key for key in scores if key in points[0]), None)
         array = numbers([[point.get(key) for key in keys] for point in points], where, 2)
-        confidence = None if score is None else numbers([point.get(score) for point in points], f"{where}, {score}")
+        confidence = None
+        if score is not None:
+            confidence = numbers([point.get(score) for point in points], f"{where}, {score}")
 
         def put(joint, axis, value):
             points[joint][keys[axis]] = value
@@ -147,13 +156,14 @@ def _slots(points, name, where):
 
 def _split(walk, image_size):
     """Tell world landmarks from normalised ones, and set the z of the latter apart."""
-    is_world = {}
+    samples = {}
     for person in walk.people:
         for slot in person.slots:
-            is_world.setdefault(slot.part.name, []).append(slot)
-    is_world = {name: name.endswith("world") or looks_like_world(np.array([slot.poses for slot in found[:500]
-                                                                          if slot.poses.shape == found[0].poses.shape]))
-                for name, found in is_world.items()}
+            found = samples.setdefault(slot.part.name, [])
+            if len(found) < 500 and slot.poses.shape == (found or [slot.poses])[0].shape:
+                found.append(slot.poses)
+    is_world = {name: name.endswith("world") or looks_like_world(np.array(found))
+                for name, found in samples.items()}
     for person in walk.people:
         person.slots = [piece for slot in person.slots
                         for piece in _pieces(slot, is_world[slot.part.name], image_size)]
@@ -179,8 +189,8 @@ def _pieces(slot, is_world, image_size):
     if is_world:
         return [Slot(Part(name, "3D", layout, units="m"), slot.poses, slot.confidence, slot.put)]
     pixels = np.nanmax(np.abs(slot.poses[:, :2]), initial=0) > 10
-    flat = Slot(Part(name, "2D", layout, units="px" if pixels else "normalised"), slot.poses[:, :2], slot.confidence,
-                slot.put)
+    part = Part(name, "2D", layout, units="px" if pixels else "normalised")
+    flat = Slot(part, slot.poses[:, :2], slot.confidence, slot.put)
     found = [flat]
     if slot.poses.shape[1] == 3:
         depth = Part("depth" if name == "body" else f"{name}_depth", "2D", units=flat.part.units)

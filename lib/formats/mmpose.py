@@ -1,7 +1,8 @@
-"""MMPose: the JSON of the 1.x inferencer and demo scripts, and the nested result lists of 0.x, in a file or in memory.
+"""MMPose: JSON of the 1.x inferencer and demos, and the nested result lists of 0.x in a file or in memory.
 
-1.x: a list of {frame_id, instances}, the same under `instance_info` beside `meta_info`, or one list of instances an
-image (a folder of them is a clip). 0.x: a list of frames, each a list of {keypoints [K, C], track_id, bbox, …}.
+1.x: a list of {frame_id, instances}, the same under `instance_info` beside `meta_info`, or one list of
+instances an image (a folder of them is a clip). 0.x: a list of frames, each a list of {keypoints [K, C],
+track_id, bbox, …}.
 """
 
 import copy
@@ -10,7 +11,8 @@ import numpy as np
 
 from lib.errors import UserError
 from lib.formats import records
-from lib.formats.records import Part, Person, Walk, first_id, nested_slots, number_frames, numbers, set_units, slots
+from lib.formats.records import (Part, Person, Walk, first_id, nested_slots, number_frames, numbers,
+                                 set_units, slots)
 from lib.formats.tracks import PoseFile, joint_name, layout_of_count, layout_of_names
 
 
@@ -33,7 +35,8 @@ def walk(tree, path, image_size=None):
         for name, part in tree.items():
             found, names = _frames(part)
             if not isinstance(found, list) or len(found) > 1 or found and not isinstance(found[0], dict):
-                raise UserError(f"{path / name}: not the instances of one image. Give MMPose's video results as a file")
+                raise UserError(f"{path / name}: not the instances of one image. Give MMPose's video results "
+                                "as a file")
             frames.append({"frame_id": name, "instances": found[0].get("instances") if found else []})
     else:
         frames, names = _frames(tree)
@@ -41,7 +44,8 @@ def walk(tree, path, image_size=None):
         raise UserError(f"{path}: no list of frames. Expected MMPose's [{{frame_id, instances}}, …]")
     for number, frame in enumerate(frames):
         if not isinstance(frame, dict) or not isinstance(frame.get("instances"), (list, type(None))):
-            raise UserError(f"{path}: frame {number}: no list 'instances'. Expected MMPose's {{frame_id, instances}}")
+            raise UserError(f"{path}: frame {number}: no list 'instances'. Expected MMPose's {{frame_id, "
+                            f"instances}}")
     labels = number_frames([frame.get("frame_id", number) for number, frame in enumerate(frames)], path)
     result = Walk(labels, [])
     for label, frame in zip(labels, frames):
@@ -117,11 +121,12 @@ def walk_nested(tree, path, image_size=None, dims=None):
         for index, person in enumerate(frame):
             where = f"{path}: frame {number}, person {index}"
             if not isinstance(person, dict) or not ("keypoints" in person or "keypoints_3d" in person):
-                raise UserError(f"{where}: no keypoints. Expected MMPose 0.x results {{keypoints: [K, 3], …}}")
+                raise UserError(f"{where}: no keypoints. Expected MMPose 0.x results {{keypoints: [K, 3], "
+                                f"…}}")
             found = []
-            for key, name in (("keypoints", "body"), ("keypoints_3d", "body_3d")):
+            for key, name, count in (("keypoints", "body", dims), ("keypoints_3d", "body_3d", 3)):
                 if key in person:
-                    found += _nested_person(person, key, name, dims if name == "body" else 3, f"{where}, {key}")
+                    found += _nested_person(person, key, name, count, f"{where}, {key}")
             result.people.append(Person(("", number), found, where, first_id(person.get("track_id"))))
     set_units(result, image_size)
     return result
@@ -140,7 +145,8 @@ def _nested_person(person, key, name, dims, where):
     columns = array.shape[1]
     dims = dims or (3 if columns == 4 else 2)
     if columns not in (dims, dims + 1):
-        raise UserError(f"{where}: {columns} columns for {dims} coordinates and a score. Expected [K, {dims + 1}]")
+        raise UserError(f"{where}: {columns} columns for {dims} coordinates and a score. Expected [K, "
+                        f"{dims + 1}]")
     kind = "3D" if dims == 3 else "2D"
     part = Part(name, kind, layout_of_count(len(array), dims))
 
@@ -153,14 +159,15 @@ def _nested_person(person, key, name, dims, where):
 
 
 def from_nested(results, dims=None, fps=None, image_size=None):
-    """MMPose 0.x results in memory, list[frames] of list[people] of {'keypoints': [K, C], 'track_id'}, as a PoseFile.
+    """A PoseFile of MMPose 0.x results in memory: frames of people of {'keypoints': [K, C], 'track_id', …}.
 
-    Arrays or lists; dims: coordinates among the C columns (default: 2 of up to 3, 3 of 4), the next is the score.
+    Arrays or lists; dims: coordinates among the C columns (default: 2 of up to 3, 3 of 4), the next is the
+    score.
     """
     walk = walk_nested(copy.deepcopy(results), "results", image_size, dims)
     tracks, places, frame_count, tracked, timestamps, notes = records.build("results", walk, fps)
-    return PoseFile("mmpose0", tracks, frame_count, fps, timestamps, image_size, tracked,
-                    {"results": copy.deepcopy(results), "dims": dims, "image_size": image_size, "places": places}, notes)
+    source = {"results": copy.deepcopy(results), "dims": dims, "image_size": image_size, "places": places}
+    return PoseFile("mmpose0", tracks, frame_count, fps, timestamps, image_size, tracked, source, notes)
 
 
 def to_nested(pose_file, refined):

@@ -39,8 +39,8 @@ class Opened:
         if self.is_folder:
             files = sorted(self.path.glob("*.json"), key=lambda file: natural(file.name))
             if not files:
-                raise UserError(f"{self.path}: no .json file in this folder. Expected one a frame, as OpenPose "
-                                "writes them with --write_json")
+                raise UserError(f"{self.path}: no .json file in this folder. Expected one a frame, as "
+                                "OpenPose writes them with --write_json")
             return {file.name: _read(file) for file in files}
         return _read(self.path)
 
@@ -58,7 +58,8 @@ class Opened:
 
     @cached_property
     def is_json(self):
-        return self.is_folder or self.suffix == ".json" or self.head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
+        begin = self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        return self.is_folder or self.suffix == ".json" or begin in (b"[", b"{")
 
     @cached_property
     def is_zip(self):
@@ -75,7 +76,8 @@ class Opened:
         try:
             return self.content.decode("utf-8").splitlines(keepends=True)
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path}: not a text file (byte {error.start}). Export it again as UTF-8") from None
+            raise UserError(f"{self.path}: not a text file (byte {error.start}). Export it again as "
+                            "UTF-8") from None
 
 
 def _read(path):
@@ -92,8 +94,8 @@ def parse(content, path):
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: {error.msg}). "
-                        "Write or copy the file again") from None
+        raise UserError(f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: "
+                        f"{error.msg}). Write or copy the file again") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not JSON text (byte {error.start} is no character). "
                         "Write or copy the file again") from None
@@ -103,4 +105,5 @@ def parse(content, path):
 
 def natural(name):
     """A sorting key under which frame 10 comes after frame 9."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+    parts = (part for part in re.split(r"([0-9]+)", name) if part)
+    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts]

@@ -1,7 +1,7 @@
 """OpenPose: a folder with one JSON file a frame (or a single such file).
 
-`people` in each file stand in no stable order, so that they are followed by pose distance; a joint that was not
-found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. AlphaPose's `sep-json` folders
+`people` in each file stand in no stable order, so that they are followed by pose distance; a joint that was
+not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. AlphaPose's `sep-json` folders
 (`bodies` / `joints`) and Pose2Sim's files are of this kind too.
 """
 
@@ -37,8 +37,8 @@ def walk(tree, path, image_size=None):
     for (name, frame), number in zip(frames.items(), names):
         people = _people(frame)
         if people is None:
-            raise UserError(f"{path if name == path.name else path / name}: no list 'people' in it, so it is no "
-                            "OpenPose frame. Keep only the frames' files in the folder")
+            raise UserError(f"{path if name == path.name else path / name}: no list 'people' in it, so it is "
+                            "no OpenPose frame. Keep only the frames' files in the folder")
         result.people += read_people(people, number, f"{path}: {name}")
     set_units(result, image_size)
     return result
@@ -50,7 +50,8 @@ def read_people(people, frame, where):
     for index, person in enumerate(people):
         place = f"{where}, person {index}"
         if not isinstance(person, dict):
-            raise UserError(f"{place}: {str(person)[:40]!r} is no person. Expected an object with pose_keypoints_2d")
+            raise UserError(f"{place}: {str(person)[:40]!r} is no person. Expected an object with "
+                            "pose_keypoints_2d")
         slots = []
         for key, (part, stride) in KEYS.items():
             if person.get(key) and part not in (slot.part.name for slot in slots):

@@ -1,8 +1,8 @@
 """Files that hold a list of detections: from records in parsed JSON to tracks, and back into the same places.
 
-A format gives a `walk(tree, path, image_size)` that visits the people of a parsed file in a fixed order. Reading
-walks once and remembers which track each record went to; writing parses the kept text again, walks in the same
-order and replaces the numbers that changed, so that everything else stays as it was.
+A format gives a `walk(tree, path, image_size)` that visits the people of a parsed file in a fixed order.
+Reading walks once and remembers which track each record went to; writing parses the kept text again, walks in
+the same order and replaces the numbers that changed, so that everything else stays as it was.
 """
 
 import json
@@ -19,7 +19,7 @@ from lib.formats.assign import assign
 from lib.formats.opened import parse
 from lib.formats.tracks import PoseFile, Track
 
-# Longest stretch without any record, in frames, that is kept as it is in a file whose numbers are very sparse.
+# Longest stretch without any record, in frames, that is kept in a file whose frame numbers are very sparse.
 LONGEST_BREAK = 100
 # Whole-body key points, split so that the body can be told from the face: (part, first, last + 1, layout).
 WHOLE_BODY = {
@@ -87,14 +87,16 @@ def numbers(values, where, dims=1):
     try:
         array = np.array(values)
     except ValueError:
-        raise UserError(f"{where}: lists of different lengths. Expected the same for every key point") from None
+        raise UserError(f"{where}: lists of different lengths. Expected the same for every key "
+                        "point") from None
     if array.dtype.kind not in "iuf":
         wrong = next((value for value in _flattened(values) if value is not None
                       and (isinstance(value, bool) or not isinstance(value, (int, float)))), None)
         if wrong is not None or array.dtype.kind != "O":
             raise UserError(f"{where}: {repr(wrong)[:40]} is not a number. Write key points as numbers")
     if array.ndim != dims:
-        raise UserError(f"{where}: {array.ndim}-fold nested list where {dims} was expected. Check --input_format")
+        raise UserError(f"{where}: {array.ndim}-fold nested list where {dims} was expected. Check "
+                        "--input_format")
     return array.astype(np.float64)
 
 
@@ -107,7 +109,7 @@ def _flattened(values):
 
 
 def flat_slots(values, stride, part, where):
-    """Slots of a flat list x, y, (z,) c, x, y, …; `stride` numbers a key point, the last one its confidence."""
+    """Slots of a flat list x, y, (z,) c, x, …; `stride` numbers a key point, the last one its confidence."""
     array = numbers(values, where)
     if not len(array):
         return []
@@ -123,12 +125,13 @@ def flat_slots(values, stride, part, where):
 
 
 def nested_slots(points, confidence, part, where, dims=None):
-    """Slots of [[x, y, (z)], …]; confidence: array [J] or None; dims: how many leading columns are coordinates."""
+    """Slots of [[x, y, (z)], …]; confidence: [J] or None; dims: how many leading columns are coordinates."""
     array = numbers(points, where, 2)
     if not len(array):
         return []
     if confidence is not None and len(confidence) != len(array):
-        raise UserError(f"{where}: {len(array)} key points but {len(confidence)} scores. Expected one for each")
+        raise UserError(f"{where}: {len(array)} key points but {len(confidence)} scores. Expected one for "
+                        "each")
     dims = dims or array.shape[1]
     if dims not in (2, 3) or array.shape[1] < dims:
         raise UserError(f"{where}: {array.shape[1]} numbers a key point. Expected x, y or x, y, z")
@@ -168,7 +171,7 @@ def _putter(put, first):
 
 
 def scaled(slot, factors, units):
-    """The slot with its coordinates multiplied by `factors` [D] on the way in and divided by them on the way out."""
+    """The slot with its coordinates multiplied by `factors` [D] on reading and divided by them on writing."""
     def put(values, changed):
         slot.put(values / factors, changed)
 
@@ -184,9 +187,10 @@ def set_units(walk, image_size=None):
     extent = [np.nanmax(np.abs(slot.poses)) for slot in flat if not np.isnan(slot.poses).all()]
     units = "normalised" if extent and max(extent) <= 1.5 else "px"
     if units == "normalised" and image_size is not None:
+        factors = np.array(image_size, dtype=np.float64)
         for person in walk.people:
-            person.slots = [scaled(slot, np.array(image_size, dtype=np.float64), "px") if slot.part.kind == "2D"
-                            else slot for slot in person.slots]
+            person.slots = [scaled(slot, factors, "px") if slot.part.kind == "2D" else slot
+                            for slot in person.slots]
         return
     parts = {}
     for slot in flat:
@@ -199,7 +203,7 @@ def first_id(value):
     """A track id out of a file, an int or a text; the first one of nested lists; None for anything else."""
     while isinstance(value, list):
         value = value[0] if value else None
-    if isinstance(value, (np.generic, float)) and value == value and abs(value) < 2 ** 53 and int(value) == value:
+    if isinstance(value, (np.number, float)) and abs(value) < 2 ** 53 and int(value) == value:
         value = int(value)
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
@@ -207,8 +211,9 @@ def first_id(value):
 def number_frames(labels, path):
     """(sequence, number) of each frame label: an int, or a name such as `clip_000123_keypoints` or `12.jpg`.
 
-    The last digits of a name are the frame's number, what stands before them the sequence. Names without digits,
-    and names of which nearly each would be a sequence of its own, are one sequence in the order of appearance.
+    The last digits of a name are the frame's number, what stands before them the sequence. Names without
+    digits, and names of which nearly each would be a sequence of its own, are one sequence in the order of
+    appearance.
     Raises UserError for labels that are neither.
     """
     result, unnumbered = [], {}
@@ -265,7 +270,8 @@ def build(path, walk, fps=None):
         times = timeline(number for _, number in entries)
         index.update({(sequence, number): time for number, time in times.items()})
     if len({sequence for sequence, _ in index}) > 1:
-        notes.append("the file holds several recordings (told by the frames' names): each is refined by itself")
+        notes.append("the file holds several recordings (told by the frames' names): each is refined by "
+                     "itself")
     frame_count = max(index.values()) + 1
 
     parts = {}
@@ -273,9 +279,9 @@ def build(path, walk, fps=None):
         for slot in person.slots:
             known = parts.setdefault(slot.part.name, (slot.part, slot.poses.shape, person.where))
             if known[1] != slot.poses.shape:
-                raise UserError(f"{path}: {person.where}: {slot.part.name} has {slot.poses.shape[0]} key points of "
-                                f"{slot.poses.shape[1]} coordinates, but {known[1][0]} of {known[1][1]} at "
-                                f"{known[2]}. One file needs one key-point set; split it")
+                raise UserError(f"{path}: {person.where}: {slot.part.name} has {slot.poses.shape[0]} key "
+                                f"points of {slot.poses.shape[1]} coordinates, but {known[1][0]} of "
+                                f"{known[1][1]} at {known[2]}. One file needs one key-point set; split it")
     if not parts:
         raise UserError(f"{path}: {len(walk.people)} people, but no key points. Nothing can be refined")
     owners, tracked = _owners(walk.people, index, parts, round(fps or walk.fps or 30))
@@ -306,7 +312,7 @@ def build(path, walk, fps=None):
 
 
 def _owners(people, index, parts, max_gap):
-    """Whose each detection is: one hashable (sequence, id, occurrence) a person; and whether the file has ids."""
+    """Whose each detection is, one (sequence, id, occurrence) a person; and whether the file has ids."""
     owners, seen = [None] * len(people), Counter()
     untracked = {}
     for number, person in enumerate(people):
@@ -323,20 +329,20 @@ def _owners(people, index, parts, max_gap):
         frames = [[] for _ in range(max(index[people[number].frame] for number in group) + 1)]
         for number in group:
             frames[index[people[number].frame]].append(number)
-        poses = [np.array([_main_pose(people[number], main, joints, dims) for number in frame]).reshape(-1, joints, dims)
-                 for frame in frames]
+        poses = [np.array([_pose(people[number], main, (joints, dims)) for number in frame])
+                 .reshape(-1, joints, dims) for frame in frames]
         for frame, assigned in zip(frames, assign(poses, max_gap)):
             for number, person in zip(frame, assigned.tolist()):
                 owners[number] = (sequence, person, "assigned")
     return owners, not untracked
 
 
-def _main_pose(person, name, joints, dims):
-    return next((slot.poses for slot in person.slots if slot.part.name == name), np.full((joints, dims), np.nan))
+def _pose(person, part, shape):
+    return next((slot.poses for slot in person.slots if slot.part.name == part), np.full(shape, np.nan))
 
 
 def _confidence_scale(people):
-    """{part: what its confidences are divided by}: some tools' scores exceed 1 by far, some only by rounding."""
+    """{part: what its confidences are divided by}: some tools' scores exceed 1 by far, some by rounding."""
     highest = {slot.part.name: 0 for person in people for slot in person.slots}
     for person in people:
         for slot in person.slots:
@@ -368,8 +374,8 @@ def _track(identity, name, part, entries, confidence_scale):
         if rated:
             score = 1 if slot.confidence is None else np.clip(slot.confidence / confidence_scale, 0, 1)
             confidence[time - start] = np.where(np.isnan(slot.poses).any(axis=1), 0, score)
-    return Track(identity, name, poses, confidence, part.kind, part.layout, part.joint_names, part.units, part.name,
-                 start, present)
+    return Track(identity, name, poses, confidence, part.kind, part.layout, part.joint_names, part.units,
+                 part.name, start, present)
 
 
 def _timestamps(frames, values, frame_count):
@@ -386,8 +392,8 @@ def read(format_name, walk_tree, opened, image_size=None, fps=None):
     walk = walk_tree(opened.tree, opened.path, image_size)
     tracks, places, frame_count, tracked, timestamps, notes = build(opened.path, walk, fps)
     source = {"path": opened.path, "content": opened.content, "places": places, "image_size": image_size}
-    return PoseFile(format_name, tracks, frame_count, fps or walk.fps, timestamps, image_size or walk.image_size,
-                    tracked, source, notes)
+    return PoseFile(format_name, tracks, frame_count, fps or walk.fps, timestamps,
+                    image_size or walk.image_size, tracked, source, notes)
 
 
 def write(walk_tree, pose_file, refined, output_path):

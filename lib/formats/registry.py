@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from lib.errors import UserError
-from lib.formats import (alphapose, arrays, coco, mediapipe, mmpose, openpose, records, sequences, smpl_outputs,
-                         tables, videopose3d)
+from lib.formats import (alphapose, arrays, coco, mediapipe, mmpose, openpose, records, sequences,
+                         smpl_outputs, tables, videopose3d)
 from lib.formats.opened import Opened
 
 # sniff(opened) -> bool; read(opened, image_size, fps) -> PoseFile; write(pose_file, refined, path, …).
@@ -16,34 +16,37 @@ from lib.formats.opened import Opened
 Format = namedtuple("Format", "description sniff read write derived translation", defaults=(False, False))
 
 
-def _json(name, module, description, walk=None, sniff=None):
-    walk = walk or module.walk
-    return Format(description, sniff or module.sniff, partial(records.read, name, walk), partial(records.write, walk))
+def _json(name, description, sniff, walk):
+    return Format(description, sniff, partial(records.read, name, walk), partial(records.write, walk))
 
 
 # In the order in which they are tried: a kind that is told by more stands before one that is told by less.
 FORMATS = {
-    "openpose": _json("openpose", openpose, "OpenPose folder of one JSON a frame"),
-    "alphapose": _json("alphapose", alphapose, "AlphaPose results JSON"),
-    "mmpose": _json("mmpose", mmpose, "MMPose 1.x JSON (inferencer or demo)"),
-    "mmpose0": _json("mmpose0", mmpose, "MMPose 0.x nested result lists, JSON", mmpose.walk_nested,
-                     mmpose.sniff_nested),
-    "coco": _json("coco", coco, "COCO key-point results or annotations"),
-    "mediapipe": _json("mediapipe", mediapipe, "MediaPipe landmarks, JSON list of frames"),
+    "openpose": _json("openpose", "OpenPose folder of one JSON a frame", openpose.sniff, openpose.walk),
+    "alphapose": _json("alphapose", "AlphaPose results JSON", alphapose.sniff, alphapose.walk),
+    "mmpose": _json("mmpose", "MMPose 1.x JSON (inferencer or demo)", mmpose.sniff, mmpose.walk),
+    "mmpose0": _json("mmpose0", "MMPose 0.x nested result lists, JSON",
+                     mmpose.sniff_nested, mmpose.walk_nested),
+    "coco": _json("coco", "COCO key-point results or annotations", coco.sniff, coco.walk),
+    "mediapipe": _json("mediapipe", "MediaPipe landmarks, JSON list of frames",
+                       mediapipe.sniff, mediapipe.walk),
     "trc": Format("TRC marker trajectories", tables.sniff_trc, tables.read_trc, tables.write_trc),
-    "csv": Format("CSV with columns <joint>_x, _y, (_z), (_v)", tables.sniff_csv, tables.read_csv, tables.write_csv),
-    "npy": Format(".npy array [T, J, D] or [P, T, J, D], freemocap's too", arrays.sniff_npy, arrays.read_npy,
-                  arrays.write_npy),
+    "csv": Format("CSV with columns <joint>_x, _y, (_z), (_v)",
+                  tables.sniff_csv, tables.read_csv, tables.write_csv),
+    "npy": Format(".npy array [T, J, D] or [P, T, J, D], freemocap's too",
+                  arrays.sniff_npy, arrays.read_npy, arrays.write_npy),
     "videopose3d": Format("VideoPose3D .npz", videopose3d.sniff, videopose3d.read, videopose3d.write),
     "sequences": Format("SmoothNet/SynSP .npz of sequences", sequences.sniff, sequences.read, sequences.write,
                         translation=True),
-    "gvhmr": Format("GVHMR .pt", smpl_outputs.sniff_gvhmr, smpl_outputs.read_gvhmr, smpl_outputs.write_gvhmr, True,
-                    True),
+    "gvhmr": Format("GVHMR .pt", smpl_outputs.sniff_gvhmr, smpl_outputs.read_gvhmr, smpl_outputs.write_gvhmr,
+                    derived=True, translation=True),
     "npz": Format(".npz with an array [T, J, D]", arrays.sniff_npz, arrays.read_npz, arrays.write_npz),
-    "vibe": Format("VIBE .pkl", smpl_outputs.sniff_vibe, smpl_outputs.read_vibe, smpl_outputs.write_vibe, True, True),
-    "wham": Format("WHAM .pkl", smpl_outputs.sniff_wham, smpl_outputs.read_wham, smpl_outputs.write_vibe, True, True),
+    "vibe": Format("VIBE .pkl", smpl_outputs.sniff_vibe, smpl_outputs.read_vibe, smpl_outputs.write_vibe,
+                   derived=True, translation=True),
+    "wham": Format("WHAM .pkl", smpl_outputs.sniff_wham, smpl_outputs.read_wham, smpl_outputs.write_vibe,
+                   derived=True, translation=True),
     "phalp": Format("4D-Humans/PHALP .pkl", smpl_outputs.sniff_phalp, smpl_outputs.read_phalp,
-                    smpl_outputs.write_phalp, True),
+                    smpl_outputs.write_phalp, derived=True),
 }
 
 
@@ -55,11 +58,12 @@ def known():
 def read(path, input_format=None, image_size=None, fps=None):
     """Read a pose file of any kind.
 
-    path: a file, or a folder of per-frame files; input_format: a key of `FORMATS` (default: told by the contents);
+    path: a file, or a folder of per-frame files;
+    input_format: a key of `FORMATS` (default: told by the contents);
     image_size: (width, height) in px, by which coordinates normalised to the image become pixels;
     fps: frames a second, instead of what the file says.
-    Returns a `PoseFile`. Raises UserError naming file, place and mend for what is not readable or holds no pose,
-    and listing the known kinds where the kind cannot be told.
+    Returns a `PoseFile`. Raises UserError naming file, place and mend for what is not readable or holds no
+    pose, and listing the known kinds where the kind cannot be told.
     """
     if input_format is not None and input_format not in FORMATS:
         raise UserError(f"input format {input_format!r} is not known. Known: {known()}")
@@ -78,13 +82,14 @@ def read(path, input_format=None, image_size=None, fps=None):
 def write(pose_file, refined, output_path, derived=None, translations=None):
     """Write a pose file again, of the same kind, with refined poses in it.
 
-    refined: one array [T, J, D] a track, aligned with the tracks' poses; NaN, and whatever equals the original,
-    keeps the file's own value, so that everything that was not refined is equal value for value. Frames in which
-    a track has no record (`Track.present`) cannot be written to.
+    refined: one array [T, J, D] a track, aligned with the tracks' poses; NaN, and whatever equals the
+    original, keeps the file's own value, so that everything that was not refined is equal value for value.
+    Frames in which a track has no record (`Track.present`) cannot be written to.
     output_path: a file, or a folder where the input was one.
-    derived: {field: one array (or None) a track} for fields that follow from the pose (`smpl_outputs.DERIVED`);
+    derived: {field: one array (or None) a track} for fields that follow from the pose
+    (`smpl_outputs.DERIVED`), rows as the track's frames.
     translations: one array [T, 3] (or None) a track, where translations were refined too.
-    Returns the names of the derived fields that were removed because poses changed and nothing was given for them.
+    Returns the names of the derived fields that were removed, because poses changed and nothing was given.
     """
     refined = [np.asarray(values, dtype=np.float64) for values in refined]
     if len(refined) != len(pose_file.tracks):

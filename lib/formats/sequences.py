@@ -1,4 +1,4 @@
-"""The published layout of SmoothNet and SynSP: an .npz of object arrays, one element a sequence (SPEC section 2)."""
+"""The layout of SmoothNet's and SynSP's data: an .npz of object arrays, one element a sequence."""
 
 import numpy as np
 
@@ -22,23 +22,25 @@ def sniff(opened):
 
 
 def read(opened, image_size=None, fps=None):
-    """One track a sequence and pose key. The file is validated by `lib.dataset.storage`, its bits are kept."""
+    """One track a sequence and pose key. `lib.dataset.storage` validates the file; its bits are kept."""
     data, arrays = storage.read(opened.path), opened.arrays
     tracks, places = [], []
+    fields = sum(storage.ALIASES.get(key, key) in storage.POSE_KEYS for key in arrays)
     for key, array in arrays.items():
         field = storage.ALIASES.get(key, key)
         if field not in storage.POSE_KEYS:
             continue
         for index, sequence in enumerate(_elements(array)):
-            tracks.append(_track(field, np.asarray(sequence, dtype=np.float64), data, index, opened.path.name,
-                                 len(data[field])))
+            track = _track(field, np.asarray(sequence, dtype=np.float64), data, index, opened.path.name)
+            track.name = track.name if fields == 1 else f"{track.name} {field}"
+            tracks.append(track)
             places.append((key, index))
     sizes = {track.image_size for track in tracks}
     source = {"arrays": arrays, "places": places, "originals": [track.poses.copy() for track in tracks],
               "compressed": grids.is_compressed(opened.path)}
     frames = max(len(track.poses) for track in tracks)
-    return PoseFile("sequences", tracks, frames, fps, None, image_size or (sizes.pop() if len(sizes) == 1 else None),
-                    True, source)
+    size = image_size or (sizes.pop() if len(sizes) == 1 else None)
+    return PoseFile("sequences", tracks, frames, fps, None, size, True, source)
 
 
 def _elements(array):
@@ -49,14 +51,14 @@ def _elements(array):
     return list(array)
 
 
-def _track(field, sequence, data, index, file_name, count):
+def _track(field, sequence, data, index, file_name):
     dims = 2 if field == "joints_2d" else 3
     poses = sequence.reshape(len(sequence), -1, dims)
     poses = np.where(np.isfinite(poses), poses, np.nan)
     poses[np.isnan(poses).any(axis=-1)] = np.nan
     names = data["imgname"][index] if index < len(data.get("imgname", [])) else []
     name = names[0].rpartition("/")[0] if names else ""
-    name = name or (f"sequence {index}" if count > 1 else "sequence")
+    name = name or (f"sequence {index}" if len(data[field]) > 1 else "sequence")
     if field == "pose":
         frames = len(poses)
         betas = data["shape"][index] if "shape" in data else None
@@ -69,11 +71,12 @@ def _track(field, sequence, data, index, file_name, count):
         shape = np.asarray(data["imgshape"][index]).ravel()
         size = (int(shape[1]), int(shape[0])) if len(shape) >= 2 else None
     joints = poses.shape[1]
-    layout = next((layout for prefix, layout in LAYOUT_OF_DATASET.items() if file_name.startswith(prefix)), None)
+    layout = next((layout for prefix, layout in LAYOUT_OF_DATASET.items()
+                   if file_name.startswith(prefix)), None)
     if layout is None or LAYOUTS[layout].size != joints:
         layout = LAYOUT_OF_COUNT.get(joints, layout_of_count(joints, dims))
-    return Track(index, name, poses, None, f"{dims}D", layout, units="px" if dims == 2 else "m", image_size=size,
-                 part="body" if field.startswith("joints_3d") else field)
+    return Track(index, name, poses, None, f"{dims}D", layout, units="px" if dims == 2 else "m",
+                 image_size=size)
 
 
 def write(pose_file, refined, output_path, translations=None):

@@ -1,10 +1,11 @@
 """What SMPL estimators write: VIBE, WHAM and 4D-Humans (PHALP) pickles, and GVHMR's .pt.
 
-Pickles are written back as plain pickles (`pickle.load` and `joblib.load` read them), values equal. What depends on
-the pose (`DERIVED`) is replaced by the caller's or removed if any pose changed.
+Pickles are written back as plain pickles (`pickle.load` and `joblib.load` read them), values equal. What
+depends on the pose (`DERIVED`) is replaced by the caller's or removed if any pose changed.
 
 WHAM and GVHMR give each person twice, in the camera's and in the world's frame, with one body: there are two
-tracks, and where the file has the same body rotations in both, the camera track's refined ones are written to both.
+tracks, and where the file has the same body rotations in both, the camera track's refined ones are written to
+both.
 """
 
 import collections
@@ -40,29 +41,27 @@ def _is_pickle(opened):
                                      or joblib_file.is_pickle(opened.head))
 
 
-def _people(content):
-    return isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values())
+def _of_dicts(content):
+    return isinstance(content, dict) and bool(content) and all(isinstance(value, dict)
+                                                               for value in content.values())
+
+
+def _all_have(opened, *keys):
+    """Whether this is a pickled dict of dicts that all have these keys."""
+    return _is_pickle(opened) and _of_dicts(_content(opened)) and all(
+        key in value for value in _content(opened).values() for key in keys)
 
 
 def sniff_vibe(opened):
-    if not _is_pickle(opened):
-        return False
-    content = _content(opened)
-    return bool(_people(content)) and all("pose" in value and "pose_world" not in value for value in content.values())
+    return _all_have(opened, "pose") and not _all_have(opened, "pose_world")
 
 
 def sniff_wham(opened):
-    if not _is_pickle(opened):
-        return False
-    content = _content(opened)
-    return bool(_people(content)) and all("pose" in value and "pose_world" in value for value in content.values())
+    return _all_have(opened, "pose", "pose_world")
 
 
 def sniff_phalp(opened):
-    if not _is_pickle(opened):
-        return False
-    content = _content(opened)
-    return bool(_people(content)) and all("tid" in value and "smpl" in value for value in content.values())
+    return _all_have(opened, "tid", "smpl")
 
 
 def _shape(value):
@@ -84,12 +83,18 @@ def _array(person, key, columns, where, length=None):
     return np.where(np.isfinite(value), value, np.nan)
 
 
+def _betas(person, length, where):
+    """betas as float64 [F, 10]; None if they are absent or of another size."""
+    return _array(person, "betas", 10, where) if _shape(person.get("betas")) == (length, 10) else None
+
+
 def read_vibe(opened, image_size=None, fps=None, format_name="vibe"):
     """One track a person, of the camera's frame; WHAM's file has one of the world's frame too."""
     content = _content(opened)
     tracks, places, notes = [], [], []
-    if not _people(content):
-        raise UserError(f"{opened.path}: no person in it. Expected {{track id: {{pose, betas, frame_ids, …}}}}")
+    if not _of_dicts(content):
+        raise UserError(f"{opened.path}: no person in it. Expected {{track id: {{pose, betas, frame_ids, "
+                        f"…}}}}")
     for identity, person in content.items():
         where = f"{opened.path}: person {identity}"
         if person.get("pose") is None:
@@ -103,16 +108,17 @@ def read_vibe(opened, image_size=None, fps=None, format_name="vibe"):
             pose = _array(person, key, 72, where, length)
             if pose is None or np.isnan(pose).all():
                 continue
-            betas = _array(person, "betas", 10, where) if _shape(person.get("betas")) == (length, 10) else None
-            track = _spread(identity, frames, pose, betas, _array(person, trans, 3, where, length), part,
-                            len(content) > 1)
+            betas = _betas(person, length, where)
+            translation = _array(person, trans, 3, where, length)
+            track = _spread(identity, frames, pose, betas, translation, part, len(content) > 1)
             tracks.append(track)
             places.append((identity, key, trans, frames - frames[0]))
     if not tracks:
         raise UserError(f"{opened.path}: no person with a finite pose. Nothing can be refined")
     source = {"content": content, "places": places, "originals": [track.poses.copy() for track in tracks]}
     count = max(track.start + len(track.poses) for track in tracks)
-    return PoseFile(format_name, tracks, count, fps, None, image_size, True, source, list(dict.fromkeys(notes)))
+    notes = list(dict.fromkeys(notes))
+    return PoseFile(format_name, tracks, count, fps, None, image_size, True, source, notes)
 
 
 def read_wham(opened, image_size=None, fps=None):
@@ -129,7 +135,8 @@ def _frames(frame_ids, length, where):
     except ValueError:
         frames = np.zeros(0)
     if len(frames) != length:
-        raise UserError(f"{where}: frame_ids has {len(frames)} numbers for {length} poses. Expected one for each")
+        raise UserError(f"{where}: frame_ids has {len(frames)} numbers for {length} poses. Expected one for "
+                        "each")
     frames = frames.astype(np.int64)
     if (np.diff(frames) <= 0).any() or frames[0] < 0:
         return np.arange(length), ["frame_ids do not rise: the poses are taken as consecutive"]
@@ -159,7 +166,7 @@ def _spread(identity, frames, pose, betas, translation, part, several):
 
 
 def _merged(old, values, original):
-    """`old` with `values` wherever they differ from `original`; shape and dtype are kept. All are of one size."""
+    """`old` with `values` wherever they differ from `original`, all of one size; shape and dtype are kept."""
     values, original = values.reshape(old.shape), original.reshape(old.shape)
     changed = np.isfinite(values) & (values != original)
     if not changed.any():
@@ -170,7 +177,7 @@ def _merged(old, values, original):
 
 
 def _one_body(refined, tracks, originals):
-    """Refined poses in which a world track has the body rotations of its camera track, if the file had it so."""
+    """Refined poses in which a world track has its camera track's body rotations, if the file had it so."""
     refined = list(refined)
     bodies = {track.id: number for number, track in enumerate(tracks) if track.part == "body"}
     for number, track in enumerate(tracks):
@@ -219,8 +226,9 @@ def write_vibe(pose_file, refined, output_path, derived=None, translations=None)
 def read_phalp(opened, image_size=None, fps=None):
     """Tracks of the detections; entries that PHALP predicted (tracked_time > 0) are left as they are."""
     content = _content(opened)
-    if not _people(content):
-        raise UserError(f"{opened.path}: no frame in it. Expected PHALP's {{frame: {{tid, tracked_time, smpl, …}}}}")
+    if not _of_dicts(content):
+        raise UserError(f"{opened.path}: no frame in it. Expected PHALP's {{frame: {{tid, tracked_time, "
+                        f"smpl, …}}}}")
     if all(isinstance(frame.get("time"), (int, np.integer)) for frame in content.values()):
         numbers = [int(frame["time"]) for frame in content.values()]
     else:
@@ -238,7 +246,8 @@ def read_phalp(opened, image_size=None, fps=None):
             raise UserError(f"{where}: {counts} entries. Expected one of each for every person")
         for person, (identity, since) in enumerate(zip(ids, waited)):
             if not all(isinstance(value, (int, np.integer)) for value in (identity, since)):
-                raise UserError(f"{where}, person {person}: tid or tracked_time is no whole number. Correct it")
+                raise UserError(f"{where}, person {person}: tid or tracked_time is no whole number. Correct "
+                                "it")
             if since == 0:
                 matrices = _matrices(frame["smpl"][person], f"{where}, person {person} (tid {identity})")
                 entries.setdefault(int(identity), []).append((index[number], name, person, matrices))
@@ -269,7 +278,8 @@ def _matrices(smpl, where):
     for key, joints in (("global_orient", 1), ("body_pose", 23)):
         value = smpl[key]
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (joints, 3, 3):
-            raise UserError(f"{where}: {key} has shape {list(_shape(value))}. Expected matrices [{joints}, 3, 3]")
+            raise UserError(f"{where}: {key} has shape {list(_shape(value))}. Expected matrices [{joints}, "
+                            "3, 3]")
         pieces.append(value.astype(np.float64))
     matrices = np.concatenate(pieces)
     if not np.isfinite(matrices).all() or (np.linalg.det(matrices) <= 0).any():
@@ -330,13 +340,14 @@ def read_gvhmr(opened, image_size=None, fps=None):
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         named = named[1] if named else "code that is not tensors"
-        raise UserError(f"{path}: refused, because loading it would call {named}. Only tensors and plain containers "
-                        "are read; ask its author for a file that holds just those") from None
+        raise UserError(f"{path}: refused, because loading it would call {named}. Only tensors and plain "
+                        "containers are read; ask its author for a file that holds just those") from None
     except Exception as error:  # a damaged archive raises nearly anything
         raise UserError(f"{path}: not a readable .pt file ({str(error).splitlines()[0][:100]}). "
                         "Copy or download it again") from None
-    if not isinstance(content, dict) or "smpl_params_incam" not in content and "smpl_params_global" not in content:
-        raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt")
+    if not isinstance(content, dict) or not content.keys() & {"smpl_params_incam", "smpl_params_global"}:
+        raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's "
+                        "hmr4d_results.pt")
     tracks, places = [], []
     for key, part in (("smpl_params_incam", "body"), ("smpl_params_global", "world")):
         if key not in content:
@@ -346,19 +357,19 @@ def read_gvhmr(opened, image_size=None, fps=None):
                    if isinstance(value, torch.Tensor) and value.dtype.is_floating_point}
         body = _array(numbers, "body_pose", 63, where)
         if body is None or "global_orient" not in numbers or not len(body):
-            raise UserError(f"{where}: no global_orient [L, 3] and body_pose [L, 63]. Expected GVHMR's results")
+            raise UserError(f"{where}: no global_orient [L, 3] and body_pose [L, 63]. Expected GVHMR's "
+                            "results")
         root = _array(numbers, "global_orient", 3, where, len(body))
         pose = np.concatenate([root, body], axis=1)
         if np.isnan(pose).all():
             raise UserError(f"{where}: every rotation is NaN. Nothing can be refined")
-        betas = _array(numbers, "betas", 10, where) if _shape(numbers.get("betas")) == (len(body), 10) else None
-        tracks.append(_spread(0, np.arange(len(body)), pose, betas, _array(numbers, "transl", 3, where, len(body)),
-                              part, False))
+        tracks.append(_spread(0, np.arange(len(body)), pose, _betas(numbers, len(body), where),
+                              _array(numbers, "transl", 3, where, len(body)), part, False))
         places.append(key)
     source = {"content": content, "places": places, "originals": [track.poses.copy() for track in tracks]}
-    return PoseFile("gvhmr", tracks, max(len(track.poses) for track in tracks), fps or 30.0, None, image_size, True,
-                    source, ["GVHMR files carry no frame rate: 30 a second, to which it re-times its input"]
-                    if fps is None else [])
+    notes = [] if fps else ["GVHMR files carry no frame rate: 30 a second, to which it re-times its input"]
+    frames = max(len(track.poses) for track in tracks)
+    return PoseFile("gvhmr", tracks, frames, fps or 30.0, None, image_size, True, source, notes)
 
 
 def write_gvhmr(pose_file, refined, output_path, derived=None, translations=None):

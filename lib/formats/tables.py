@@ -1,4 +1,5 @@
-"""Text tables: TRC (marker trajectories), and CSV with columns <joint>_x, <joint>_y, (<joint>_z), (<joint>_v).
+"""Text tables: TRC (marker trajectories), and CSV with columns <joint>_x, <joint>_y, (<joint>_z),
+(<joint>_v).
 
 Every cell that does not change keeps its text. An empty cell, or NaN, is a missing value.
 """
@@ -31,7 +32,8 @@ def cell_number(text, where):
     try:
         value = float(text)
     except ValueError:
-        raise UserError(f"{where}: {text[:40]!r} is not a number. Correct the cell, or leave it empty") from None
+        raise UserError(f"{where}: {text[:40]!r} is not a number. Correct the cell, or leave it "
+                        "empty") from None
     return value if math.isfinite(value) else math.nan
 
 
@@ -42,13 +44,15 @@ def sniff_trc(opened):
 def read_trc(opened, image_size=None, fps=None):
     path, lines = opened.path, opened.lines
     if len(lines) < 6:
-        raise UserError(f"{path}: only {len(lines)} lines. Expected a TRC file: 5 header lines, then one a frame")
+        raise UserError(f"{path}: only {len(lines)} lines. Expected a TRC file: 5 header lines, then one a "
+                        "frame")
     settings = dict(zip(_cells(lines[1]), _cells(lines[2])))
     markers = [name.strip() for name in _cells(lines[3])[2::3]]
     while markers and not markers[-1]:
         markers.pop()
     if not markers:
-        raise UserError(f"{path}: line 4 names no marker. Expected Frame#, Time and one name for every three columns")
+        raise UserError(f"{path}: line 4 names no marker. Expected Frame#, Time and one name for every three "
+                        "columns")
     rows = [number for number in range(5, len(lines)) if lines[number].strip()]
     if not rows:
         raise UserError(f"{path}: no frame below the header. Expected one line a frame")
@@ -58,8 +62,8 @@ def read_trc(opened, image_size=None, fps=None):
         # Trailing empty cells may have been stripped, further columns may not be there.
         extra = [cell for cell in cells[2 + 3 * len(markers):] if cell.strip()]
         if len(cells) < 2 or extra:
-            raise UserError(f"{path}: line {row + 1}: {len(cells)} columns for {len(markers)} markers. Expected "
-                            f"{2 + 3 * len(markers)}, separated by tabs")
+            raise UserError(f"{path}: line {row + 1}: {len(cells)} columns for {len(markers)} markers. "
+                            f"Expected {2 + 3 * len(markers)}, separated by tabs")
         times[frame] = cell_number(cells[1], f"{path}: line {row + 1}, Time")
         for column, cell in enumerate(cells[2:2 + 3 * len(markers)]):
             poses[frame, column] = cell_number(cell, f"{path}: line {row + 1}, {markers[column // 3]} "
@@ -181,8 +185,10 @@ def read_csv(opened, image_size=None, fps=None):
                 tracks.append(track)
                 places.append((chosen, frames - frames[0], piece))
     source = {"rows": rows, "body": body, "columns": columns, "delimiter": delimiter, "places": places,
-              "end": "\r\n" if "\r\n" in text else "\n", "mark": text[:1] == "\ufeff", "final": text.endswith("\n")}
-    return PoseFile("csv", tracks, int(where["frame"].max()) + 1, fps, where["time"], image_size, True, source)
+              "end": "\r\n" if "\r\n" in text else "\n", "mark": text[:1] == "\ufeff",
+              "final": text.endswith("\n")}
+    frames = int(where["frame"].max()) + 1
+    return PoseFile("csv", tracks, frames, fps, where["time"], image_size, True, source)
 
 
 def _places(header, rows, body, path):
@@ -193,18 +199,19 @@ def _places(header, rows, body, path):
     ids = [rows[number][identity].strip() if identity is not None else 0 for number in body]
     frames = np.arange(len(body))
     if frame is not None:
-        numbers = [cell_number(rows[number][frame], f"{path}: line {number + 1}, {header[frame]}") for number in body]
+        numbers = [cell_number(rows[number][frame], f"{path}: line {number + 1}, "
+                                                    f"{header[frame]}") for number in body]
         frames = np.unique(numbers, return_inverse=True)[1]
         whole = np.array(numbers) - np.min(numbers)
-        if np.isfinite(numbers).all() and (whole == whole.round()).all() and whole.max() <= 20 * len(body) + 1000:
+        if (whole == whole.round()).all() and whole.max() <= 20 * len(body) + 1000:
             frames = whole.astype(int)
     elif len(set(ids)) > 1:
         raise UserError(f"{path}: several ids under {header[identity]!r} but no column 'frame'. Add one")
     for one in set(ids):
         mine = frames[[index for index, other in enumerate(ids) if other == one]]
         if (np.diff(mine) <= 0).any():
-            raise UserError(f"{path}: {header[frame]!r} does not rise from line to line. Sort the table by it, with "
-                            "one line for each person and frame")
+            raise UserError(f"{path}: {header[frame]!r} does not rise from line to line. Sort the table by "
+                            "it, with one line for each person and frame")
     times = None
     if time is not None:
         values = np.array([cell_number(rows[number][time], f"{path}: line {number + 1}, {header[time]}")
@@ -233,7 +240,8 @@ def _pieces(poses, names, image_size):
         units, factors = "px", np.array(image_size, dtype=np.float64)
     pieces = [("body", poses[..., :2], 0, factors, "2D", layout, names, units)]
     if dims == 3:
-        pieces.append(("depth", poses[..., 2:], 2, None if factors is None else factors[:1], "2D", None, names, units))
+        factors = None if factors is None else factors[:1]
+        pieces.append(("depth", poses[..., 2:], 2, factors, "2D", None, names, units))
     return pieces
 
 
@@ -249,8 +257,8 @@ def _csv_track(identity, piece, frames, chosen, confidence, several):
         score = np.zeros((length, poses.shape[1]))
         score[inside] = np.where(np.isnan(poses[chosen]).any(axis=-1), 0, confidence[chosen])
     name = f"person {identity}" if several else "person"
-    return Track(identity, name if part == "body" else f"{name} {part}", values, score, kind, layout, names, units,
-                 part, int(frames[0]), present)
+    name = name if part == "body" else f"{name} {part}"
+    return Track(identity, name, values, score, kind, layout, names, units, part, int(frames[0]), present)
 
 
 def write_csv(pose_file, refined, output_path):

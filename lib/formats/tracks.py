@@ -1,4 +1,4 @@
-"""What a pose file is once it is read: one track for each person and key-point set, whichever tool wrote it."""
+"""What a pose file is once it is read: one track for each person and key-point set, whoever wrote it."""
 
 import re
 from dataclasses import dataclass, field
@@ -22,14 +22,14 @@ JOINT_NAMES = {
     "coco17": _COCO17,
     "coco18": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle "
                      "l_hip l_knee l_ankle r_eye l_eye r_ear l_ear"),
-    "openpose25": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip r_knee "
-                         "r_ankle l_hip l_knee l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe l_heel "
-                         "r_big_toe r_small_toe r_heel"),
+    "openpose25": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip "
+                         "r_knee r_ankle l_hip l_knee l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe "
+                         "l_heel r_big_toe r_small_toe r_heel"),
     "halpe26": _COCO17 + _names("head neck hip l_big_toe r_big_toe l_small_toe r_small_toe l_heel r_heel"),
-    "mediapipe33": _names("nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear l_mouth "
-                          "r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_pinky r_pinky l_index "
-                          "r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle r_ankle l_heel r_heel "
-                          "l_foot_index r_foot_index"),
+    "mediapipe33": _names("nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear "
+                          "l_mouth r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_pinky "
+                          "r_pinky l_index r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle "
+                          "r_ankle l_heel r_heel l_foot_index r_foot_index"),
     **{name: layout.joints for name, layout in LAYOUTS.items()},
     # SMPL without its hands, as SMPL-X body poses have it.
     "smpl22": LAYOUTS["smpl24"].joints[:22],
@@ -46,14 +46,14 @@ _OTHER_NAMES = {
 class Track:
     """One set of key points of one person over time.
 
-    id: the person's id (from the file, or assigned); name: how to call the track, unique in its file;
-    poses: float64 [T, J, D], NaN where a key point is missing; frame t of the track is frame `start + t` of the
+    id: the person's id (from the file, or assigned); name: how to call the track, unique in its file; poses:
+    float64 [T, J, D], NaN where a key point is missing; frame t of the track is frame `start + t` of the
     file; confidence: [T, J] in [0, 1] (0 where missing), or None; kind: "2D", "3D" or "smpl" (axis-angle,
-    radians, [T, 24 or 22, 3]); layout: a key of `JOINT_NAMES`, or None; joint_names: J names, or None;
-    units: "px", "normalised" (to the image), "m", "mm" or None; part: which set of the person's key points it
-    is ("body", "left_hand", "face", "world", …); present: bool [T], the frames in which the file has a record
-    that can be written to; image_size: (width, height) in px where it differs between tracks;
-    betas [T, 10], translation [T, 3]: of SMPL tracks, where the file has them.
+    radians, [T, 24 or 22, 3]); layout: a key of `JOINT_NAMES`, or None; joint_names: J names, or None; units:
+    "px", "normalised" (to the image), "m", "mm" or None; part: which set of the person's key points it is
+    ("body", "left_hand", "face", "world", …); present: bool [T], the frames in which the file has a record
+    that can be written to; image_size: (width, height) in px where it differs between tracks; betas [T, 10],
+    translation [T, 3]: of SMPL tracks, where the file has them.
     """
 
     id: object
@@ -100,7 +100,9 @@ class PoseFile:
 
 
 def joint_name(name):
-    """A joint's name as `JOINT_NAMES` spells it: "RBigToe", "Right Big Toe" and "RIGHT_BIG_TOE" are one joint."""
+    """A joint's name as `JOINT_NAMES` spells it: "RBigToe", "Right Big Toe" and "RIGHT_BIG_TOE" are one
+    joint.
+    """
     name = re.sub(r"[\s.\-]+", "_", str(name).strip())
     name = re.sub(r"^([RL])(?=[A-Z][a-z])", lambda side: {"R": "right_", "L": "left_"}[side[1]], name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

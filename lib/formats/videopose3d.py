@@ -1,8 +1,8 @@
 """VideoPose3D: .npz with nested dicts in object arrays, and the detections its own inference script writes.
 
-`positions_2d` holds {subject: {action: [one (T, K, 2) a camera]}} in pixels, `positions_3d`
-{subject: {action: (T, K, 3)}} in metres. A detections file holds `boxes` and `keypoints`, one element a frame,
-whose second entry has a (4, K) array of x, y, logit and probability for each person, without ids.
+`positions_2d` holds {subject: {action: [one (T, K, 2) a camera]}} in pixels, `positions_3d` {subject:
+{action: (T, K, 3)}} in metres. A detections file holds `boxes` and `keypoints`, one element a frame, whose
+second entry has a (4, K) array of x, y, logit and probability for each person, without ids.
 """
 
 import copy
@@ -51,13 +51,14 @@ def read(opened, image_size=None, fps=None):
                 tracks.append(track)
                 places.append(place)
     if not tracks:
-        raise UserError(f"{opened.path}: no finite pose under positions_2d or positions_3d. Nothing can be refined")
+        raise UserError(f"{opened.path}: no finite pose under positions_2d or positions_3d. Nothing can be "
+                        "refined")
     source = {"arrays": arrays, "places": places, "originals": [track.poses.copy() for track in tracks],
               "compressed": grids.is_compressed(opened.path)}
     sizes = {track.image_size for track in tracks if track.kind == "2D"}
-    size = sizes.pop() if len(sizes) == 1 else None
-    return PoseFile("videopose3d", tracks, max(len(track.poses) for track in tracks), fps, None, image_size or size,
-                    True, source)
+    size = image_size or (sizes.pop() if len(sizes) == 1 else None)
+    frames = max(len(track.poses) for track in tracks)
+    return PoseFile("videopose3d", tracks, frames, fps, None, size, True, source)
 
 
 def _content(array, key, path):
@@ -79,8 +80,8 @@ def _leaves(content, place, path):
             yield from _leaves(value, (*place, index), path)
     else:
         kind = content.dtype if isinstance(content, np.ndarray) else type(content).__name__
-        raise UserError(f"{path}: {' / '.join(map(str, place))}: {kind} of shape {list(np.shape(content))}, not "
-                        "poses [T, K, D]. Expected VideoPose3D's layout")
+        raise UserError(f"{path}: {' / '.join(map(str, place))}: {kind} of shape {list(np.shape(content))}, "
+                        "not poses [T, K, D]. Expected VideoPose3D's layout")
 
 
 def _metadata(arrays):
@@ -91,7 +92,8 @@ def _metadata(arrays):
 
 def _track(place, array, dims, metadata, path):
     if array.shape[2] < dims:
-        raise UserError(f"{path}: {' / '.join(map(str, place))}: shape {list(array.shape)}. Expected [T, K, {dims}]")
+        raise UserError(f"{path}: {' / '.join(map(str, place))}: shape {list(array.shape)}. Expected [T, K, "
+                        f"{dims}]")
     poses = array[..., :dims].astype(np.float64)
     poses[~np.isfinite(poses).all(axis=-1)] = np.nan
     names = [str(part) for part in place[1:]]
@@ -100,8 +102,8 @@ def _track(place, array, dims, metadata, path):
     size = metadata.get("video_metadata", {}).get(place[1]) if dims == 2 else None
     size = (size["w"], size["h"]) if isinstance(size, dict) and {"w", "h"} <= size.keys() else None
     units = "m" if dims == 3 else "px" if np.nanmax(np.abs(poses), initial=0) > 1.5 else "normalised"
-    return Track("/".join(names), " ".join(names), poses, None, f"{dims}D", layout, units=units, image_size=size,
-                 part="body" if dims == 2 else "body_3d")
+    return Track("/".join(names), " ".join(names), poses, None, f"{dims}D", layout, units=units,
+                 image_size=size)
 
 
 def _walk_detections(keypoints, path):
@@ -112,8 +114,8 @@ def _walk_detections(keypoints, path):
             where = f"{path}: frame {frame}, person {index}"
             if not isinstance(person, np.ndarray) or person.ndim != 2 or person.shape[0] not in (3, 4) \
                     or person.dtype.kind not in "iuf":
-                raise UserError(f"{where}: no (4, K) array of x, y, logit, probability. Expected the detections of "
-                                "VideoPose3D's infer_video script")
+                raise UserError(f"{where}: no (4, K) array of x, y, logit, probability. Expected the "
+                                "detections of VideoPose3D's infer_video script")
             part = Part("body", layout=layout_of_count(person.shape[1]), units="px")
 
             def put(joint, axis, value, person=person):

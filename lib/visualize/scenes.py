@@ -202,7 +202,7 @@ def _numbers_of(curves, name):
     return [(curve, name) for curve in curves if name in curve.lines]
 
 
-# --- skeletons in space -----------------------------------------------------------------------------------
+# --- skeletons in space ---------------------------------------------------------------------------------
 
 
 class _Space:
@@ -288,7 +288,7 @@ def pose_scene_3d(tracks, layout, title="", curves=None, fps=30.0, size=None, fi
     return _play(canvas, painters, frames)
 
 
-# --- skeletons in the image -------------------------------------------------------------------------------
+# --- skeletons in the image -----------------------------------------------------------------------------
 
 
 def _trail_joints(layout):
@@ -496,7 +496,7 @@ def _body_painter(track, color, on_ground, turn, scale, offset):
     return paint
 
 
-# --- several views ------------------------------------------------------------------------------------------
+# --- several views --------------------------------------------------------------------------------------
 
 
 def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=None, first_frame=0,

@@ -19,7 +19,8 @@ def motion(joints, dims, person=0, frames=FRAMES, unit=100.0):
     generator = np.random.default_rng(person)
     time = np.arange(frames)[:, None, None]
     rest = generator.uniform(0.1, 1, size=(1, joints, dims))
-    swing = generator.uniform(0.01, 0.05, size=(1, joints, dims)) * np.sin(0.5 * time + np.arange(joints)[None, :, None])
+    swing = generator.uniform(0.01, 0.05, size=(1, joints, dims)) * \
+                              np.sin(0.5 * time + np.arange(joints)[None, :, None])
     walk = 0.02 * time * (1 if person % 2 else -1) + 3.0 * person + 1
     return np.round(unit * (rest + swing + walk), 3)
 
@@ -66,7 +67,8 @@ def openpose(folder, joints=25, key="pose_keypoints_2d"):
                            "hand_right_keypoints_2d": [], "pose_keypoints_3d": []})
         if frame % 2:  # the order of people is not stable
             people.reverse()
-        write_json(folder / "clip" / f"walk_{frame + 5:012d}_keypoints.json", {"version": 1.3, "people": people})
+        write_json(folder / "clip" / f"walk_{frame + 5:012d}_keypoints.json",
+                   {"version": 1.3, "people": people})
     write_json(folder / "clip" / f"walk_{FRAMES + 5:012d}_keypoints.json", {"version": 1.3, "people": []})
     return Sample(folder / "clip", "openpose", tracks + [(0, 0, hand)])
 
@@ -94,7 +96,9 @@ def alphapose_open(folder, form="open"):
     for frame in range(FRAMES):
         people = [{"joints" if form == "cmu" else "pose_keypoints_2d": flat(pose, scores(18, number)[frame])}
                   for number, pose in present(tracks, frame)]
-        images[f"{frame:04d}.jpg"] = {"version": "AlphaPose v0.3", "bodies" if form == "cmu" else "people": people}
+        images[f"{frame:04d}.jpg"] = {
+    "version": "AlphaPose v0.3",
+     "bodies" if form == "cmu" else "people": people}
     return Sample(write_json(folder / "alphapose-results.json", images), "alphapose", tracks)
 
 
@@ -103,7 +107,8 @@ def alphapose_cmu(folder):
 
 
 def mmpose(folder, dims=2, names=None, wrap=False):
-    tracks = [(None, start, np.where(np.isnan(poses), 55.0, poses)) for _, start, poses in two_people(17, dims)]
+    tracks = [(None, start, np.where(np.isnan(poses), 55.0, poses))
+               for _, start, poses in two_people(17, dims)]
     frames = []
     for frame in range(FRAMES):
         instances = []
@@ -121,8 +126,8 @@ def mmpose(folder, dims=2, names=None, wrap=False):
     return Sample(write_json(folder / "results.json", tree), "mmpose", tracks)
 
 
-H36M_OF_MMPOSE = ("root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_base head "
-                  "left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist").split()
+H36M_OF_MMPOSE = ("root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_base "
+                  "head left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist").split()
 
 
 def mmpose_demo_3d(folder):
@@ -195,15 +200,16 @@ def coco_results(folder):
     return Sample(write_json(folder / "results.json", items), "coco", tracks)
 
 
-COCO = ("nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
-        "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle").split()
+COCO = ("nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
+        "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle").split()
 
 
 def coco_annotations(folder):
     tracks = [(identity + 4, start, np.round(poses)) for identity, start, poses in two_people(17)]
     images, annotations = [], []
     for frame in range(FRAMES):
-        images.append({"id": frame + 1, "width": 1920, "height": 1080, "file_name": f"clip/frame_{frame:06d}.png"})
+        images.append({"id": frame + 1, "width": 1920, "height": 1080,
+                      "file_name": f"clip/frame_{frame:06d}.png"})
         for number, pose in present(tracks, frame):
             numbers = [int(value) for value in flat(pose, np.full(17, 2))]
             numbers[-1] = min(numbers[-1], 1)  # one that is hidden
@@ -360,7 +366,8 @@ def csv_people(folder):
             cells = ["" if np.isnan(value) else str(value) for value in pose.ravel()]
             lines.append(";".join([f"p{number}", str(frame + 3), *cells]))
     (folder / "people.csv").write_bytes(("\ufeff" + "\r\n".join(lines)).encode())
-    return Sample(folder / "people.csv", "csv", [(f"p{number}", start, poses) for number, start, poses in tracks])
+    return Sample(folder / "people.csv", "csv",
+                  [(f"p{number}", start, poses) for number, start, poses in tracks])
 
 
 def rotations(person=0, joints=24, frames=FRAMES):

@@ -21,7 +21,10 @@ def walkers(paths, seed=0, noise=2.0, same_body=False):
     shapes = [body(0 if same_body else 10 + number) for number in range(len(paths))]
     frames, truth = [], []
     for frame in range(len(paths[0])):
-        here = [number for number in generator.permutation(len(paths)) if np.isfinite(paths[number][frame]).all()]
+        here = [
+    number for number in generator.permutation(
+        len(paths)) if np.isfinite(
+            paths[number][frame]).all()]
         frames.append(np.array([paths[number][frame] + shapes[number] + generator.normal(0, noise, (JOINTS, 2))
                                 for number in here]).reshape(-1, JOINTS, 2))
         truth.append(here)
@@ -95,7 +98,8 @@ def test_empty_frames_and_blind_detections():
     nothing = np.zeros((0, JOINTS, 2))
     assert [found.tolist() for found in assign([nothing, nothing])] == [[], []]
     blind = np.full((1, JOINTS, 2), np.nan)
-    assert [found.tolist() for found in assign([nothing, body(0)[None], blind, body(0)[None]])] == [[], [0], [1], [0]]
+    assert [found.tolist() for found in assign(
+        [nothing, body(0)[None], blind, body(0)[None]])] == [[], [0], [1], [0]]
 
 
 def test_ten_thousand_frames_of_five_people():

@@ -134,7 +134,10 @@ def test_metadata(build):
     assert registry.read(build("amass").path).fps == 120
     assert registry.read(build("coco_annotations").path).image_size == (1920, 1080)
     assert registry.read(build("videopose3d_detections").path).image_size == (640, 480)
-    np.testing.assert_allclose(registry.read(build("mediapipe_people").path).timestamps, np.arange(12) * 0.04 + 0.007)
+    np.testing.assert_allclose(
+    registry.read(
+        build("mediapipe_people").path).timestamps,
+         np.arange(12) * 0.04 + 0.007)
     np.testing.assert_allclose(registry.read(build("csv_table").path).timestamps, np.arange(12) * 0.04)
 
 
@@ -200,7 +203,8 @@ def test_translation_only_where_given(build, tmp_path):
 def test_one_body_in_both_frames(build, tmp_path):
     """WHAM's world pose keeps the body of the camera pose, whatever the two tracks were refined to."""
     pose_file = registry.read(build("wham").path)
-    registry.write(pose_file, [pose_file.tracks[0].poses + 0.5, pose_file.tracks[1].poses + 0.25], tmp_path / "out.pkl")
+    registry.write(pose_file, [pose_file.tracks[0].poses + 0.5,
+                   pose_file.tracks[1].poses + 0.25], tmp_path / "out.pkl")
     with open(tmp_path / "out.pkl", "rb") as file:
         person = pickle.load(file)[0]
     assert (person["pose"][:, 3:] == person["pose_world"][:, 3:]).all()
@@ -281,7 +285,8 @@ def test_mmpose_image_demo_folder(tmp_path):
 
 
 def test_mediapipe_frames_of_every_second_picture(tmp_path):
-    points = landmarks = [{"x": 0.5 + 0.01 * joint, "y": 0.5, "z": 0.0, "visibility": 0.9} for joint in range(33)]
+    points = landmarks = [{"x": 0.5 + 0.01 * joint, "y": 0.5,
+        "z": 0.0, "visibility": 0.9} for joint in range(33)]
     frames = [{"frame_index": 0, "pose_landmarks": [], "pose_world_landmarks": []}] + [
         {"frame_index": number, "pose_landmarks": [landmarks], "left_hand_landmarks": points[:21]}
         for number in (2, 4, 8)]
@@ -349,4 +354,5 @@ def test_trc_data_reader_reads_it(build, tmp_path):
     sample = build("trc")
     data = trc.TRCData()
     data.load(str(read_back(sample, tmp_path, 0.25)))
-    np.testing.assert_allclose([data[frame][1][0] for frame in range(1, 13)], sample.tracks[0][2][:, 0] + 0.25)
+    np.testing.assert_allclose([data[frame][1][0]
+                               for frame in range(1, 13)], sample.tracks[0][2][:, 0] + 0.25)

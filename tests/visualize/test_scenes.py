@@ -35,7 +35,7 @@ def count_of(image, color, tolerance=30):
     return int((np.abs(image.astype(int) - color) <= tolerance).all(-1).sum())
 
 
-# --- frames -------------------------------------------------------------------------------------------------
+# --- frames ---------------------------------------------------------------------------------------------
 
 
 def cube():
@@ -131,7 +131,7 @@ def test_unequal_lengths_and_names_are_refused():
         scenes.multi_view_scene([tracks(4), tracks(5)], None, H36M)
 
 
-# --- what stands where ------------------------------------------------------------------------------------------
+# --- what stands where ----------------------------------------------------------------------------------
 
 
 def test_person_stands_upright_with_his_left_on_our_right():
@@ -177,7 +177,8 @@ def test_key_points_lie_on_the_pixels_of_the_background():
     panel = (slice(200, 690), slice(270, 1010))
     discs = np.argwhere((before[panel] > 200).all(-1))
     assert len(discs) > 20
-    for side, color in ((discs[:, 1] < discs[:, 1].mean(), "right"), (discs[:, 1] > discs[:, 1].mean(), "left")):
+    on_left = discs[:, 1] < discs[:, 1].mean()
+    for side, color in ((on_left, "right"), (~on_left, "left")):
         y, x = discs[side].mean(0).round().astype(int)
         ankle = image[panel][y - 1:y + 2, x - 1:x + 2]
         assert np.abs(ankle.mean((0, 1)) - 0.75 * np.array(drawing.SIDES[color])).max() < 25
@@ -248,7 +249,7 @@ def test_view_with_the_highest_cue_is_marked():
         assert halves[best] > 0.9 and halves[1 - best] < 0.5
 
 
-# --- curves ------------------------------------------------------------------------------------------------------
+# --- curves ---------------------------------------------------------------------------------------------
 
 
 def test_joint_errors_and_accelerations_in_closed_form():
@@ -285,12 +286,13 @@ def test_curves_with_and_without_truth():
     assert with_truth[0].lines["refined 1"] == pytest.approx(0.4 * with_truth[0].lines["input 0"])
     without = curves.error_curves(poses, None, "px")
     assert [(curve.name, curve.unit, list(curve.lines)) for curve in without] == [
-        ("distance from input 0", "px", ["refined 1"]), ("acceleration", "px/frame²", ["input 0", "refined 1"])]
+        ("distance from input 0", "px", ["refined 1"]),
+        ("acceleration", "px/frame²", ["input 0", "refined 1"])]
     assert [curve.name for curve in curves.error_curves({"input 0": truth})] == ["acceleration"]
 
 
-@pytest.mark.parametrize("high, ticks", [(100, [0, 25, 50, 75, 100]), (53, [0, 20, 40]), (0.011, [0, .005, .01]),
-                                         (0, [0]), (7, [0, 2, 4, 6])])
+@pytest.mark.parametrize("high, ticks", [(100, [0, 25, 50, 75, 100]), (53, [0, 20, 40]), (7, [0, 2, 4, 6]),
+                                         (0.011, [0, .005, .01]), (0, [0])])
 def test_ticks_are_round_numbers(high, ticks):
     assert curves.nice_ticks(high) == pytest.approx(ticks)
 
