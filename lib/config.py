@@ -280,7 +280,7 @@ def parser(command):
     for flag, (key, text) in FLAGS[command].items():
         parse.add_argument(f"--{flag}", metavar=key.rsplit(".", 1)[-1], help=f"{text} [{key}]")
     if command == "eval":
-        parse.add_argument("--json", metavar="PATH", help="also write the metrics there, as JSON")
+        parse.add_argument("--json", metavar="PATH", help="also write the metrics there, as JSON, and as CSV beside it")
     parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help=argparse.SUPPRESS)
     parse.error = _argument_error
     return parse

@@ -29,7 +29,7 @@ def main():
     _step("3/3 score", "eval_smoothnet.py", *with_network, "--tradition", FILTERS, "--json", str(scores))
     places = {"checkpoint": checkpoint, "training log": folder / "train_log.txt",
               "TensorBoard": f"{folder}    (tensorboard --logdir {folder})",
-              "video": next(iter(sorted(videos.glob("*.mp4")))), "scores as JSON": scores}
+              "video": next(iter(sorted(videos.glob("*.mp4")))), "scores": f"{scores}  {scores.with_suffix('.csv')}"}
     print("\n" + "\n".join(f"{what + ':':<16}{place}" for what, place in places.items()))
 
 

@@ -34,7 +34,7 @@ def evaluate(request):
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
     chosen = catalog.sources(cfg)
     names = filters.names(cfg.EVALUATE.TRADITION)
-    methods = [InputMethod(), *networks, *(FilterMethod(name, cfg) for name in names)]
+    methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
     folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
     run.also_log_to(folder / "eval_log.txt")
@@ -49,10 +49,10 @@ def evaluate(request):
     places = [folder / "metrics.json"] + ([Path(request.args.json)] if request.args.json else [])
     for place in places:
         run.write_text(place, text)
-    run.write_text(folder / "metrics.csv", as_csv(rows))
+        run.write_text(place.with_suffix(".csv"), as_csv(rows))
     run.write_text(folder / "config.yaml", config.dump(cfg))
     print("\n".join(f"{what}: {place}" for what, place in
-                    [("JSON", places[-1]), ("CSV", folder / "metrics.csv"), ("log", folder / "eval_log.txt")]))
+                    [("JSON", places[-1]), ("CSV", places[-1].with_suffix(".csv")), ("log", folder / "eval_log.txt")]))
     return results
 
 

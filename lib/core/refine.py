@@ -31,14 +31,16 @@ def window_weights(kind, window):
 
 
 @torch.no_grad()
-def refine(network, recordings, window, step=1, batch=2048, weighting="mean", align="none", root=(0,)):
+def refine(network, recordings, window, step=1, batch=2048, weighting="mean", align="none", root=(0,), lag=None):
     """Refine recordings.
 
     network: SynSP or SmoothNet, in eval mode; recordings: iterable of (views [V, T, C] float32, present bool
     [V, T] or None); window: W; step: frames between two windows; batch: windows through the network at once;
     weighting: how the windows that cover a frame are averaged, 'mean', 'triangular' or 'quality' (by the
     network's confidence); align: how several views of 3D joints are brought into one frame for the network, 'none',
-    'frame' (each window by itself) or 'sequence' (one rotation a view); root: the root joints, about which they turn.
+    'frame' (each window by itself) or 'sequence' (one rotation a view); root: the root joints, about which they turn;
+    lag: None, or frames after which a pose must be out: frame t is then the mean of the windows that end by t + lag,
+    as a live stream of that lag has them (W - 1 is as good as None).
     Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for
     the network; windows of several recordings go through the network together.
     """
@@ -47,7 +49,10 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
     window_weights("mean" if weighting == "quality" else weighting, window)
     if align not in views.MODES:
         raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")
-    options = (window, step, batch, weighting, align, root)
+    check_lag(lag, window)
+    if lag is not None and (step != 1 or weighting != "mean"):
+        raise UserError("a lag needs windows at every frame and their plain mean (step 1, EVALUATE.WINDOW_WEIGHTS mean)")
+    options = (window, step, batch, weighting, align, root, None if lag == window - 1 else lag)
     pending, waiting = [], 0
     for poses, present in recordings:
         poses = torch.as_tensor(poses, dtype=torch.float32)
@@ -62,7 +67,26 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
         yield from _together(network, pending, *options)
 
 
-def _together(network, recordings, window, step, batch, weighting, align, root):
+def check_lag(lag, window):
+    """Raise UserError for a lag that a window of W frames cannot have."""
+    if lag is not None and not 0 <= lag < window:
+        raise UserError(f"--lag {lag}: must lie between 0 (only the past) and {window - 1} (the whole window of {window})")
+
+
+def lag_weights(length, window, lag):
+    """Weights [T, W] of the windows' entries for a live stream of T frames: window e ends at frame e.
+
+    Frame t is place W-1-(e-t) of window e and counts where e <= t + lag. Until the first whole window there are only
+    windows that begin with copies of the first frame; frames that leave before it make do with those, later ones go
+    by whole windows alone.
+    """
+    end, place = torch.arange(length)[:, None], torch.arange(window)[None]
+    frame = end - (window - 1 - place)
+    whole = (end >= window - 1) | (frame + lag < window - 1) | (length < window)
+    return ((place >= window - 1 - lag) & whole & (frame >= 0)).float()
+
+
+def _together(network, recordings, window, step, batch, weighting, align, root, lag):
     """`refine` for recordings of one number of views, their windows in one row."""
     device = next(network.parameters()).device
     undo_sequence = [None] * len(recordings)
@@ -71,6 +95,9 @@ def _together(network, recordings, window, step, batch, weighting, align, root):
                    for poses, present in recordings]
         undo_sequence = [undo for _, undo in aligned]
         recordings = [(values[0], present) for (values, _), (_, present) in zip(aligned, recordings)]
+    if lag is not None:  # every frame ends a window, the first ones with copies of the first frame before them
+        recordings = [(_led(frames, window), None if present is None else _led(torch.as_tensor(present), window))
+                      for frames, present in recordings]
     resident = torch.cat([padded(frames, window) for frames, _ in recordings], dim=1).to(device)  # [V, rows, C]
     firsts, row = [], 0
     for frames, _ in recordings:
@@ -99,20 +126,29 @@ def _together(network, recordings, window, step, batch, weighting, align, root):
         done += len(first)
         length = max(frames.shape[1], window)
         merged, confidence = _averaged(final[:, part], quality[:, part], padded(frames, window).to(device), length, step,
-                                       weighting)
-        merged = merged[:, :frames.shape[1]].cpu()
-        yield RefinedRecording(merged if undo is None else undo(merged[None])[0], confidence[:, :frames.shape[1]].cpu())
+                                       weighting, lag)
+        real = slice(0 if lag is None else window - 1, frames.shape[1])
+        merged = merged[:, real].cpu()
+        yield RefinedRecording(merged if undo is None else undo(merged[None])[0], confidence[:, real].cpu())
 
 
-def _averaged(final, quality, frames, length, step, weighting):
+def _led(frames, window):
+    """[V, T, ...] with its first frame W-1 times before it."""
+    return torch.cat((frames[:, :1].expand(-1, window - 1, *frames.shape[2:]), frames), dim=1)
+
+
+def _averaged(final, quality, frames, length, step, weighting, lag=None):
     """The windows' frames [V, N, W, C] and quality [V, N, W] as [V, T, C] and [V, T]."""
     weights = window_weights("mean" if weighting == "quality" else weighting, final.shape[2])
     if weights is not None:
         weights = weights.to(final.device).expand(quality.shape)
+    elif lag is not None:
+        weights = lag_weights(length - final.shape[2] + 1, final.shape[2], lag).to(final.device).expand(quality.shape)
     elif weighting == "quality":
         weights = quality
     merged = sliding_window.average(final, step, length, frames, weights)
-    confidence = sliding_window.average(quality[..., None], step, length, torch.ones_like(frames[..., :1]))
+    confidence = sliding_window.average(quality[..., None], step, length, torch.ones_like(frames[..., :1]),
+                                       weights if lag is not None else None)
     return merged, confidence[..., 0]
 
 
@@ -122,3 +158,12 @@ def padded(frames, window):
     if lacking <= 0:
         return frames
     return torch.cat((frames, frames[:, -1:].expand(-1, lacking, *frames.shape[2:])), dim=1)
+
+
+def __getattr__(name):
+    # Refiner is built on `refine`, and users look for it here.
+    if name == "Refiner":
+        from lib.core.refiner import Refiner
+
+        return Refiner
+    raise AttributeError(name)

@@ -13,18 +13,17 @@ log = logging.getLogger(__name__)
 
 
 def start_messages():
-    """Messages of the toolkit go to the terminal, one line each."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
-    for noisy in ("matplotlib", "PIL", "tensorboard", "absl"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    """Messages of the toolkit go to the terminal, one line each; other libraries' only from warnings on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
+    logging.getLogger().handlers[0].setLevel(logging.INFO)
+    logging.getLogger("lib").setLevel(logging.DEBUG)
 
 
 def also_log_to(path):
-    """From now on messages go to this file as well."""
+    """From now on messages go to this file as well, with those that are too many for the terminal (DEBUG)."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logging.getLogger().addHandler(handler)
-    return handler
+    logging.getLogger("lib").addHandler(handler)
 
 
 def choose_device(cfg):

@@ -142,7 +142,7 @@ class Trainer:
                  sum(len(split.sequences) for split in self.splits), len(self.bank), self.bank.window,
                  self.splits[0].channels, self.bank.views, cfg.TRAIN.EPOCH, self.batches, self.device)
         log.info("output: %s", self.folder)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._said_at = time.monotonic(), 0.0
         writer = SummaryWriter(self.folder, purge_step=self.epoch)
         # A scheduler's `kill` is as good a reason to save as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -168,7 +168,7 @@ class Trainer:
         generator = torch.Generator(self.device)
         self.network.train()
         bar = tqdm(total=self.batches, initial=self.step, desc=f"epoch {self.epoch + 1}/{cfg.TRAIN.EPOCH}", unit="batch",
-                   dynamic_ncols=True, mininterval=0.5)
+                   dynamic_ncols=True, mininterval=0.5, leave=False)
         with bar:
             while self.step < self.batches:
                 index = order[self.step * cfg.TRAIN.BATCH_SIZE:(self.step + 1) * cfg.TRAIN.BATCH_SIZE]
@@ -248,7 +248,10 @@ class Trainer:
             for name, value in scores.items():
                 writer.add_scalar(f"validation/{name}", value, done)
             line += ", validation " + ", ".join(f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss")
-        log.info(line)
+        # Epochs of a second would fill the terminal; the file has them all.
+        quiet = done < self.cfg.TRAIN.EPOCH and time.monotonic() - self._said_at < 5
+        log.log(logging.DEBUG if quiet else logging.INFO, line)
+        self._said_at = self._said_at if quiet else time.monotonic()
         self.epoch, self.step, self.running = done, 0, 0.0
         monitored = scores.get("loss", mean)
         self.scores = scores
@@ -303,7 +306,7 @@ class Trainer:
         self.folder = self.folder or run.new_folder(cfg)
         cfg.LOGDIR = str(self.folder)
         run.write_text(self.folder / "config.yaml", config.dump(cfg))
-        self._log_file = run.also_log_to(self.folder / "train_log.txt")
+        run.also_log_to(self.folder / "train_log.txt")
         log.info("%s", config.command_line())
 
     def _resume(self, path):

@@ -31,10 +31,13 @@ def walk(tree, path, image_size=None):
             raise UserError(f"{path}: result {number}: no image_id or no keypoints. Expected COCO's "
                             "key-point results")
     frames = number_frames([item["image_id"] for item in tree], path)
+    # COCO does not use the third number of results, and some tools write 0 there.
+    rated = any(item["keypoints"][2::3] != [0] * len(item["keypoints"][2::3]) for item in tree
+                if isinstance(item["keypoints"], list))
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):
         where = f"{path}: result {number} (image {item['image_id']})"
-        result.people.append(_person(item, frame, "body", None, where))
+        result.people.append(_person(item, frame, "body", None, where, rated))
     return _finish(result, image_size)
 
 
@@ -90,7 +93,7 @@ def _image_frames(images, path):
     return number_frames([image["id"] for image in images], path)
 
 
-def _person(item, frame, part, names, where):
+def _person(item, frame, part, names, where, rated=True):
     values = item["keypoints"]
     count = len(values) // 3 if isinstance(values, list) else 0
     if names is not None and len(names) == count:
@@ -98,14 +101,14 @@ def _person(item, frame, part, names, where):
     else:
         part = Part(part, layout=layout_of_count(count))
     attributes = item.get("attributes") if isinstance(item.get("attributes"), dict) else {}
-    return Person(frame, flat_slots(values, 3, part, f"{where}, keypoints"), where,
+    return Person(frame, flat_slots(values, 3, part, f"{where}, keypoints", rated), where,
                   first_id(item.get("track_id", attributes.get("track_id"))))
 
 
 def _finish(walk, image_size):
     """Units, and visibilities as confidences: a key point that is marked but hidden counts half."""
     set_units(walk, image_size)
-    found = [slot for person in walk.people for slot in person.slots]
+    found = [slot for person in walk.people for slot in person.slots if slot.confidence is not None]
     levels = set().union(*(slot.confidence.tolist() for slot in found)) if found else set()
     if levels <= {0, 1, 2} and 2 in levels:
         for slot in found:

@@ -98,10 +98,9 @@ def walk(tree, path, image_size=None):
             parts = {}
             for key, people in sets:
                 if index < len(people) and people[index] and _part_name(key) not in parts:
-                    parts[_part_name(key)] = _slots(people[index], _part_name(key), f"{where}, {key}")
-            found = [slot for slots_of_part in parts.values() for slot in slots_of_part]
-            if found:
-                result.people.append(Person(("", labels[number]), found, where))
+                    parts[_part_name(key)] = _slot(people[index], _part_name(key), f"{where}, {key}")
+            if parts:
+                result.people.append(Person(("", labels[number]), list(parts.values()), where))
     _split(result, image_size)
     return result
 
@@ -124,7 +123,7 @@ def _times(frames):
     return None
 
 
-def _slots(points, name, where):
+def _slot(points, name, where):
     """The whole coordinates of one set of landmarks; `_split` makes of them what they are."""
     if isinstance(points[0], dict):
         for joint, point in enumerate(points):
@@ -148,29 +147,37 @@ def _slots(points, name, where):
 
         def put(joint, axis, value):
             points[joint][axis] = value
-    if confidence is not None and not (confidence > 0).any():
-        confidence = None  # world landmarks of some versions have visibility 0 throughout
     layout = layout_of_count(len(array)) if len(array) == 33 else None
-    return slots(array, confidence, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
+    slot, = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
+    slot.confidence = None if confidence is None else np.where(np.isfinite(confidence), confidence, 0)
+    return slot
 
 
 def _split(walk, image_size):
-    """Tell world landmarks from normalised ones, and set the z of the latter apart."""
-    samples = {}
+    """Tell for each part what its numbers are: world or image landmarks, pixels or normalised, z apart."""
+    found = {}
     for person in walk.people:
         for slot in person.slots:
-            found = samples.setdefault(slot.part.name, [])
-            if len(found) < 500 and slot.poses.shape == (found or [slot.poses])[0].shape:
-                found.append(slot.poses)
-    is_world = {name: name.endswith("world") or looks_like_world(np.array(found))
-                for name, found in samples.items()}
+            found.setdefault(slot.part.name, []).append(slot)
+    kinds = {}
+    for name, members in found.items():
+        # Some versions write visibility 0 throughout, which is no statement on any landmark.
+        rated = any(slot.confidence is not None and (slot.confidence > 0).any() for slot in members)
+        for slot in members:
+            slot.confidence = slot.confidence if rated else None
+            if rated and slot.confidence is not None:
+                slot.poses[slot.confidence <= 0] = np.nan
+        alike = [slot.poses for slot in members[:500] if slot.poses.shape == members[0].poses.shape]
+        world = name.endswith("world") or looks_like_world(np.array(alike))
+        extent = max(np.nanmax(np.abs(slot.poses[:, :2]), initial=0) for slot in members)
+        kinds[name] = "m" if world else "px" if extent > 10 else "normalised"
     for person in walk.people:
         person.slots = [piece for slot in person.slots
-                        for piece in _pieces(slot, is_world[slot.part.name], image_size)]
+                        for piece in _pieces(slot, kinds[slot.part.name], image_size)]
     if all(slot.part.kind == "3D" for person in walk.people for slot in person.slots):
         # Hip-centred poses say nothing of where a person is: by place alone they cannot be followed.
-        counts = [person.frame for person in walk.people]
-        if len(set(counts)) == len(counts):
+        frames = [person.frame for person in walk.people]
+        if len(set(frames)) == len(frames):
             for person in walk.people:
                 person.id = 0
 
@@ -184,23 +191,20 @@ def looks_like_world(poses):
     return len(hips) > 0 and bool(np.median(np.linalg.norm(hips, axis=-1)) < WORLD_SPREAD)
 
 
-def _pieces(slot, is_world, image_size):
-    name, layout = slot.part.name, slot.part.layout
-    if is_world:
-        return [Slot(Part(name, "3D", layout, units="m"), slot.poses, slot.confidence, slot.put)]
-    pixels = np.nanmax(np.abs(slot.poses[:, :2]), initial=0) > 10
-    part = Part(name, "2D", layout, units="px" if pixels else "normalised")
-    flat = Slot(part, slot.poses[:, :2], slot.confidence, slot.put)
+def _pieces(slot, units, image_size):
+    name, layout, dims = slot.part.name, slot.part.layout, slot.poses.shape[1]
+    if units == "m":
+        return [Slot(Part(name, f"{dims}D", layout, units="m"), slot.poses, slot.confidence, slot.put)]
+    flat = Slot(Part(name, "2D", layout, units=units), slot.poses[:, :2], slot.confidence, slot.put)
     found = [flat]
-    if slot.poses.shape[1] == 3:
-        depth = Part("depth" if name == "body" else f"{name}_depth", "2D", units=flat.part.units)
-
+    if dims == 3:
         def put_depth(values, changed):
             nothing = np.zeros((len(values), 2))
             slot.put(np.hstack([nothing, values]), np.hstack([nothing.astype(bool), changed]))
 
+        depth = Part("depth" if name == "body" else f"{name}_depth", "2D", units=units)
         found.append(Slot(depth, slot.poses[:, 2:], slot.confidence, put_depth))
-    if image_size is not None and not pixels:
+    if image_size is not None and units == "normalised":
         # z is in about the scale of x, by MediaPipe's own account.
         factors = np.array(image_size, dtype=np.float64)
         found = [scaled(piece, factors if piece is flat else factors[:1], "px") for piece in found]

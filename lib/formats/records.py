@@ -108,8 +108,11 @@ def _flattened(values):
         yield values
 
 
-def flat_slots(values, stride, part, where):
-    """Slots of a flat list x, y, (z,) c, x, …; `stride` numbers a key point, the last one its confidence."""
+def flat_slots(values, stride, part, where, rated=True):
+    """Slots of a flat list x, y, (z,) c, x, …; `stride` numbers a key point, the last one its confidence.
+
+    rated: whether the last one means anything; if not, key points at 0, 0 are the missing ones.
+    """
     array = numbers(values, where)
     if not len(array):
         return []
@@ -121,6 +124,9 @@ def flat_slots(values, stride, part, where):
     def put(joint, axis, value):
         values[joint * stride + axis] = value
 
+    if not rated:
+        return slots(np.where((array[:, :-1] == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None,
+                     part, put)
     return slots(array[:, :-1], array[:, -1], part, put)
 
 
@@ -238,7 +244,7 @@ def number_frames(labels, path):
 
 
 def timeline(values):
-    """{frame number: index from 0}. Numbers in steps (0, 2, 4) count as consecutive; breaks stay breaks.
+    """({frame number: index from 0}, step). Numbers in steps (0, 2, 4) count as consecutive; breaks stay.
 
     Where the numbers are very sparse (image ids), breaks are shortened to `LONGEST_BREAK` frames.
     """
@@ -252,7 +258,7 @@ def timeline(values):
     for number, step in zip(ordered, [0, *steps]):
         index += step
         result[number] = index
-    return result
+    return result, unit
 
 
 def build(path, walk, fps=None):
@@ -267,8 +273,12 @@ def build(path, walk, fps=None):
         raise UserError(f"{path}: no person in any of the {len(walk.frames)} frames. Nothing can be refined")
     index = {}
     for sequence, entries in groupby(sorted(set(walk.frames)), key=lambda frame: frame[0]):
-        times = timeline(number for _, number in entries)
+        times, step = timeline(number for _, number in entries)
         index.update({(sequence, number): time for number, time in times.items()})
+        if step > 1 and len(times) > 2:
+            notes.append(f"frame numbers rise in steps of {step}: the frames are taken as consecutive, and the "
+                         "frame rate as theirs")
+    notes = list(dict.fromkeys(notes))
     if len({sequence for sequence, _ in index}) > 1:
         notes.append("the file holds several recordings (told by the frames' names): each is refined by "
                      "itself")

@@ -188,11 +188,11 @@ def _one_body(refined, tracks, originals):
     return refined
 
 
-def _derived(person, derived, track, removed, inside):
-    """A person's dict with the derived fields replaced, or removed and named in `removed`."""
+def _derived(person, derived, track, part, removed, inside):
+    """A person's dict with the fields derived from this track replaced, or removed and named in `removed`."""
     result = copy.copy(person)
     for key in DERIVED:
-        if result.get(key) is None:
+        if result.get(key) is None or key.endswith("_world") != (part == "world"):
             continue
         if derived is not None and derived.get(key) is not None and derived[key][track] is not None:
             new = np.asarray(derived[key][track])[inside]
@@ -215,7 +215,7 @@ def write_vibe(pose_file, refined, output_path, derived=None, translations=None)
             values[trans] = (translations[number][inside], track.translation[inside])
         merged = {field: _merged(person[field], *pair) for field, pair in values.items()}
         if any(merged[field] is not person[field] for field in merged):
-            new = _derived(person, derived, number, removed, inside)
+            new = _derived(person, derived, number, track.part, removed, inside)
             for field, array in merged.items():
                 new[field] = array
             content[identity] = new
@@ -233,7 +233,7 @@ def read_phalp(opened, image_size=None, fps=None):
         numbers = [int(frame["time"]) for frame in content.values()]
     else:
         numbers = [number for _, number in number_frames([str(name) for name in content], opened.path)]
-    index = timeline(numbers)
+    index, _ = timeline(numbers)
     entries = {}
     for (name, frame), number in zip(content.items(), numbers):
         where = f"{opened.path}: frame {name}"

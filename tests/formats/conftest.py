@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-# path; format; tracks: [(id, start, poses [T, J, D] with NaN)] in any order; leaves_per_number: how many stored
-# numbers hang on one number of the poses.
+# path; format; tracks: [(id, or None where the file has none, start, poses [T, J, D] with NaN)] in any order.
 Sample = namedtuple("Sample", "path format tracks")
 FRAMES = 12
 
@@ -19,8 +18,8 @@ def motion(joints, dims, person=0, frames=FRAMES, unit=100.0):
     generator = np.random.default_rng(person)
     time = np.arange(frames)[:, None, None]
     rest = generator.uniform(0.1, 1, size=(1, joints, dims))
-    swing = generator.uniform(0.01, 0.05, size=(1, joints, dims)) * \
-                              np.sin(0.5 * time + np.arange(joints)[None, :, None])
+    phase = np.sin(0.5 * time + np.arange(joints)[None, :, None])
+    swing = generator.uniform(0.01, 0.05, size=(1, joints, dims)) * phase
     walk = 0.02 * time * (1 if person % 2 else -1) + 3.0 * person + 1
     return np.round(unit * (rest + swing + walk), 3)
 
@@ -43,7 +42,7 @@ def write_json(path, tree):
 
 
 def two_people(joints, dims=2, unit=100.0):
-    """Two tracks [(id, start, poses)]: the second from frame 2 to frame 8; key points missing here and there."""
+    """Two tracks [(id, start, poses)], the second from frame 2 to 8; key points missing here and there."""
     first, second = motion(joints, dims, 0, unit=unit), motion(joints, dims, 1, unit=unit)[2:9]
     first[3, 1], first[4:6, 0], second[2, joints - 1] = np.nan, np.nan, np.nan
     return [(0, 0, first), (1, 2, second)]
@@ -63,7 +62,8 @@ def openpose(folder, joints=25, key="pose_keypoints_2d"):
         for number, pose in present(tracks, frame):
             people.append({"person_id": [-1], key: flat(pose, scores(joints, number)[frame]),
                            "face_keypoints_2d": [],
-                           "hand_left_keypoints_2d": flat(hand[frame], scores(21)[frame]) if number == 0 else [],
+                           "hand_left_keypoints_2d":
+                               flat(hand[frame], scores(21)[frame]) if number == 0 else [],
                            "hand_right_keypoints_2d": [], "pose_keypoints_3d": []})
         if frame % 2:  # the order of people is not stable
             people.reverse()
@@ -86,7 +86,8 @@ def alphapose(folder, joints=17):
         for number, pose in present(tracks, frame):
             items.append({"image_id": f"{frame}.jpg", "category_id": 1,
                           "keypoints": flat(pose, 4 * scores(joints, number)[frame]), "score": 2.9,
-                          "box": [1.5, 2.5, 30.0, 40.0], "idx": [[number + 1]] if frame % 3 == 0 else number + 1})
+                          "box": [1.5, 2.5, 30.0, 40.0],
+                          "idx": [[number + 1]] if frame % 3 == 0 else number + 1})
     return Sample(write_json(folder / "alphapose-results.json", items), "alphapose", tracks)
 
 
@@ -96,9 +97,8 @@ def alphapose_open(folder, form="open"):
     for frame in range(FRAMES):
         people = [{"joints" if form == "cmu" else "pose_keypoints_2d": flat(pose, scores(18, number)[frame])}
                   for number, pose in present(tracks, frame)]
-        images[f"{frame:04d}.jpg"] = {
-    "version": "AlphaPose v0.3",
-     "bodies" if form == "cmu" else "people": people}
+        images[f"{frame:04d}.jpg"] = {"version": "AlphaPose v0.3",
+                                      "bodies" if form == "cmu" else "people": people}
     return Sample(write_json(folder / "alphapose-results.json", images), "alphapose", tracks)
 
 
@@ -108,7 +108,7 @@ def alphapose_cmu(folder):
 
 def mmpose(folder, dims=2, names=None, wrap=False):
     tracks = [(None, start, np.where(np.isnan(poses), 55.0, poses))
-               for _, start, poses in two_people(17, dims)]
+              for _, start, poses in two_people(17, dims)]
     frames = []
     for frame in range(FRAMES):
         instances = []
@@ -121,8 +121,8 @@ def mmpose(folder, dims=2, names=None, wrap=False):
     frames.append({"frame_id": FRAMES + (names is not None), "instances": []})
     tree = frames
     if names is not None:
-        tree = {"meta_info": {"keypoint_id2name": {str(i): name for i, name in enumerate(names)}, "num_keypoints": 17},
-                "instance_info": frames}
+        meta = {"keypoint_id2name": {str(i): name for i, name in enumerate(names)}, "num_keypoints": 17}
+        tree = {"meta_info": meta, "instance_info": frames}
     return Sample(write_json(folder / "results.json", tree), "mmpose", tracks)
 
 
@@ -139,7 +139,8 @@ def mmpose_images(folder):
     tracks = [(None, 0, motion(17, 2))]
     for frame in range(FRAMES):
         write_json(folder / "predictions" / f"{frame:06d}.json",
-                   [{"keypoints": tracks[0][2][frame].tolist(), "keypoint_scores": scores(17)[frame].tolist()}])
+                   [{"keypoints": tracks[0][2][frame].tolist(),
+                     "keypoint_scores": scores(17)[frame].tolist()}])
     return Sample(folder / "predictions", "mmpose", tracks)
 
 
@@ -150,7 +151,8 @@ def nested_results(as_array=False):
         people = []
         for number, pose in present(tracks, frame):
             points = np.array(flat(pose, scores(17, number)[frame])).reshape(-1, 3)
-            people.append({"bbox": [1.0, 2.0, 3.0, 4.0, 0.9], "keypoints": points if as_array else points.tolist(),
+            people.append({"bbox": [1.0, 2.0, 3.0, 4.0, 0.9],
+                           "keypoints": points if as_array else points.tolist(),
                            "track_id": number, "area": 12.5})
         results.append(people)
     return results + [[]], tracks
@@ -209,12 +211,12 @@ def coco_annotations(folder):
     images, annotations = [], []
     for frame in range(FRAMES):
         images.append({"id": frame + 1, "width": 1920, "height": 1080,
-                      "file_name": f"clip/frame_{frame:06d}.png"})
+                       "file_name": f"clip/frame_{frame:06d}.png"})
         for number, pose in present(tracks, frame):
             numbers = [int(value) for value in flat(pose, np.full(17, 2))]
             numbers[-1] = min(numbers[-1], 1)  # one that is hidden
-            annotations.append({"id": len(annotations) + 1, "image_id": frame + 1, "category_id": 1, "iscrowd": 0,
-                                "bbox": [1, 2, 3, 4], "num_keypoints": 17, "keypoints": numbers,
+            annotations.append({"id": len(annotations) + 1, "image_id": frame + 1, "category_id": 1,
+                                "iscrowd": 0, "bbox": [1, 2, 3, 4], "num_keypoints": 17, "keypoints": numbers,
                                 "attributes": {"occluded": False, "track_id": number + 4}})
     annotations.append({"id": 999, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]})  # a box alone
     tree = {"licenses": [{"name": "", "id": 0}], "images": images, "annotations": annotations,
@@ -260,8 +262,9 @@ def freemocap(folder):
 
 def npz(folder):
     poses = motion(17, 2).astype(np.float32)
-    np.savez_compressed(folder / "poses.npz", meta=np.array(["camera", "é"]), keypoints=poses, fps=np.array(25.0),
-                        scores=scores(17).astype(np.float16), timestamps=np.arange(FRAMES) / 25)
+    np.savez_compressed(folder / "poses.npz", meta=np.array(["camera", "é"]), keypoints=poses,
+                        fps=np.array(25.0), scores=scores(17).astype(np.float16),
+                        timestamps=np.arange(FRAMES) / 25)
     return Sample(folder / "poses.npz", "npz", [(0, 0, poses.astype(float))])
 
 
@@ -303,7 +306,8 @@ def videopose3d(folder):
     content = {"S1": {"Walking 1": cameras, "Sitting": [motion(17, 2, 2, 7).astype(np.float32)]}}
     metadata = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[4, 5, 6], [1, 2, 3]]}
     np.savez_compressed(folder / "data_2d_h36m.npz", positions_2d=content, metadata=metadata)
-    tracks = [("S1/Walking 1/0", 0, cameras[0].astype(float)), ("S1/Walking 1/1", 0, cameras[1].astype(float)),
+    tracks = [("S1/Walking 1/0", 0, cameras[0].astype(float)),
+              ("S1/Walking 1/1", 0, cameras[1].astype(float)),
               ("S1/Sitting/0", 0, content["S1"]["Sitting"][0].astype(float))]
     return Sample(folder / "data_2d_h36m.npz", "videopose3d", tracks)
 
@@ -332,7 +336,8 @@ def trc(folder, end="\n"):
     poses = motion(4, 3, unit=1.0)
     poses[2, 1], poses[7:9, 3] = np.nan, np.nan
     lines = ["PathFileType\t4\t(X/Y/Z)\twalk.trc",
-             "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+             "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame"
+             "\tOrigNumFrames",
              f"60\t60\t{FRAMES}\t4\tm\t60\t0\t{FRAMES}", "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
              "\t\t" + "\t".join(f"{axis}{number}" for number in range(1, 5) for axis in "XYZ")]
     for frame, pose in enumerate(poses):
@@ -378,8 +383,9 @@ def vibe(folder):
     people, tracks = {}, []
     for person, frames in ((1, np.arange(12)), (4, np.array([3, 4, 7, 8]))):
         pose = rotations(person, frames=len(frames))
-        people[person] = {"pred_cam": np.ones((len(frames), 3), np.float32), "orig_cam": np.ones((len(frames), 4)),
-                          "verts": np.ones((len(frames), 6, 3), np.float32), "pose": pose.reshape(-1, 72),
+        people[person] = {"pred_cam": np.ones((len(frames), 3), np.float32),
+                          "orig_cam": np.ones((len(frames), 4)), "pose": pose.reshape(-1, 72),
+                          "verts": np.ones((len(frames), 6, 3), np.float32),
                           "betas": np.full((len(frames), 10), 0.25, np.float32), "joints2d": None,
                           "bboxes": np.ones((len(frames), 4)), "frame_ids": frames}
         poses = np.full((frames[-1] - frames[0] + 1, 24, 3), np.nan)
@@ -408,8 +414,8 @@ def phalp(folder):
     poses[1] = poses[1][:9]
     frames = {}
     for frame in range(FRAMES):
-        entry = {"time": frame, "shot": 0, "tid": [], "bbox": [], "tracked_ids": [], "tracked_time": [], "conf": [],
-                 "smpl": [], "camera": [], "3d_joints": []}
+        entry = {"time": frame, "shot": 0, "tid": [], "bbox": [], "tracked_ids": [], "tracked_time": [],
+                 "conf": [], "smpl": [], "camera": [], "3d_joints": []}
         for person in (1, 0):
             lost = frame - 8 if person == 1 and frame > 8 else 0
             matrices = Rotation.from_rotvec(poses[person][min(frame, len(poses[person]) - 1)]).as_matrix()
@@ -418,7 +424,8 @@ def phalp(folder):
             entry["tracked_time"].append(lost)
             entry["conf"].append(0.9)
             entry["smpl"].append({"global_orient": matrices[:1].astype(np.float32),
-                                  "body_pose": matrices[1:].astype(np.float32), "betas": np.zeros(10, np.float32)})
+                                  "body_pose": matrices[1:].astype(np.float32),
+                                  "betas": np.zeros(10, np.float32)})
             entry["camera"].append(np.ones(3))
             entry["3d_joints"].append(np.ones((45, 3), np.float32))
         frames[f"_DEMO/walk/img/{frame + 1:06d}.jpg"] = entry
@@ -444,10 +451,10 @@ def gvhmr(folder):
 
 
 BUILDERS = {function.__name__: function for function in (
-    openpose, openpose_coco, alphapose, alphapose_open, alphapose_cmu, mmpose, mmpose_demo_3d, mmpose_images, mmpose0,
-    mediapipe, mediapipe_people, coco_results, coco_annotations, npy, npy_people, npy_flat, npy_scored, freemocap, npz,
-    amass, sequences, sequences_smpl, videopose3d, videopose3d_3d, videopose3d_detections, trc, csv_table, csv_people,
-    vibe, wham, phalp, gvhmr)}
+    openpose, openpose_coco, alphapose, alphapose_open, alphapose_cmu, mmpose, mmpose_demo_3d, mmpose_images,
+    mmpose0, mediapipe, mediapipe_people, coco_results, coco_annotations, npy, npy_people, npy_flat,
+    npy_scored, freemocap, npz, amass, sequences, sequences_smpl, videopose3d, videopose3d_3d,
+    videopose3d_detections, trc, csv_table, csv_people, vibe, wham, phalp, gvhmr)}
 
 
 @pytest.fixture(params=BUILDERS)

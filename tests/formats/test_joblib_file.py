@@ -71,7 +71,7 @@ def test_hostile(pack, capsys):
 
 
 def test_hostile_inside_a_joblib_object_array(capsys):
-    """The pickle that joblib puts into the stream for an object array is read by the same restricted reader."""
+    """The pickle that joblib puts into the stream for an object array goes through the restricted reader."""
     content = (FILES / "joblib_1.6.pkl").read_bytes()
     inner = content.index(pickle.dumps(np.array(["a", None], dtype=object), protocol=5)[:20])
     hostile = content[:inner] + pickle.dumps(Hostile(), protocol=5) + b" " * 300
@@ -81,8 +81,9 @@ def test_hostile_inside_a_joblib_object_array(capsys):
 
 
 def test_dump_and_load(tmp_path):
-    value = {"f": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "i": np.int32(7), "b": np.True_, "e": np.zeros((0, 3)),
-             "n": float("nan"), "o": np.array([1, "a"], dtype=object), "t": (np.float32(0.1), "é")}
+    value = {"f": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "i": np.int32(7), "b": np.True_,
+             "e": np.zeros((0, 3)), "n": float("nan"), "o": np.array([1, "a"], dtype=object),
+             "t": (np.float32(0.1), "é")}
     joblib_file.dump(tmp_path / "a.pkl", value)
     for again in (joblib_file.load((tmp_path / "a.pkl").read_bytes(), "a"),
                   pickle.loads((tmp_path / "a.pkl").read_bytes())):

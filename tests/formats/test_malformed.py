@@ -1,8 +1,10 @@
 """Every damaged, empty, foreign or hostile file is one line that names the file, the place and the mend."""
 
+import copy
 import json
 import os
 import pickle
+import random
 
 import numpy as np
 import pytest
@@ -131,8 +133,8 @@ CASES = [
     ("openpose", garbage, r"walk_000000000005_keypoints.json: not (JSON text|complete JSON)"),
     ("openpose", set_at("people", 0, "pose_keypoints_2d", value=[1.0, 2.0, 0.5] * 18),
      r"walk_000000000007.*, person 0: body has 18 key points of 2 coordinates, but 25"),
-    ("openpose", set_at("people", 0, "pose_keypoints_2d", value=[
-     1.0, 2.0]), r"person 0, pose_keypoints_2d: 2 numbers"),
+    ("openpose", set_at("people", 0, "pose_keypoints_2d", value=[1.0, 2.0]),
+     r"person 0, pose_keypoints_2d: 2 numbers"),
     ("openpose", set_at("people", 0, "pose_keypoints_2d", 4, value="12.5"),
      r"walk_000000000007.*, person 0, pose_keypoints_2d: '12.5' is not a number"),
     ("openpose", set_at("people", 0, "pose_keypoints_2d", value="none"),
@@ -142,8 +144,8 @@ CASES = [
     ("openpose", all_openpose([]), r"clip: no person in any of the 13 frames"),
     ("openpose", all_openpose([{"pose_keypoints_2d": [0] * 75}]),
      r"clip: every key point of every person is missing"),
-    ("openpose", lambda path: [file.unlink()
-     for file in path.iterdir()], r"clip: no .json file in this folder"),
+    ("openpose", lambda path: [file.unlink() for file in path.iterdir()],
+     r"clip: no .json file in this folder"),
     ("alphapose", truncate, r"not complete JSON"),
     ("alphapose", whole([]), r"alphapose-results.json: nobody in it"),
     ("alphapose", set_at(3, "keypoints", 5, value=None), None),  # null is a missing value, no mistake
@@ -152,10 +154,10 @@ CASES = [
     ("alphapose", set_at(3, value={"image_id": "1.jpg"}), r"detection 3: no image_id or no keypoints"),
     ("alphapose_open", set_at("0003.jpg", value=[]), r"0003.jpg: no list 'people'"),
     ("mmpose", truncate, r"not complete JSON"),
-    ("mmpose", set_at(4, "instances", 0, "keypoints", 3, value=[
-     "a", "b"]), r"frame 4, instance 0, keypoints: 'a' is not"),
-    ("mmpose", set_at(4, "instances", 0, "keypoints", 3, value=[
-     1.0]), r"frame 4, instance 0, keypoints: lists of diff"),
+    ("mmpose", set_at(4, "instances", 0, "keypoints", 3, value=["a", "b"]),
+     r"frame 4, instance 0, keypoints: 'a' is not"),
+    ("mmpose", set_at(4, "instances", 0, "keypoints", 3, value=[1.0]),
+     r"frame 4, instance 0, keypoints: lists of diff"),
     ("mmpose", set_at(4, "instances", 0, "keypoint_scores", value=[1.0]), r"17 key points but 1 scores"),
     ("mmpose", set_at(4, "instances", 0, value={}), r"frame 4, instance 0: no keypoints"),
     ("mmpose", set_at(4, value=7), r"frame 4: no list 'instances'"),
@@ -168,9 +170,10 @@ CASES = [
      r"frame 2, person 0: body has 21 key points"),
     ("mediapipe", set_at(2, value="nobody"), r"frame 2: no landmarks"),
     ("mediapipe", whole([None, []]), r"landmarks.json: nobody in any of its 2 frames"),
-    ("coco_annotations", set_at("annotations", 3, "image_id", value=77), r"annotation 3: image_id 77 is none of"),
-    ("coco_annotations", set_at("annotations", 3, "keypoints", 0,
-     value="a"), r"annotation 3 \(image \d+\), keypoints: 'a'"),
+    ("coco_annotations", set_at("annotations", 3, "image_id", value=77),
+     r"annotation 3: image_id 77 is none of"),
+    ("coco_annotations", set_at("annotations", 3, "keypoints", 0, value="a"),
+     r"annotation 3 \(image \d+\), keypoints: 'a'"),
     ("coco_results", set_at(3, "keypoints", value=[1.0] * 50),
      r"result 3 \(image \d+\), keypoints: 50 numbers"),
     ("npy", truncate_half, r"poses.npy: not a readable array"),
@@ -181,16 +184,17 @@ CASES = [
     ("npy", resave_npy(lambda array: np.ones((5, 72))), r"72 columns do not say .* 'pose' in an .npz"),
     ("npy", resave_npy(lambda array: np.ones((5, 60))), r"60 columns do not say"),
     ("npy", resave_npy(lambda array: np.ones((5, 17, 7))), r"shape \[5, 17, 7\]"),
-    ("npy", lambda path: np.save(path, np.array([Hostile()],
-     dtype=object), allow_pickle=True), r"holds Python objects"),
+    ("npy", lambda path: np.save(path, np.array([Hostile()], dtype=object), allow_pickle=True),
+     r"holds Python objects"),
     ("npz", truncate, r"poses.npz: not a readable .npz"),
     ("npz", resave_npz(a=np.zeros(3), b=np.zeros((4, 4))), r"what kind of pose file"),
-    ("sequences", hostile_npz, r"h36m_fcn_3D_test.npz: joints_3d: refused, because loading it would call (posix|nt).system"),
-    ("sequences", resave_npz(joints_3d=np.array(
-        [np.full((3, 51), np.nan), None], dtype=object)), r"joints_3d, sequence 0|1"),
+    ("sequences", hostile_npz,
+     r"h36m_fcn_3D_test.npz: joints_3d: refused, because loading it would call posix.system"),
+    ("sequences", resave_npz(joints_3d=np.array([np.full((3, 51), np.nan), None], dtype=object)),
+     r"joints_3d, sequence 0|1"),
     ("videopose3d", resave_npz(positions_2d={"S1": {"Walk": "none"}}), r"S1 / Walk: str"),
-    ("videopose3d", resave_npz(positions_2d={
-     "S1": {"Walk": [np.full((3, 17, 2), np.nan)]}}), r"no finite pose"),
+    ("videopose3d", resave_npz(positions_2d={"S1": {"Walk": [np.full((3, 17, 2), np.nan)]}}),
+     r"no finite pose"),
     ("trc", edit_lines(8, lambda line: line.replace("\t", "\tx", 2)),
      r"walk.trc: line 9, Time: 'x0.0\d+' is not a number"),
     ("trc", edit_lines(8, lambda line: line + "\t1\t2"), r"walk.trc: line 9: 16 columns for 4 markers"),
@@ -203,24 +207,25 @@ CASES = [
      r"landmarks.csv: line 4: \d+ columns, the first line has"),
     ("csv_table", edit_lines(0, lambda line: line.replace("_x", "_q")), r"what kind of pose file"),
     ("csv_table", garbage, r"landmarks.csv: not a text file"),
-    ("csv_people", edit_lines(2, lambda line: line.replace(";4;", ";3;")), r"people.csv: 'frame' does not rise"),
+    ("csv_people", edit_lines(2, lambda line: line.replace(";4;", ";3;")),
+     r"people.csv: 'frame' does not rise"),
     ("vibe", truncate, r"vibe_output.pkl: the pickled data are damaged"),
     ("vibe", garbage, r"vibe_output.pkl: the pickled data are damaged"),
     ("vibe", whole_pickle({1: {"pose": Hostile()}}), r"refused, because loading it would call posix.system"),
     ("vibe", edit_pickle(nan_people), r"vibe_output.pkl: no person with a finite pose"),
-    ("vibe", edit_pickle(lambda people: people[1].update(
-        pose=np.ones((12, 71)))), r"person 1, pose: shape \[12, 71\]"),
+    ("vibe", edit_pickle(lambda people: people[1].update(pose=np.ones((12, 71)))),
+     r"person 1, pose: shape \[12, 71\]"),
     ("vibe", edit_pickle(lambda people: people[1].update(pose="none")), r"what kind|person 1, pose: str"),
-    ("vibe", edit_pickle(lambda people: people[1].update(
-        frame_ids=np.arange(5))), r"person 1: frame_ids has 5 numbers"),
+    ("vibe", edit_pickle(lambda people: people[1].update(frame_ids=np.arange(5))),
+     r"person 1: frame_ids has 5 numbers"),
     ("vibe", whole_pickle([1, 2]), r"what kind of pose file"),
     ("phalp", edit_pickle(drop("tracked_time")), None),
     ("phalp", edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"]["smpl"].pop()),
      r"frame _DEMO/walk/img/000003.jpg: 2 tid, 2 tracked_time, 1 smpl entries"),
     ("phalp", edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"]["smpl"][1].pop("body_pose")),
      r"000003.jpg, person 1 \(tid 5\): smpl has no global_orient and body_pose"),
-    ("phalp", edit_pickle(
-        lambda frames: frames["_DEMO/walk/img/000003.jpg"].update(tid=[5, 5])), r"tid 5 stands twice"),
+    ("phalp", edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"].update(tid=[5, 5])),
+     r"tid 5 stands twice"),
     ("gvhmr", truncate_half, r"hmr4d_results.pt: not a readable .pt file"),
     ("gvhmr", garbage, r"hmr4d_results.pt: (not a readable .pt file|refused)"),
     ("gvhmr", hostile_pt, r"hmr4d_results.pt: refused, because loading it would call posix.system"),
@@ -243,10 +248,52 @@ def test_malformed(build, kind, damage, message, tmp_path, monkeypatch):
     assert not (tmp_path / "executed.txt").exists()
 
 
+WRONG = [None, "abc", 3, -7, [], {}, [1], True, float("inf"), [[1, 2], [3]], {"x": 1}, 2 ** 70, "12", [None],
+         [[]], {"a": {}}, 1.5]
+
+
+def places(value, place=()):
+    """Where something stands in nested dicts and lists."""
+    yield place
+    items = enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for key, item in value.items() if isinstance(value, dict) else items:
+        yield from places(item, (*place, key))
+
+
+def test_anything_anywhere(sample):
+    """A wrong value or byte at a random place gives a result or one line, never another exception."""
+    path = sorted(sample.path.iterdir())[3] if sample.path.is_dir() else sample.path
+    original, dice = path.read_bytes(), random.Random(0)
+    for _ in range(40):
+        if path.suffix in (".json", ".pkl"):
+            tree = json.loads(original) if path.suffix == ".json" else pickle.loads(original)
+            candidates = [place for place in places(tree) if place]
+            # The fewer the candidates, the deeper the place.
+            *above, last = min(dice.choices(candidates, k=dice.choice([1, 8, 40])), key=len)
+            holder = tree
+            for key in above:
+                holder = holder[key]
+            holder[last] = copy.deepcopy(dice.choice(WRONG))
+            path.write_bytes(json.dumps(tree).encode() if path.suffix == ".json" else pickle.dumps(tree))
+        elif path.suffix in (".npz", ".pt"):  # the archive's own checks are the library's
+            path.write_bytes(original[:dice.randrange(len(original))])
+        else:
+            content = bytearray(original)
+            content[dice.randrange(len(content))] = dice.choice(b"\t,;\n0.x\xff")
+            path.write_bytes(content)
+        try:
+            pose_file = registry.read(sample.path)
+            registry.write(pose_file, [track.poses + 1 for track in pose_file.tracks],
+                           path.parent.parent / f"out{sample.path.suffix}")
+        except UserError:
+            pass
+
+
 @pytest.mark.parametrize("kind", registry.FORMATS)
-@pytest.mark.parametrize("content", [b"", b"\x80\x04garbage", b"{}", b"[]", b"[[", b"null", b"PK\x03\x04broken", b"a,b\n1,2",
-                                     b"\xff\xfe\x00\x01", b"7", b'[{"a": 1}]', b'{"people": [{}]}', b"x_x,x_y\n,\n",
-                                     b"[[[1, 2], [3, null]]]", b"\x93NUMPY\x01", b"\x78\x9cbroken"])
+@pytest.mark.parametrize("content", [
+    b"", b"\x80\x04garbage", b"{}", b"[]", b"[[", b"null", b"PK\x03\x04broken", b"a,b\n1,2",
+    b"\xff\xfe\x00\x01", b"7", b'[{"a": 1}]', b'{"people": [{}]}', b"x_x,x_y\n,\n", b"[[[1, 2], [3, null]]]", b"\x93NUMPY\x01",
+    b"\x78\x9cbroken"])
 def test_forced_on_a_foreign_file(tmp_path, kind, content):
     """Whatever the kind that the user insists on, a foreign file is a line and no traceback."""
     (tmp_path / "file").write_bytes(content)
@@ -256,8 +303,8 @@ def test_forced_on_a_foreign_file(tmp_path, kind, content):
         assert "file" in str(error) and "\n" not in str(error)
 
 
-@pytest.mark.parametrize("content, suffix", [(b"hello", ".txt"),
-                         (b"\0" * 100, ".bin"), (b"<xml/>", ".xml"), (b"x", "")])
+@pytest.mark.parametrize("content, suffix", [(b"hello", ".txt"), (b"\0" * 100, ".bin"), (b"<xml/>", ".xml"),
+                                             (b"x", "")])
 def test_unknown_kind_lists_the_known(tmp_path, content, suffix):
     (tmp_path / f"file{suffix}").write_bytes(content)
     with pytest.raises(UserError, match="cannot be told") as caught:

@@ -1,0 +1,89 @@
+"""Missing key points: short gaps are filled and marked, long ones split a track, what was never seen stays missing."""
+
+import numpy as np
+
+# Frames on each side from which a key point of low confidence is estimated anew, and their falling weight.
+REACH = 3
+
+
+def seen(poses):
+    """bool [T, J]: which key points of poses [T, J, D] are there (all coordinates finite)."""
+    return np.isfinite(poses).all(axis=-1)
+
+
+def fill(poses, longest, times=None):
+    """Fill gaps of at most `longest` frames between two frames that have the key point, by straight lines.
+
+    poses: float [T, J, D], NaN where missing; times: [T] in seconds, the frames' own, or None for an even clock.
+    Returns (filled poses [T, J, D], bool [T, J]: what was filled). Nothing is put before a key point's first frame or
+    after its last; a longer gap stays as it is.
+    """
+    there = seen(poses)
+    if there.all() or longest < 1:
+        return poses.copy(), np.zeros_like(there)
+    count = len(poses)
+    frame = np.arange(count)[:, None]
+    before = np.maximum.accumulate(np.where(there, frame, -1), axis=0)
+    after = np.minimum.accumulate(np.where(there, frame, count)[::-1], axis=0)[::-1]
+    mask = ~there & (before >= 0) & (after < count) & (after - before - 1 <= longest)
+    frames, joints = np.nonzero(mask)
+    first, last = before[frames, joints], after[frames, joints]
+    clock = np.arange(count, dtype=float) if times is None else np.asarray(times, dtype=float)
+    share = ((clock[frames] - clock[first]) / (clock[last] - clock[first]))[:, None]
+    filled = poses.copy()
+    filled[frames, joints] = (1 - share) * poses[first, joints] + share * poses[last, joints]
+    return filled, mask
+
+
+def runs(mask):
+    """The stretches of True in a bool [T], as a list of slices."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], np.asarray(mask, dtype=bool), [False])).astype(np.int8)))
+    return [slice(int(first), int(last)) for first, last in zip(edges[::2], edges[1::2])]
+
+
+def gap_lengths(poses):
+    """Lengths in frames of all gaps between two frames that have the key point, over all joints: a list."""
+    lengths = []
+    for column in seen(poses).T:
+        frames = np.flatnonzero(column)
+        lengths += (np.diff(frames)[np.diff(frames) > 1] - 1).tolist()
+    return lengths
+
+
+def fuse(poses, confidence):
+    """Draw key points of low confidence towards what their neighbours in time say of them.
+
+    poses: [T, J, D], NaN where missing; confidence: [T, J] in [0, 1]. A key point is kept as far as its confidence
+    reaches the median of those around it (`REACH` frames on each side), and for the rest replaced by the neighbours'
+    straight line, fitted with their confidences as weights. Equal confidences change nothing. Returns [T, J, D].
+    """
+    there = seen(poses)
+    weight = np.where(there, np.clip(np.nan_to_num(confidence), 0, 1), 0.0)
+    count = len(poses)
+    offsets = [offset for offset in range(-REACH, REACH + 1) if offset]
+    padded = np.pad(weight, ((REACH, REACH), (0, 0)))
+    values = np.pad(np.where(there[..., None], poses, 0.0), ((REACH, REACH), (0, 0), (0, 0)))
+    near = np.stack([padded[REACH + offset:REACH + offset + count] for offset in offsets])  # [2R, T, J]
+    around = np.nanmedian(np.where(near > 0, near, np.nan), axis=0) if (near > 0).any() else np.zeros_like(weight)
+    trust = np.where(around > 0, np.clip(weight / np.where(around > 0, around, 1), 0, 1), 1.0)
+    doubtful = there & (trust < 1)
+    if not doubtful.any():
+        return poses.copy()
+    # Weighted least squares of a line through the neighbours, read at offset 0.
+    sums = [np.zeros_like(weight) for _ in range(3)]
+    moments = [np.zeros(poses.shape) for _ in range(2)]
+    for index, offset in enumerate(offsets):
+        w = near[index] / (1 + abs(offset))
+        part = values[REACH + offset:REACH + offset + count]
+        for power in range(3):
+            sums[power] += w * offset ** power
+        for power in range(2):
+            moments[power] += (w * offset ** power)[..., None] * part
+    s0, s1, s2 = sums
+    determinant = s0 * s2 - s1 ** 2
+    # A line needs neighbours on both sides, or it is drawn past its ends.
+    before = near[:REACH].any(axis=0) & near[REACH:].any(axis=0) & (determinant > 1e-12)
+    safe = np.where(before, determinant, 1.0)
+    line = (s2[..., None] * moments[0] - s1[..., None] * moments[1]) / safe[..., None]
+    share = np.where(doubtful & before, trust, 1.0)[..., None]
+    return np.where(there[..., None], share * np.where(there[..., None], poses, 0) + (1 - share) * line, poses)

@@ -1,0 +1,117 @@
+"""From other tools' joints to a network's: which joint is which, and which ones are the middle of others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.poses.skeletons import Layout
+
+# Joints of Human3.6M that detectors lack, each the mean of joints that they have.
+DERIVED = {
+    "pelvis": ("left_hip", "right_hip"),
+    "thorax": ("left_shoulder", "right_shoulder"),
+    "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
+    "head": ("left_ear", "right_ear"),
+}
+# Bones by the names of their joints, for drawing a layout of which only names are known.
+_BONES = (
+    "hip-knee knee-ankle ankle-heel ankle-big_toe big_toe-small_toe ankle-foot_index heel-foot_index ankle-foot "
+    "shoulder-elbow elbow-wrist wrist-pinky wrist-index wrist-thumb wrist-hand ear-eye").split()
+_MIDDLE = (
+    "nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear left_shoulder-right_shoulder left_hip-right_hip "
+    "left_shoulder-left_hip right_shoulder-right_hip neck-left_shoulder neck-right_shoulder nose-neck "
+    "neck-mid_hip mid_hip-left_hip mid_hip-right_hip neck-hip hip-left_hip hip-right_hip left_mouth-right_mouth").split()
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How the joints of a network's layout come from a file's.
+
+    gather: [K, J], every target joint a weighted mean of source joints; written: pairs (target, source) of the
+    joints that both have, the only ones that go back into the file; missing: target joints that nothing stands for
+    (rotations only, where they are the identity).
+    """
+
+    gather: np.ndarray
+    written: tuple
+    missing: tuple = ()
+
+    def take(self, poses):
+        """Target joints [..., K, D] of poses [..., J, D]; NaN where a joint that is needed is missing."""
+        used = self.gather.any(axis=0)
+        return np.einsum("kj,...jd->...kd", self.gather[:, used], poses[..., used, :]) if not self._plain else \
+            poses[..., self._order, :]
+
+    @property
+    def _plain(self):
+        return not self.missing and len(self.written) == len(self.gather)
+
+    @property
+    def _order(self):
+        return [source for _, source in self.written]
+
+    @property
+    def needed(self):
+        """Source joints, an array of indices."""
+        return np.flatnonzero(self.gather.any(axis=0))
+
+
+def to_joints(target, names, may_lack=()):
+    """The `Mapping` from joints called `names` to those of `target` (a tuple of names), or None where one is missing.
+
+    Joints of the same name are the same joint. pelvis, thorax, spine and head are the means of `DERIVED`, unless the
+    file has all four under these names, as Human3.6M orders do (a detector's own `head` is another place).
+    may_lack: target joints that need no source.
+    """
+    names = tuple(names)
+    direct = set(DERIVED) <= set(names) or not set(DERIVED) & set(target) or "left_ear" not in names
+    gather, written, missing = np.zeros((len(target), len(names))), [], []
+    for row, joint in enumerate(target):
+        if joint in names and (direct or joint not in DERIVED):
+            gather[row, names.index(joint)] = 1
+            written.append((row, names.index(joint)))
+        elif joint in DERIVED and all(part in names for part in DERIVED[joint]):
+            for part in DERIVED[joint]:
+                gather[row, names.index(part)] = 1 / len(DERIVED[joint])
+        elif joint in may_lack:
+            missing.append(row)
+        else:
+            return None
+    return Mapping(gather, tuple(written), tuple(missing))
+
+
+def root_weights(names):
+    """Weights [J] whose mean is the body's root (the pelvis, or the middle of the hips); None where there are none."""
+    if names is None:
+        return None
+    weights = np.zeros(len(names))
+    roots = [name for name in ("pelvis", "mid_hip") if name in names][:1] or \
+        [name for name in ("left_hip", "right_hip") if name in names]
+    if not roots or roots[0].startswith("left") and len(roots) < 2:
+        return None
+    for name in roots:
+        weights[names.index(name)] = 1 / len(roots)
+    return weights
+
+
+def top(names):
+    """Indices of joints at the upper end of the body, best first; None where there are none."""
+    for group in (("head_top",), ("head",), ("left_ear", "right_ear"), ("nose",), ("neck",), ("thorax",),
+                  ("left_shoulder", "right_shoulder")):
+        if names is not None and all(name in names for name in group):
+            return [names.index(name) for name in group]
+    return None
+
+
+def drawn_layout(name, names):
+    """A `Layout` with bones for joints called `names`, as far as their names say what is joined to what."""
+    found = []
+    pairs = [tuple(bone.split("-")) for bone in _MIDDLE]
+    pairs += [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right")
+              for a, b in (bone.split("-") for bone in _BONES)]
+    for a, b in pairs:
+        if a in names and b in names:
+            found.append((names.index(a), names.index(b)))
+    weights = root_weights(names)
+    root = (0,) if weights is None else tuple(np.flatnonzero(weights).tolist())
+    return Layout(name, tuple(names), tuple(dict.fromkeys(found)), root)

@@ -1,0 +1,37 @@
+"""What the tests of the core share: the shipped sample and the command lines of a tiny training run on it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib import config
+
+ROOT = Path(__file__).parents[2]
+
+# A network of 16 channels on the shipped sample: an epoch takes a fraction of a second.
+TINY = ["--dataset_name", "mocap", "--estimator", "noise", "--body_representation", "3D", "--exp_name", "tiny",
+        "DEVICE", "cpu", "DATASET.BASE_DIR", str(ROOT / "data" / "poses"), "MODEL.d_model", "16", "MODEL.d_word_vec", "16",
+        "MODEL.d_inner", "16", "MODEL.n_layers", "1", "MODEL.n_head", "2", "MODEL.d_k", "8", "MODEL.d_v", "8",
+        "TRAIN.BATCH_SIZE", "64", "TRAIN.EPOCH", "2"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums in one order, so that runs can be compared to the bit (also with a run in another process)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A function (*overrides) -> the command line of a tiny training run into tmp_path/results."""
+    return lambda *overrides: [*TINY, "OUTPUT_DIR", str(tmp_path / "results"), *map(str, overrides)]
+
+
+@pytest.fixture
+def tiny_config(tiny):
+    """A function (*overrides) -> the config of that command line."""
+    return lambda *overrides: config.Request("train", tiny(*overrides)).config()
