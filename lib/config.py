@@ -258,7 +258,7 @@ FLAGS = {
         "visualize_video_id": ("VIS.INPUT_VIDEO_NUMBER", "which test sequences, counted from 0: 3, a list (0,3), a "
                                                          "range (2-5), all, or worst"),
         "output_video_path": ("VIS.OUTPUT_VIDEO_PATH", "folder for the videos"),
-        "format": ("VIS.FORMAT", "mp4 or gif"),
+        "format": ("VIS.FORMAT", "mp4, gif, or html for an interactive page"),
     },
 }
 PURPOSE = {

@@ -3,6 +3,7 @@
 A dataset that the table does not have works all the same: joints are counted from its files.
 """
 
+import functools
 import logging
 from dataclasses import dataclass, replace
 
@@ -22,9 +23,12 @@ AIST14_REORDER = (13, 12, 11, 8, 9, 10, 7, 6, 5, 2, 3, 4, 1, 0)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. estimators: () for any; layouts: candidates, told apart by their joint count;
-    reorder: {joints on disk: order}; normaliser of 2D; synthetic: detections may be truth plus noise;
-    truth_of: another dataset's ground truth; multi_view: sequences are grouped into recordings."""
+    """One line of the table.
+
+    estimators: () for any; layouts: candidates, told apart by their joint count, () for any count; reorder: joints of
+    files that hold more than the layout, in the layout's order; normaliser: of 2D; synthetic: detections may be truth
+    plus noise; truth_of: the dataset whose files are read; multi_view: sequences are grouped into recordings.
+    """
 
     dataset: str
     estimators: tuple
@@ -42,10 +46,11 @@ TABLE = (
     Row("h36m", (), "3D", ("h36m17",)),
     Row("h36m", (), "2D", ("h36m17", "h36m16"), normaliser="h36m"),
     Row("h36m", (), "smpl", ("smpl24",)),
+    Row("mh36m", ("tcmr", "vibe"), "3D", ("lsp14",), truth_of="h36m", multi_view=True),
     Row("mh36m", (), "3D", ("h36m17",), truth_of="h36m", multi_view=True),
     Row("mh36m", (), "2D", ("h36m17", "h36m16"), normaliser="h36m", truth_of="h36m", multi_view=True),
     Row("nh36m", (), "3D", ("h36m17",), synthetic=True, truth_of="h36m"),
-    Row("mocap", (), "3D", ("h36m17",), synthetic=True),
+    Row("mocap", (), "3D", (), synthetic=True),
     Row("aist", (), "3D", ("lsp14",)),
     Row("aist", (), "smpl", ("smpl24",)),
     Row("pw3d", (), "3D", ("lsp14",), reorder=PW3D_REORDER),
@@ -74,8 +79,17 @@ class Source:
             if ((row.dataset, row.representation) == (self.dataset, self.representation)
                     and (not row.estimators or self.estimator in row.estimators)):
                 return row
-        return Row(self.dataset, (), self.representation, {"smpl": ("smpl24",)}.get(self.representation, ()),
-                   synthetic=self.estimator == "noise")
+        return Row(self.dataset, (), self.representation, {"smpl": ("smpl24",)}.get(self.representation, ()))
+
+    @property
+    def synthetic(self):
+        """Whether detections that are not on disk are the ground truth plus noise."""
+        return self.row.synthetic or self.estimator == "noise"
+
+    @property
+    def known(self):
+        """Whether the table has this source."""
+        return self.row in TABLE
 
 
 def sources(cfg):
@@ -89,8 +103,18 @@ def sources(cfg):
     if len({len(values) for values in lists.values()}) > 1:
         counts = ", ".join(f"{flag} has {len(values)}" for flag, values in lists.items())
         raise UserError(f"{counts}. Comma lists must be equally long, one entry a dataset")
-    return [Source(dataset, estimator, _representation(name))
-            for dataset, estimator, name in zip(*lists.values())]
+    found = [Source(dataset, estimator, _representation(name)) for dataset, estimator, name in zip(*lists.values())]
+    order = cfg.DATASET.JOINT_ORDER
+    if order not in ("stored", "aist14"):
+        raise UserError(f"DATASET.JOINT_ORDER {order}: not known. Known: stored, aist14")
+    if order == "aist14" and not any(_has_mpi_joints(source) for source in found):
+        raise UserError(f"DATASET.JOINT_ORDER aist14: is for the 17 joints of mpiinf3dhp and mupots, not for "
+                        f"{', '.join(map(str, found))}")
+    return found
+
+
+def _has_mpi_joints(source):
+    return source.row.layouts == ("mpi17",)
 
 
 def _representation(name):
@@ -106,35 +130,37 @@ def layout(source, joints, cfg):
     Returns (Layout with the root in force, reorder tuple or None). Raises UserError when a known dataset's
     file has a joint count that it cannot have.
     """
-    row, reorder = source.row, None
-    if row.reorder and joints == len(row.reorder) + 3:  # 17 on disk, 14 scored
-        reorder = row.reorder
-        joints = len(reorder)
-    if cfg.DATASET.JOINT_ORDER == "aist14":
-        if row.layouts != ("mpi17",):
-            raise UserError(f"DATASET.JOINT_ORDER aist14: is for mpiinf3dhp and mupots, not for {source}")
-        reorder, found = AIST14_REORDER, LAYOUTS["aist14"]
-    elif cfg.DATASET.JOINT_ORDER != "stored":
-        raise UserError(f"DATASET.JOINT_ORDER {cfg.DATASET.JOINT_ORDER}: not known. Known: stored, aist14")
-    elif row.layouts:
-        fitting = [LAYOUTS[name] for name in row.layouts if LAYOUTS[name].size == joints]
-        if not fitting:
-            expected = " or ".join(str(LAYOUTS[name].size) for name in row.layouts)
-            raise UserError(f"{source}: its files have {joints} joints, {expected} expected. "
-                            "Rename the folder to a dataset of your own to use it as it is")
-        found = fitting[0]
-    else:
-        found = LAYOUTS["h36m17"] if joints == LAYOUTS["h36m17"].size else chain(joints)
-    return _with_root(source, found, cfg), reorder
+    row = source.row
+    if row.reorder and joints == len(LAYOUTS["h36m17"].joints):  # 17 on disk, 14 scored
+        return _with_root(source, LAYOUTS[row.layouts[0]], cfg), row.reorder
+    fitting = [LAYOUTS[name] for name in row.layouts if LAYOUTS[name].size == joints]
+    if row.layouts and not fitting:
+        sizes = sorted({LAYOUTS[name].size for name in row.layouts} | ({17} if row.reorder else set()))
+        raise UserError(f"{source}: its files have {joints} joints, {' or '.join(map(str, sizes))} expected. "
+                        "Rename the folder to a dataset of your own to use it as it is")
+    if _has_mpi_joints(source) and cfg.DATASET.JOINT_ORDER == "aist14":
+        # The root that a YAML names is one of the 17.
+        return LAYOUTS["aist14"], AIST14_REORDER
+    unknown = LAYOUTS["h36m17"] if joints == LAYOUTS["h36m17"].size else chain(joints)
+    return _with_root(source, fitting[0] if fitting else unknown, cfg), None
 
 
 def _with_root(source, found, cfg):
+    if source.representation != "3D":
+        return found
     key = f"ROOT_{source.dataset}_{source.estimator}_3D".upper()
     if key in cfg.DATASET:
         root = tuple(cfg.DATASET[key])
         if not root or max(root) >= found.size or min(root) < 0:
-            raise UserError(f"DATASET.{key}: {list(root)} is not among the {found.size} joints of {source}")
+            raise UserError(f"DATASET.{key} {list(root)}: not among the {found.size} joints of {source}, which are "
+                            f"numbered 0 to {found.size - 1}")
         return replace(found, root=root)
-    if source.row not in TABLE and source.representation == "3D":
-        log.info("%s: root joint %s (set DATASET.%s to change it)", source, list(found.root), key)
+    if not source.known:
+        _say_root(source, found.root, key)
     return found
+
+
+@functools.cache
+def _say_root(source, root, key):
+    """Once a run, however many splits are read."""
+    log.info("%s: root joint %s (set DATASET.%s to change it)", source, ", ".join(map(str, root)), key)

@@ -4,42 +4,59 @@ A recording is one person seen by V cameras at the same frames; a single-view se
 """
 
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lib.dataset import catalog, noise, storage
 from lib.errors import UserError
+from lib.poses import rotations
 from lib.poses.representation import frame_2d, representation
 from lib.poses.skeletons import Layout
 
 log = logging.getLogger(__name__)
 
 KEY = {"3D": "joints_3d", "2D": "joints_2d", "smpl": "pose"}
+# Frames of which synthetic detections are drawn together: enough to be fast, few enough to bound the memory.
+NOISE_FRAMES = 20_000
+# The number at the end of an image's name, before its ending.
+FRAME_NUMBER = re.compile(r"(\d{1,18})(?:\.[A-Za-z]\w*)?$")
 
 
 @dataclass
 class Sequence:
-    """One camera's sequence. detected, truth: raw [T, C] float32, either may be None.
+    """One camera's sequence. detected, truth: raw [T, C] float32, gaps filled; detected may be None.
 
     frame: normalisation (2D); extras: what else the files hold of this sequence (shape, bbox, ...), keys of
     the ground truth file prefixed with `truth_`; present: bool [T], False at frames that this camera does not
-    have (its values there are filled in), or None; lost: frames cropped because the two files differ in length.
+    have (its values there are filled in), or None for all; known: bool [T], False at frames whose ground truth is
+    not complete, or None for all; lost: frames cropped because the two files differ in length.
     """
 
     name: str
     detected: np.ndarray | None
-    truth: np.ndarray | None
+    truth: np.ndarray
     images: list = field(default_factory=list)
     frame: object = None
     extras: dict = field(default_factory=dict)
     present: np.ndarray | None = None
+    known: np.ndarray | None = None
     lost: int = 0
 
     @property
     def length(self):
-        return len(self.truth if self.detected is None else self.detected)
+        """T."""
+        return len(self.truth)
+
+    @property
+    def counted(self):
+        """bool [T]: the frames that are trained on and scored, or None for all."""
+        if self.present is None or self.known is None:
+            return self.known if self.present is None else self.present
+        return self.present & self.known
 
 
 @dataclass
@@ -74,100 +91,152 @@ class Split:
 
 def paths(source, split, base):
     """Where the ground truth and the detections of a split lie: two paths, whether they exist or not."""
-    folder = Path(base) / str(source)
-    if source.row.truth_of and not folder.is_dir():
-        folder = Path(base) / f"{source.row.truth_of}_{source.estimator}_{source.representation}"
-    dataset = source.row.truth_of if source.row.truth_of and folder.name.startswith(source.row.truth_of) \
-        else source.dataset
+    base, row = Path(base), source.row
     name = f"{source.representation}_{split}.npz"
-    return (folder / "groundtruth" / f"{dataset}_gt_{name}",
-            folder / "detected" / f"{dataset}_{source.estimator}_{name}")
+    own = base / str(source)
+    found = [(own / "groundtruth" / f"{source.dataset}_gt_{name}", own / "detected" / f"{source}_{split}.npz")]
+    if row.truth_of:
+        other = f"{row.truth_of}_{source.estimator}_{source.representation}"
+        detected = base / other / "detected" / f"{other}_{split}.npz"
+        if source.synthetic:
+            # Anybody's ground truth of the same joints will do, and nobody's detections.
+            folders = [base / other, *sorted(base.glob(f"{row.truth_of}_*_{source.representation}"))]
+            folders = [folder for folder in folders if _layouts_of(folder, row) == row.layouts]
+            detected = found[0][1]
+        else:
+            folders = [base / other]
+        found += [(folder / "groundtruth" / f"{row.truth_of}_gt_{name}", detected) for folder in folders]
+    return next((pair for pair in found if pair[0].is_file()), found[-1 if row.truth_of else 0])
+
+
+def _layouts_of(folder, row):
+    estimator = folder.name.removeprefix(f"{row.truth_of}_").removesuffix(f"_{row.representation}")
+    return catalog.Source(row.truth_of, estimator, row.representation).row.layouts
 
 
 def has_split(source, split, cfg):
-    """Whether the split's files are there."""
+    """Whether the split is there; half of it counts, so that `load` says what is missing."""
     truth, detected = paths(source, split, cfg.DATASET.BASE_DIR)
-    return truth.is_file() and (detected.is_file() or source.row.synthetic)
+    return truth.is_file() or detected.is_file()
 
 
 def load(source, split, cfg, use_6d=True):
     """Read one split of one source.
 
     Sequences whose detections are synthetic have `detected` None in the train split (noise is drawn at each
-    epoch) and noise fixed by the seed and the clip's name elsewhere. Raises UserError for what cannot be read.
+    epoch) and noise fixed by the seed and the clip's name elsewhere. Missing numbers of the detections are filled
+    from their neighbours and count as the input that they are; frames without complete ground truth are neither
+    trained on nor scored. Raises UserError for what cannot be read.
     """
     truth_path, detected_path = paths(source, split, cfg.DATASET.BASE_DIR)
-    _expect(source, truth_path, cfg)
-    truth = storage.read(truth_path)
+    key, dims = KEY[source.representation], catalog.WIDTH[source.representation]
+    truth = _read(source, truth_path, key, cfg)
     detected = None
-    if detected_path.is_file():
-        detected = storage.read(detected_path)
-    elif not source.row.synthetic:
-        _expect(source, detected_path, cfg)
-    key = KEY[source.representation]
-    for path, data in ((truth_path, truth), (detected_path, detected)):
-        if data is not None and key not in data:
-            raise UserError(f"{path}: has no {key}, which {source} needs (found: {', '.join(data)})")
-    if detected is not None and len(detected[key]) != len(truth[key]):
-        raise UserError(f"{detected_path}: {len(detected[key])} sequences, but {truth_path.name} has "
-                        f"{len(truth[key])}. Both need the same sequences in the same order")
-
-    dims = catalog.WIDTH[source.representation]
-    widths = {value.shape[1] for data in (truth, detected) if data is not None for value in data[key]}
-    layouts = {}
-    for width in widths:
-        if width % dims:
-            raise UserError(f"{truth_path}: {key} has {width} columns, which is not a multiple of {dims}")
-        layouts[width] = catalog.layout(source, width // dims, cfg)
-    if len({found.size for found, _ in layouts.values()}) > 1:
-        raise UserError(f"{truth_path}: sequences of {sorted(width // dims for width in widths)} joints are mixed; "
-                        "each source needs one joint count")
-    layout = next(iter(layouts.values()))[0]
+    if detected_path.is_file() or not source.synthetic:
+        detected = _read(source, detected_path, key, cfg)
+    _check_pair(truth_path, truth, detected_path, detected, key)
+    layout, order = _common_layout(source, [(truth_path, truth), (detected_path, detected)], key, dims, cfg)
     rep = representation(source.representation, use_6d)
-    sequences = [_sequence(source, index, key, dims, truth, detected, layouts) for index in range(len(truth[key]))]
-    _say_cropped(truth_path, sequences)
-    if detected is None and split != "train":
+    sequences = [_sequence(truth_path, index, key, dims, truth, detected, order) for index in range(len(truth[key]))]
+    gaps = sum(int((~np.isfinite(values)).sum()) for values in detected[key]) if detected else 0
+    del truth, detected
+    _say_changes(truth_path, detected_path, gaps, sequences)
+    if any(sequence.detected is None for sequence in sequences) and split != "train":
         add_fixed_noise(sequences, layout, rep, cfg)
     if rep.name == "2D":
-        for sequence in sequences:
-            size = sequence.extras.get("truth_imgshape", sequence.extras.get("imgshape"))
-            if source.row.normaliser == "jhmdb" and size is None:
-                raise UserError(f"{truth_path}: has no imgshape, which jhmdb's normalisation needs")
-            points = sequence.truth if sequence.detected is None else sequence.detected
-            sequence.frame = frame_2d(source.row.normaliser, points, None if size is None else np.ravel(size))
+        for index, sequence in enumerate(sequences):
+            sequence.frame = _frame(source, truth_path, index, sequence)
     return Split(source, split, layout, rep, group(sequences, source, cfg))
 
 
-def _expect(source, path, cfg):
-    if path.is_file():
+def _read(source, path, key, cfg):
+    if not path.is_file():
+        raise UserError(f"{path}: not found. {_what_is_there(source, path, Path(cfg.DATASET.BASE_DIR))}")
+    data = storage.read(path)
+    if key not in data:
+        raise UserError(f"{path}: has no {key}, which {source} needs (found: {', '.join(data)}). "
+                        "Choose another --body_representation, or write the key")
+    return data
+
+
+def _what_is_there(source, path, base):
+    """The mend of a file that is not found: what lies in its place."""
+    if not base.is_dir():
+        return f"DATASET.BASE_DIR {base} is not a folder; set it to the folder that holds the datasets"
+    if path.parent.is_dir():
+        files = ", ".join(sorted(file.name for file in path.parent.iterdir())) or "nothing"
+        return f"In {path.parent}: {files}"
+    present = ", ".join(sorted(folder.name for folder in base.iterdir() if folder.is_dir())) or "none"
+    return (f"Expected layout: {base}/{source}/groundtruth/{source.dataset}_gt_{source.representation}_<split>.npz "
+            f"and detected/{source}_<split>.npz. Datasets present in {base}: {present}")
+
+
+def _check_pair(truth_path, truth, detected_path, detected, key):
+    """Both files must speak of the same sequences in the same order."""
+    if detected is None:
         return
-    base = Path(cfg.DATASET.BASE_DIR)
-    present = sorted(folder.name for folder in base.iterdir() if folder.is_dir()) if base.is_dir() else []
-    raise UserError(f"{path}: not found. Expected layout: {base}/{source}/groundtruth/{source.dataset}_gt_"
-                    f"{source.representation}_<split>.npz and …/detected/{source}_<split>.npz. "
-                    f"Datasets present in {base}: {', '.join(present) or 'none'}")
+    if len(detected[key]) != len(truth[key]):
+        raise UserError(f"{detected_path}: {key} has {len(detected[key])} sequences, but {truth_path.name} has "
+                        f"{len(truth[key])}. Both need the same sequences in the same order")
+    pairs = zip(truth.get("imgname", ()), detected.get("imgname", ()))
+    other = [(index, *pair) for index, pair in enumerate(pairs) if all(pair) and _name(pair[0]) != _name(pair[1])]
+    if other:
+        index, ours, theirs = other[0]
+        log.warning("%s: imgname of %d of %d sequences is another one in %s (sequence %d: %s, there %s). Sequences are "
+                    "paired by their place in the files; make sure that both have the same order", truth_path, len(other),
+                    len(truth[key]), detected_path.name, index, ours[0], theirs[0])
 
 
-def _sequence(source, index, key, dims, truth, detected, layouts):
+def _name(images):
+    """The sequence's name in its first image name, `<sequence>/<image>`."""
+    return images[0].rpartition("/")[0] if images else ""
+
+
+def _common_layout(source, files, key, dims, cfg):
+    """(layout, {width on disk: reorder or None}) of all sequences of the given (path, data)."""
+    layouts = {}
+    for path, data in files:
+        for index, value in enumerate(data[key] if data else ()):
+            width = value.shape[1]
+            if width in layouts:
+                continue
+            if width % dims:
+                raise UserError(f"{path}: {key}, sequence {index} has {width} columns, which is not a multiple of "
+                                f"{dims}. Expected [T, J*{dims}]")
+            try:
+                layouts[width] = catalog.layout(source, width // dims, cfg)
+            except UserError as error:
+                raise UserError(f"{path}: {key}, sequence {index}: {error}") from None
+            sizes = {found.size for found, _ in layouts.values()}
+            if len(sizes) > 1:
+                raise UserError(f"{path}: {key}, sequence {index} has {width // dims} joints, others of {source} have "
+                                f"{next(iter(layouts)) // dims}. All sequences of both files need the same joints")
+    return next(iter(layouts.values()))[0], {width: order for width, (_, order) in layouts.items()}
+
+
+def _sequence(truth_path, index, key, dims, truth, detected, orders):
     def ordered(values):
-        _, order = layouts[values.shape[1]]
-        if order is not None:
-            values = values.reshape(len(values), -1, dims)[:, list(order)].reshape(len(values), -1)
-        return fill_gaps(values)
+        order = orders[values.shape[1]]
+        return values if order is None else values.reshape(len(values), -1, dims)[:, list(order)].reshape(len(values), -1)
 
-    target = ordered(truth[key][index])
-    pose = None if detected is None else ordered(detected[key][index])
-    extras = {name: value[index] for name, value in (detected or {}).items() if name not in (key, "imgname")}
-    extras.update({f"truth_{name}": value[index] for name, value in truth.items() if name not in (key, "imgname")})
-    images = _images(truth, detected, index)
-    lost = 0
-    if pose is not None and len(pose) != len(target):
-        length = min(len(pose), len(target))
-        lost = max(len(pose), len(target)) - length
-        pose, target = pose[:length], target[:length]
-    images = images[:len(target)]
-    name = images[0].rsplit("/", 1)[0] if images else f"sequence{index}"
-    return Sequence(name, pose, target, images, extras=extras, lost=lost)
+    pair = [None if data is None else ordered(data[key][index]) for data in (truth, detected)]
+    lengths = [len(values) for values in pair if values is not None]
+    length = min(lengths)
+    target, pose = (None if values is None else values[:length] for values in pair)
+    known = np.isfinite(target).all(1)
+    never = ~np.isfinite(target).any(0)
+    images = _images(truth, detected, index)[:length]
+    name = _name(images) or f"sequence{index}"
+    if never.any():
+        raise UserError(f"{truth_path}: {key}, sequence {index} ({name}): joint {np.flatnonzero(never)[0] // dims} has no "
+                        "finite number in any frame. Remove the sequence, or this joint from both files")
+    if not known.any():
+        raise UserError(f"{truth_path}: {key}, sequence {index} ({name}): no frame has all joints. Remove the sequence")
+    extras = {prefix + other: value[index][:length] if other in storage.PER_FRAME else value[index]
+              for prefix, data in (("", detected or {}), ("truth_", truth)) for other, value in data.items()
+              if other not in (key, "imgname")}
+    return Sequence(name, None if pose is None else fill_gaps(pose, key), fill_gaps(target, key), images, extras=extras,
+                    known=None if known.all() else known, lost=max(lengths) - length)
 
 
 def _images(truth, detected, index):
@@ -178,41 +247,99 @@ def _images(truth, detected, index):
     return []
 
 
-def _say_cropped(path, sequences):
+def _say_changes(truth_path, detected_path, gaps, sequences):
+    """What was not taken as the files have it, said in one line each."""
+    if gaps:
+        log.warning("%s: %d numbers are missing and were filled between their neighbours in time", detected_path, gaps)
     cropped = [sequence for sequence in sequences if sequence.lost]
     if cropped:
         log.warning("%s: %d of %d sequences differ in length from their detections; cropped to the shorter "
-                    "(%d frames in all, the first is %s)", path, len(cropped), len(sequences),
+                    "(%d frames in all, the first is %s)", truth_path, len(cropped), len(sequences),
                     sum(sequence.lost for sequence in cropped), cropped[0].name)
+    uncounted = [sequence for sequence in sequences if sequence.known is not None]
+    if uncounted:
+        log.warning("%s: %d frames of %d sequences lack ground truth; they are neither trained on nor scored (the first "
+                    "is %s)", truth_path, sum(int((~sequence.known).sum()) for sequence in uncounted), len(uncounted),
+                    uncounted[0].name)
 
 
-def fill_gaps(values):
+def fill_gaps(values, key="joints_3d"):
     """[T, C] with every run of missing numbers replaced by a line between its neighbours, held at the ends.
 
-    A channel without any finite number becomes 0.
+    Rotations (key "pose", axis-angle) are interpolated in their 6D form. A joint without any number is put in the
+    middle of the others (a rotation: none).
     """
     missing = ~np.isfinite(values)
     if not missing.any():
         return values
-    values = values.copy()
-    frames = np.arange(len(values))
+    if key == "pose":
+        return _fill_rotations(values, missing)
+    filled = values.copy()
     for channel in np.flatnonzero(missing.any(0)):
-        known = ~missing[:, channel]
-        values[:, channel] = np.interp(frames, frames[known], values[known, channel]) if known.any() else 0
-    return values
+        _interpolate(filled[:, channel], missing[:, channel])
+    dims = 2 if key == "joints_2d" else 3
+    joints, never = filled.reshape(len(filled), -1, dims), missing.all(0).reshape(-1, dims).any(1)
+    joints[:, never] = joints[:, ~never].mean(1, keepdims=True) if not never.all() else 0
+    return filled
 
 
-def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
-    """Raw detections made from the truth of sequences: a list of [T, C] float32, drawn from `rng`.
+def _fill_rotations(values, missing):
+    gone = missing.reshape(len(values), -1, 3).any(2)  # [T, 24]
+    filled = np.where(gone[..., None], 0, values.reshape(len(values), -1, 3)).astype(np.float32)
+    for joint in np.flatnonzero(gone.any(0) & ~gone.all(0)):
+        numbers = rotations.axis_angle_to_6d(torch.from_numpy(filled[:, joint])).numpy()
+        for channel in range(6):
+            _interpolate(numbers[:, channel], gone[:, joint])
+        between = rotations.axis_angle_from_6d(torch.from_numpy(numbers)).numpy()
+        filled[gone[:, joint], joint] = between[gone[:, joint]]
+    return filled.reshape(len(values), -1)
 
-    character: keyword arguments of the simulated errors (lib/dataset/noise.py).
-    """
-    truth, lengths = np.concatenate([view.truth for view in views]), [view.length for view in views]
-    if rep.name == "smpl":
-        detected = noise.add_rotation_noise(truth, lengths, layout, rng, **(character or {}))
-    else:
-        detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng, **(character or {}))
-    return np.split(detected, np.cumsum(lengths)[:-1])
+
+def _interpolate(track, missing):
+    """Fill the missing entries of one track [T] in place; one without any number stays as it is."""
+    if not missing.all():
+        track[missing] = np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), track[~missing])
+
+
+def _frame(source, truth_path, index, sequence):
+    """The normalisation of one 2D sequence."""
+    size = sequence.extras.get("truth_imgshape", sequence.extras.get("imgshape"))
+    if size is not None:
+        size = np.ravel(size)
+        if size.dtype.kind not in "fiu" or len(size) < 2 or not np.isfinite(size[:2]).all() or min(size[:2]) <= 0:
+            raise UserError(f"{truth_path}: imgshape, sequence {index} ({sequence.name}) is {size.tolist()[:3]}. "
+                            "Expected (height, width, ...) in pixels")
+    elif source.row.normaliser == "jhmdb":
+        raise UserError(f"{truth_path}: has no imgshape, by which jhmdb is normalised. "
+                        "Write (height, width) for each sequence")
+    points = sequence.truth if sequence.detected is None else sequence.detected
+    return frame_2d(source.row.normaliser, points, size)
+
+
+def synthetic(views, kind, std_mm, layout, rep, rng):
+    """Raw detections for sequences that have only truth: a list of [T, C] float32, drawn from `rng`."""
+    drawn = []
+    for part in _parts(views, NOISE_FRAMES):
+        truth, lengths = np.concatenate([view.truth for view in part]), [view.length for view in part]
+        if rep.name == "smpl":
+            detected = noise.add_rotation_noise(truth, lengths, layout, rng)
+        else:
+            detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng)
+        drawn += np.split(detected, np.cumsum(lengths)[:-1])
+    return drawn
+
+
+def _parts(views, frames):
+    """Runs of sequences of at least `frames` frames together (the last one of fewer)."""
+    part, size = [], 0
+    for view in views:
+        part.append(view)
+        size += view.length
+        if size >= frames:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def add_fixed_noise(sequences, layout, rep, cfg):
@@ -226,40 +353,52 @@ def group(sequences, source, cfg):
     """Sequences as recordings: views of one person where the source has several, else one view each.
 
     Views belong together when the part of their first image name before `camera` is the same. They are put on
-    one clock by the image part of `imgname` where it differs, else by index.
+    one clock by the image part of `imgname` where it differs, else by index. Raises UserError where names do not say
+    which recording and camera a sequence is of.
     """
     if not (source.row.multi_view or cfg.DATASET.MULTI_VIEW):
         return [Recording(sequence.name, [sequence]) for sequence in sequences]
-    groups = {}
+    groups, cameras = {}, {}
     for index, sequence in enumerate(sequences):
         first = sequence.images[0] if sequence.images else ""
         if "camera" not in first:
             raise UserError(f"{source}: sequence {index} ({sequence.name}) has no 'camera' in its imgname "
                             f"({first or 'empty'}), so its recording is not known. Write imgname as "
                             "<recording>.camera<k>/<frame>, or set DATASET.MULTI_VIEW False")
+        if cameras.setdefault(sequence.name, index) != index:
+            raise UserError(f"{source}: sequences {cameras[sequence.name]} and {index} are both {sequence.name}, so which "
+                            "views belong to one person is not known. Give each person and take a recording name of its "
+                            "own in imgname")
         groups.setdefault(first.split("camera")[0].rstrip("._-/") or "recording", []).append(sequence)
     for views in groups.values():
-        _put_on_one_clock(views)
+        _put_on_one_clock(views, KEY[source.representation])
+    _say_views(source, groups)
     return [Recording(name, views) for name, views in groups.items()]
 
 
-def _put_on_one_clock(views):
+def _say_views(source, groups):
+    counts = sorted({len(views) for views in groups.values()})
+    absent = [int((~view.present).sum()) for views in groups.values() for view in views if view.present is not None]
+    log.info("%s: %d recordings of %s views%s", source, len(groups), " to ".join(map(str, dict.fromkeys(
+        (counts[0], counts[-1])))), f"; {sum(absent)} frames that {len(absent)} views do not have are masked" if absent else "")
+
+
+def _put_on_one_clock(views, key):
     """Make frame t of every view the same moment; frames that a view does not have are marked in `present`."""
-    numbers = [_frame_numbers(view) for view in views]
-    if any(found is None for found in numbers):
-        numbers = [np.arange(view.length) for view in views]
-    begin = min(found[0] for found in numbers)
-    length = max(found[-1] for found in numbers) - begin + 1
-    for view, found in zip(views, numbers):
-        if len(found) == length:
+    places = _places(views)
+    length = max(place[-1] for place in places) + 1
+    for view, rows in zip(views, places):
+        if len(rows) == length:
             continue
-        rows = found - begin
         view.present = np.zeros(length, dtype=bool)
         view.present[rows] = True
-        for name in ("detected", "truth"):
-            if getattr(view, name) is not None:
-                setattr(view, name, _spread(getattr(view, name), rows, length))
-        view.extras = {name: _spread(value, rows, length) if np.shape(value)[:1] == (len(rows),) else value
+        if view.known is not None:
+            known = np.zeros(length, dtype=bool)
+            known[rows] = view.known
+            view.known = known
+        view.truth = _spread(view.truth, rows, length, key)
+        view.detected = None if view.detected is None else _spread(view.detected, rows, length, key)
+        view.extras = {name: _spread(value, rows, length) if name.removeprefix("truth_") in storage.PER_FRAME else value
                        for name, value in view.extras.items()}
         images = [""] * length
         for row, image in zip(rows, view.images):
@@ -267,24 +406,36 @@ def _put_on_one_clock(views):
         view.images = images
 
 
-def _spread(values, rows, length):
-    """[len(rows), ...] put at `rows` of [length, ...]; the rows between are filled by `fill_gaps`."""
-    spread = np.full((length, *values.shape[1:]), np.nan, dtype=np.float32)
+def _places(views):
+    """For each view the frames [T] of the recording that its frames are, counted from 0: by the numbers in the image
+    names where they are a clock, else by index."""
+    by_index = [np.arange(view.length) for view in views]
+    numbers = [_frame_numbers(view) for view in views]
+    if any(found is None for found in numbers):
+        return by_index
+    begin = min(found[0] for found in numbers)
+    # Names may count the frames of a faster video.
+    step = np.gcd.reduce(np.concatenate([found - begin for found in numbers])) or 1
+    places = [(found - begin) // step for found in numbers]
+    # With more holes than frames, or no two views that meet, they are no common clock.
+    holes = any(place[-1] - place[0] > 2 * len(place) for place in places)
+    if holes or max(place[-1] for place in places) >= sum(map(len, places)):
+        log.warning("%s: the image names of its views do not count one clock; frames are matched by index", views[0].name)
+        return by_index
+    return places
+
+
+def _spread(values, rows, length, key=""):
+    """[len(rows), C] put at `rows` of [length, C]; the rows between are filled by `fill_gaps`."""
+    spread = np.full((length, values.shape[1]), np.nan, dtype=np.float32)
     spread[rows] = values
-    return fill_gaps(spread.reshape(length, -1)).reshape(spread.shape)
+    return fill_gaps(spread, key)
 
 
 def _frame_numbers(view):
     """The frame numbers in the image names, rising, or None where there are none."""
-    numbers = []
-    for image in view.images:
-        stem = image.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        digits = stem[len(stem.rstrip("0123456789")):]
-        if not digits:
-            return None
-        numbers.append(int(digits))
-    numbers = np.array(numbers)
-    # A clock with more holes than frames is no clock (image names counted in another unit).
-    if len(numbers) != view.length or (np.diff(numbers) <= 0).any() or numbers[-1] - numbers[0] > 2 * len(numbers):
+    found = [FRAME_NUMBER.search(image) for image in view.images]
+    if len(found) != view.length or not all(found):
         return None
-    return numbers
+    numbers = np.array([int(match[1]) for match in found])
+    return numbers if (np.diff(numbers) > 0).all() else None

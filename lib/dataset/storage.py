@@ -77,8 +77,8 @@ def _brief(error):
 def read(path):
     """A pose file as {key: list of one element a sequence}.
 
-    Pose arrays come as float32 [T, C], missing numbers as NaN; `imgname` as a list of names a sequence; other keys
-    as stored. Published second names of keys are translated. Raises UserError that names file, key and mend for
+    Number arrays come as float32 [T, C], in which NaN and infinity are missing numbers; `imgname` as a list of names
+    a sequence; other keys as stored. Published second names of keys are translated. Raises UserError that names file, key and mend for
     wrong keys, shapes, sequence and frame counts, and for sequences that hold no finite number.
     """
     arrays = {ALIASES.get(key, key): value for key, value in read_arrays(path).items()}

@@ -14,51 +14,55 @@ from lib.errors import UserError
 class WindowBank:
     """Every window of W frames at every `stride`-th start of every recording.
 
-    splits: `sequences.Split`s with the same channels; window: W; stride: frames between two starts; device: where
-    the tensors live. Views of one recording must be of one length (`sequences.group` sees to it).
+    splits: `sequences.Split`s of one representation and joint order; window: W; stride: frames between two starts;
+    device: where the tensors live. Views of one recording must be of one length (`sequences.group` sees to it).
+    Raises UserError, with the reason, for splits that cannot share a network.
 
     detected, truth: [R, C] network units; first, begin, last: [N, V] rows of each window's start and of its
-    sequence's start and end, -1 where a recording has fewer views than V; present: bool [R], or None if no
-    frame is missing; source: [N] index into `splits`.
+    sequence's start and end, -1 where a recording has fewer views than V; present: bool [R], frames that count, or
+    None for all; source: [N] index into `splits`. Where network units are the files' own (3D on the CPU), the
+    sequences' arrays become views of these tensors, so that nothing is held twice.
     """
 
     def __init__(self, splits, window, stride=1, device="cpu"):
-        if len({split.channels for split in splits}) > 1:
-            sizes = ", ".join(f"{split.source} has {split.channels}" for split in splits)
-            raise UserError(f"training sets cannot be mixed: the network sees a different number of channels in "
-                            f"each ({sizes}). Train one network for each")
+        _check_mix(splits)
         self.window, self.splits = window, splits
         rows = sum(view.length for split in splits for view in split.sequences)
-        channels = splits[0].channels
-        self.truth = torch.empty(rows, channels)
-        self.detected = torch.empty(rows, channels)
+        self.truth = torch.empty(rows, splits[0].channels)
+        self.detected = torch.empty(rows, splits[0].channels)
         present = torch.ones(rows, dtype=torch.bool)
         views = max(len(recording.views) for split in splits for recording in split.recordings)
+        share = torch.device(device).type == "cpu" and splits[0].representation.name == "3D"
         tables, source = [], []
-        self._stored = None
-        self._synthetic = []  # (split, first row, sequences) where the detections are drawn, not stored
+        self._synthetic = []  # (split, [(rows, sequence)]) where the detections are drawn, not stored
         row = 0
         for number, split in enumerate(splits):
-            pending = []
-            begin = row
+            drawn = []
             for recording in split.recordings:
                 starts = np.arange(0, max(recording.views[0].length - window, 0) + 1, stride)
                 table = np.full((3, len(starts), views), -1)
                 for v, view in enumerate(recording.views):
-                    rows_of_view = slice(row, row + view.length)
-                    self.truth[rows_of_view] = split.representation.to_network(view.truth, view.frame)
-                    if view.detected is not None:
-                        self.detected[rows_of_view] = split.representation.to_network(view.detected, view.frame)
-                    if view.present is not None:
-                        present[rows_of_view] = torch.from_numpy(view.present)
-                    table[:, :, v] = row + starts, np.full(len(starts), row), np.full(len(starts), row + view.length - 1)
-                    row += view.length
-                    pending.append(view)
+                    place = slice(row, row + view.length)
+                    table[:, :, v] = row + starts, np.full(len(starts), row), np.full(len(starts), place.stop - 1)
+                    row = place.stop
+                    if view.counted is not None:
+                        present[place] = torch.from_numpy(view.counted)
+                    self.truth[place] = split.representation.to_network(view.truth, view.frame)
+                    if view.detected is None:
+                        drawn.append((place, view))
+                    else:
+                        self.detected[place] = split.representation.to_network(view.detected, view.frame)
+                    if share:
+                        view.truth = self.truth[place].numpy()
+                        view.detected = None if view.detected is None else self.detected[place].numpy()
                 tables.append(table)
                 source.append(np.full(len(starts), number))
-            if any(view.detected is None for view in pending):
-                self._synthetic.append((split, begin, pending))
-        self.first, self.begin, self.last = torch.from_numpy(np.concatenate(tables, axis=1)).to(device)
+            if drawn:
+                self._synthetic.append((split, drawn))
+        first, begin, last = torch.from_numpy(np.concatenate(tables, axis=1))
+        # Most banks have neither short sequences nor missing frames, and then no batch needs a look.
+        self._whole = bool(present.all() and (first >= 0).all() and (first + window - 1 <= last).all())
+        self.first, self.begin, self.last = first.to(device), begin.to(device), last.to(device)
         self.source = np.concatenate(source)
         self.truth, self.detected = self.truth.to(device), self.detected.to(device)
         self.present = None if bool(present.all()) else present.to(device)

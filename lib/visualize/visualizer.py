@@ -1,12 +1,14 @@
-"""From a command line to videos: estimator, filter, refined and ground truth of test sequences."""
+"""From a command line to videos and pages: estimator, filter, refined and ground truth of test sequences."""
 
 import dataclasses
+import hashlib
 import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from lib import config
 from lib.core import metrics, run
 from lib.core.methods import FilterMethod, InputMethod, load_networks
 from lib.core.scores import judge_of
@@ -14,7 +16,7 @@ from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.models import filters
 from lib.poses.skeletons import LAYOUTS
-from lib.visualize import scenes, video
+from lib.visualize import page, scenes, video
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +24,25 @@ WRITERS = {"mp4": video.write_video, "gif": video.write_gif}
 
 
 def visualize(request):
-    """Render what a command line asked for. Returns the paths of the files written."""
+    """Draw what a command line asked for. Returns the paths of the files written."""
     device = run.choose_device(request.config())
     cfg, networks = load_networks(request, device)
     names = filters.names(cfg.EVALUATE.TRADITION)
     if not networks and not names:
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to show a filter alone")
-    if cfg.VIS.FORMAT not in WRITERS:
-        raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}")
+    if cfg.VIS.FORMAT not in (*WRITERS, "html"):
+        raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}, html")
     methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
     written = []
     for source in catalog.sources(cfg):
         split = sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL)
-        for number in chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, cfg):
-            written.append(_render(split, number, methods, cfg))
+        numbers = chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, cfg)
+        if cfg.VIS.FORMAT == "html":
+            written.append(_write_page(split, numbers, methods, cfg))
+        else:
+            written.extend(_render(split, number, methods, cfg) for number in numbers)
     for path in written:
-        print(f"video: {path}")
+        print(f"{'page' if cfg.VIS.FORMAT == 'html' else 'video'}: {path}")
     return written
 
 
@@ -64,7 +69,8 @@ def chosen(text, split, methods, cfg):
     return numbers
 
 
-def _render(split, number, methods, cfg):
+def _tracks(split, number, methods, cfg):
+    """(one list of `scenes.Track`s a view, the body model or None) of one recording: the methods, then the truth."""
     recording = split.recordings[number]
     start, end = cfg.VIS.START, min(cfg.VIS.END, recording.views[0].length)
     if not 0 <= start < end:
@@ -75,28 +81,75 @@ def _render(split, number, methods, cfg):
     roles = {method.label: {"smoothnet": "refined"}.get(method.key, method.key) for method in methods}
     raws["ground truth"] = [torch.as_tensor(view.truth) for view in recording.views]
     roles["ground truth"] = "truth"
-    frames = slice(start, end)
     body = judge_of(split, cfg).body
-    views = [[_track(label, roles[label], split, view, raws[label][v], frames, body) for label in raws]
-             for v, view in enumerate(recording.views)]
+    return [[_track(label, roles[label], split, view, raws[label][v], slice(start, end), body) for label in raws]
+            for v, view in enumerate(recording.views)], body
+
+
+def _render(split, number, methods, cfg):
+    recording = split.recordings[number]
+    views, body = _tracks(split, number, methods, cfg)
     fps = cfg.DATASET.FPS or 30.0
-    title = f"{split.source}  {recording.name}"
-    options = dict(title=title, fps=fps, first_frame=start)
+    options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
+    frames = slice(cfg.VIS.START, cfg.VIS.START + len(views[0][0].joints))
     if body is not None:
         options["title"] += f"  [{body.name} body]"
         drawn = scenes.mesh_scene(views[0], **options)
     elif len(views) > 1:
+        only = dataclasses.replace(split, recordings=[recording])
         drawn = scenes.multi_view_scene(views, _cues(only, methods, frames), split.layout, **options)
     elif split.representation.dims == 2:
         drawn = scenes.pose_scene_2d(views[0], split.layout, **options)
     else:
         drawn = scenes.pose_scene_3d(views[0], split.layout, **options)
+    path = _place(cfg) / f"{split.source}_{number}.{cfg.VIS.FORMAT}"
+    WRITERS[cfg.VIS.FORMAT](drawn, path, fps, len(views[0][0].joints))
+    return path
+
+
+def _place(cfg):
     place = Path(cfg.VIS.OUTPUT_VIDEO_PATH)
     if place.is_file():
         raise UserError(f"--output_video_path {place}: is a file. Give a folder")
-    path = place / f"{split.source}_{number}.{cfg.VIS.FORMAT}"
-    WRITERS[cfg.VIS.FORMAT](drawn, path, fps, end - start)
-    return path
+    return place
+
+
+# Sequences in one page: at about 250 bytes a frame, a page of more is slow to open.
+PAGE_SEQUENCES = 20
+
+
+def _write_page(split, numbers, methods, cfg):
+    """One interactive page with the chosen recordings, each view a sequence of its own."""
+    if len(numbers) > PAGE_SEQUENCES:
+        log.info("the page shows the first %d of %d sequences", PAGE_SEQUENCES, len(numbers))
+    shown, rows, layout = [], [], split.layout
+    for number in numbers[:PAGE_SEQUENCES]:
+        views, body = _tracks(split, number, methods, cfg)
+        layout = LAYOUTS["lsp14"] if body is not None else split.layout
+        for view, tracks in zip(split.recordings[number].views, views):
+            pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
+            shown.append(page.PageSequence(view.name, cfg.DATASET.FPS or 30.0, pages))
+            rows.extend(_score_rows(view.name, tracks, split))
+    provenance = {"command": config.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
+    for method in methods:
+        if method.key == "smoothnet":
+            content = Path(method.checkpoint.path).read_bytes()
+            provenance[f"SHA-256 of {method.label}"] = hashlib.sha256(content).hexdigest()
+    provenance["config"] = config.dump(cfg)
+    path = _place(cfg) / f"{split.source}_{'-'.join(map(str, numbers[:3]))}{'-more' if len(numbers) > 3 else ''}.html"
+    return page.write_page(path, shown, layout, provenance, rows, f"{split.source}: before and after")
+
+
+def _score_rows(name, tracks, split):
+    """One row of the page's table for each method on one sequence."""
+    unit, scale = split.representation.unit, split.representation.per_unit
+    truth = torch.as_tensor(tracks[-1].joints) * scale
+    for track in tracks[:-1]:
+        joints = torch.as_tensor(track.joints) * scale
+        there = torch.isfinite(joints).flatten(1).all(1)
+        values = {"MPJPE": metrics.mpjpe(joints, truth)[there].mean(),
+                  "Accel": metrics.accel_unpadded(joints, truth).nanmean() if len(joints) > 2 else float("nan")}
+        yield {"sequence": name, "method": track.name, **{f"{key} ({unit})": f"{float(value):.2f}" for key, value in values.items()}}
 
 
 def _track(label, role, split, view, raw, frames, body):

@@ -1,0 +1,331 @@
+import collections
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lib import config
+from lib.errors import UserError
+from lib.models import checkpoints
+from lib.models.smoothnet import SmoothNet
+from lib.models.synsp import SynSP
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+SYNSP = REFERENCE / "synsp_3d_random.pth.tar"
+SMOOTHNET = REFERENCE / "smoothnet_random.pth.tar"
+
+
+@pytest.fixture
+def content():
+    """A published checkpoint as a dict, to be spoilt."""
+    return torch.load(SYNSP, weights_only=True)
+
+
+def refusal(path, **options):
+    with pytest.raises(UserError) as caught:
+        checkpoints.load(path, **options)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+# ------------------------------------------------------------------------------------ published files
+
+
+@pytest.mark.parametrize("representation, channels", [("3d", 51), ("2d", 34), ("smpl", 144)])
+def test_sizes_are_read_from_the_tensors(representation, channels):
+    loaded = checkpoints.load(REFERENCE / f"synsp_{representation}_random.pth.tar", n_head=2)
+    assert (loaded.name, loaded.channels, loaded.window, loaded.epoch, loaded.published) == ("synsp", channels, None, 3, True)
+    network = loaded.network
+    first = network.decoder.layer_stack[0]
+    assert (network.proj_i_a[0].out_features, first.pos_ffn.w_1.out_features, len(network.decoder.layer_stack)) == (32, 48, 2)
+    assert (first.enc_attn.n_head, first.enc_attn.d_k, first.enc_attn.d_v) == (2, 16, 16)
+    assert network.residual_components == 0 and not network.training
+    assert loaded.data == {} and loaded.config == {} and loaded.training is None
+
+
+def test_published_smoothnet():
+    loaded = checkpoints.load(SMOOTHNET)
+    assert (loaded.name, loaded.channels, loaded.window) == ("smoothnet", None, 8)
+    assert len(loaded.network.res_blocks) == 3 and loaded.network.encoder[0].out_features == 64
+
+
+def test_dead_weights_are_dropped(content):
+    names = content["state_dict"].keys()
+    kept = checkpoints.load(SYNSP, 2).network.state_dict()
+    dropped = names - kept.keys()
+    assert kept.keys() < names
+    for name, value in kept.items():
+        assert torch.equal(value, content["state_dict"][name])
+    kinds = ("proj_i_p.", "proj_i_2.", ".position_embeddings.", ".pos_table", "decoder.layer_stack.0.slf_attn.",
+             "decoder_2.layer_stack.1.slf_attn.", "encoder_local.layer_norm.", "encoder_global.layer_norm.",
+             "decoder.layer_norm.", "decoder_2.layer_norm.")
+    for kind in kinds:
+        assert any(kind in name for name in dropped), kind
+    for name in dropped:
+        assert any(kind in name for kind in kinds) or ".slf_attn." in name, name
+    assert any("encoder_local.layer_stack.0.slf_attn" in name for name in kept)
+
+
+def test_dead_weights_may_be_missing(content, tmp_path):
+    for name in [name for name in content["state_dict"] if checkpoints.DEAD.match(name)]:
+        del content["state_dict"][name]
+    torch.save(content, tmp_path / "lean.pth.tar")
+    checkpoints.load(tmp_path / "lean.pth.tar", 2)
+
+
+@pytest.mark.parametrize("name", ["decoder.layer_stack.1.enc_attn.fc.weight", "proj_o_2.1.bias", "proj_i_a.1.weight",
+                                  "decoder.layer_stack.0.enc_attn.w_ks.weight", "decoder.layer_stack.0.pos_ffn.w_1.weight",
+                                  "encoder_local.layer_stack.0.slf_attn.layer_norm.weight"])
+def test_a_missing_weight_is_named(content, tmp_path, name):
+    del content["state_dict"][name]
+    torch.save(content, tmp_path / "x.pth.tar")
+    assert name in refusal(tmp_path / "x.pth.tar", n_head=2)
+
+
+@pytest.mark.parametrize("name", ["decoder.layer_stack.1.enc_attn.fc.bias", "extra.weight",
+                                  "encoder_local.layer_stack.2.slf_attn.fc.weight", "decoder.position_embeddings.bias.x"])
+def test_an_unexpected_weight_is_named(content, tmp_path, name):
+    content["state_dict"][name] = torch.zeros(3)
+    torch.save(content, tmp_path / "x.pth.tar")
+    if checkpoints.DEAD.match(name):
+        checkpoints.load(tmp_path / "x.pth.tar", 2)
+    else:
+        assert name in refusal(tmp_path / "x.pth.tar", n_head=2)
+
+
+@pytest.mark.parametrize("name, shape", [("proj_o_a.1.weight", (50, 64)), ("decoder.layer_stack.1.pos_ffn.w_2.bias", (31,)),
+                                         ("proj_i_a.1.bias", (32, 1))])
+def test_a_weight_of_the_wrong_shape_is_named_with_both_shapes(content, tmp_path, name, shape):
+    expected = list(content["state_dict"][name].shape)
+    content["state_dict"][name] = torch.zeros(shape)
+    torch.save(content, tmp_path / "x.pth.tar")
+    message = refusal(tmp_path / "x.pth.tar", n_head=2)
+    assert name in message and str(list(shape)) in message and str(expected) in message
+
+
+def test_smoothnet_with_a_missing_block(tmp_path):
+    content = torch.load(SMOOTHNET, weights_only=True)
+    for part in ("weight", "bias"):
+        del content["state_dict"][f"res_blocks.0.linear1.{part}"]
+    torch.save(content, tmp_path / "x.pth.tar")
+    assert "res_blocks" in refusal(tmp_path / "x.pth.tar")
+
+
+@pytest.mark.parametrize("heads", [3, 5])
+def test_a_number_of_heads_that_cannot_be(heads):
+    assert "MODEL.n_head" in refusal(SYNSP, n_head=heads)
+
+
+@pytest.mark.parametrize("heads", [0, -1])
+def test_no_heads(heads):
+    assert "MODEL.n_head" in refusal(SYNSP, n_head=heads)
+
+
+def test_weights_saved_from_several_gpus(content, tmp_path):
+    content["state_dict"] = collections.OrderedDict((f"module.{name}", value) for name, value in content["state_dict"].items())
+    torch.save(content, tmp_path / "x.pth.tar")
+    assert checkpoints.load(tmp_path / "x.pth.tar", 2).channels == 51
+
+
+def test_half_precision_weights_become_float32(content, tmp_path):
+    content["state_dict"] = {name: value.half() for name, value in content["state_dict"].items()}
+    torch.save(content, tmp_path / "x.pth.tar")
+    assert {p.dtype for p in checkpoints.load(tmp_path / "x.pth.tar", 2).network.parameters()} == {torch.float32}
+
+
+def test_the_old_pickle_format_of_torch(content, tmp_path):
+    torch.save(content, tmp_path / "x.pth.tar", _use_new_zipfile_serialization=False)
+    assert checkpoints.load(tmp_path / "x.pth.tar", 2).channels == 51
+
+
+# ------------------------------------------------------------------------- what is not a checkpoint
+
+
+class Runs:
+    """Pickles into a call of os.system that would leave a file behind."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.trace}",)
+
+
+@pytest.mark.parametrize("how", ["torch", "old torch", "pickle"])
+def test_a_file_that_would_run_code_is_refused_by_name(tmp_path, how):
+    path, trace = tmp_path / "evil.pth.tar", tmp_path / "executed"
+    evil = {"state_dict": {}, "performance": Runs(trace)}
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(evil))
+    else:
+        torch.save(evil, path, _use_new_zipfile_serialization=how == "torch")
+    message = refusal(path)
+    assert "system" in message and not trace.exists()
+
+
+def test_a_whole_pickled_network_is_refused_by_name(tmp_path):
+    torch.save(SmoothNet(8, 4, 2, 1), tmp_path / "x.pth.tar")
+    assert "SmoothNet" in refusal(tmp_path / "x.pth.tar")
+
+
+def test_missing(tmp_path):
+    assert "not found" in refusal(tmp_path / "absent.pth.tar")
+
+
+def test_a_folder(tmp_path):
+    assert "folder" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content, hint", [
+    (b"", "empty"), (b"hello, this is text\n", ""), (b"<!DOCTYPE html><html></html>", "web page"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS"), (b"\x1f\x8b" + bytes(50), "gzip"),
+    (bytes(1000), ""), (b"\x93NUMPY\x01\x00", ".npy"), (b"\x80", "pickle"),
+])
+def test_other_files_are_called_what_they_are(tmp_path, content, hint):
+    path = tmp_path / "x.pth.tar"
+    path.write_bytes(content)
+    message = refusal(path)
+    assert "not a readable checkpoint" in message and hint in message
+
+
+def test_an_npz(tmp_path):
+    np.savez(tmp_path / "x.npz", joints_3d=np.zeros((3, 51)))
+    assert "npz" in refusal(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_truncated(tmp_path, share):
+    whole = SYNSP.read_bytes()
+    (tmp_path / "x.pth.tar").write_bytes(whole[:int(len(whole) * share)])
+    assert "truncated" in refusal(tmp_path / "x.pth.tar")
+
+
+def test_damaged_inside(tmp_path):
+    """The pickle within the zip archive overwritten."""
+    with zipfile.ZipFile(SYNSP) as source, zipfile.ZipFile(tmp_path / "x.pth.tar", "w") as target:
+        for name in source.namelist():
+            target.writestr(name, b"\x80\x02garbage" if name.endswith("data.pkl") else source.read(name))
+    assert "not a readable checkpoint" in refusal(tmp_path / "x.pth.tar")
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], {"model": {}}, {"weights": torch.zeros(2)}, "text", 5])
+def test_torch_files_of_other_content(tmp_path, content):
+    torch.save(content, tmp_path / "x.pth.tar")
+    assert "state_dict" in refusal(tmp_path / "x.pth.tar")
+
+
+@pytest.mark.parametrize("weights", [{}, {"conv.weight": torch.zeros(3)}])
+def test_weights_of_another_network(tmp_path, weights):
+    torch.save({"state_dict": weights}, tmp_path / "x.pth.tar")
+    message = refusal(tmp_path / "x.pth.tar")
+    assert "neither SynSP" in message and all(name in message for name in weights)
+
+
+@pytest.mark.parametrize("weights", [[], None, {"proj_i_a.0.weight": 3}, {"encoder.0.weight": "text"}, {5: torch.zeros(2)},
+                                     {"proj_i_a.0.weight": torch.zeros(5)}, {"encoder.0.weight": torch.zeros(2, 2, 2)}])
+def test_a_state_dict_that_is_none(tmp_path, weights):
+    torch.save({"state_dict": weights}, tmp_path / "x.pth.tar")
+    refusal(tmp_path / "x.pth.tar")
+
+
+@pytest.mark.parametrize("version", [2, 99])
+def test_a_later_format_is_refused_with_both_versions(content, tmp_path, version):
+    torch.save({**content, "format_version": version}, tmp_path / "x.pth.tar")
+    message = refusal(tmp_path / "x.pth.tar", n_head=2)
+    assert f"format {version}" in message and "1" in message and "Update" in message
+
+
+@pytest.mark.parametrize("version", ["two", None, [1]])
+def test_a_format_that_is_no_number(content, tmp_path, version):
+    torch.save({**content, "format_version": version}, tmp_path / "x.pth.tar")
+    assert "format" in refusal(tmp_path / "x.pth.tar", n_head=2)
+
+
+# ---------------------------------------------------------------------------------------------- ours
+
+
+@pytest.mark.parametrize("network", [
+    SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame"), SynSP(6, 8, 8, 1, 1, 4, 4),
+    SmoothNet(5, 12, 6, 2),
+])
+def test_what_is_saved_comes_back(tmp_path, network):
+    network.eval()
+    checkpoints.save(tmp_path / "x.pth.tar", {
+        "model": checkpoints.describe(network), "state_dict": network.state_dict(), "epoch": 7, "performance": {"loss": 0.5},
+        "data": {"window": 5, "channels": 12}, "config": {"TRAIN": {"LR": 0.1}}, "provenance": {"command": "c"},
+        "training": {"epoch": 7}})
+    loaded = checkpoints.load(tmp_path / "x.pth.tar", n_head=3)  # heads come from the file
+    x = torch.randn(3, 2, 5, 12 if loaded.channels is None else loaded.channels)
+    with torch.no_grad():
+        assert torch.equal(loaded.network(x).final, network(x).final)
+    assert checkpoints.describe(loaded.network) == checkpoints.describe(network)
+    assert (loaded.epoch, loaded.performance, loaded.window, loaded.published) == (7, {"loss": 0.5}, 5, False)
+    assert (loaded.config, loaded.provenance, loaded.training) == ({"TRAIN": {"LR": 0.1}}, {"command": "c"}, {"epoch": 7})
+    assert os.listdir(tmp_path) == ["x.pth.tar"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x.pth.tar"
+    checkpoints.save(path, {"state_dict": {}})
+    before = path.read_bytes()
+    with pytest.raises(Exception, match="pickle"):
+        checkpoints.save(path, {"state_dict": {"a": lambda: 0}})
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["x.pth.tar"]
+
+
+# Written when the format was version 1 (tests/reference/README.md): whatever comes later, these load and give these numbers.
+@pytest.mark.parametrize("name", ["format_1", "format_1_smoothnet"])
+def test_files_of_format_1_load_for_ever(name):
+    loaded = checkpoints.load(REFERENCE / f"{name}.pth.tar")
+    with np.load(REFERENCE / "format_1.npz") as stored:
+        x, expected = torch.from_numpy(stored["input"]), stored[name]
+    with torch.no_grad():
+        np.testing.assert_allclose(loaded.network(x).final, expected, atol=1e-5 * np.abs(expected).max())
+    assert loaded.window == 8 and loaded.epoch == 2 and not loaded.published
+    assert loaded.data["representation"] == "3D" and loaded.data["layout"]["name"] == "h36m17"
+    assert len(loaded.data["layout"]["joints"]) == 17 and loaded.data["layout"]["root"] == [0]
+    assert loaded.config["TRAIN"]["BATCH_SIZE"] == 256 and loaded.training["epoch"] == 2
+
+
+# --------------------------------------------------------------------------------------------- build
+
+
+def built(*overrides, window=8):
+    cfg = config.defaults()
+    config.merge_overrides(cfg, list(map(str, overrides)))
+    return checkpoints.build(cfg, 51, window)
+
+
+def test_build_has_the_sizes_of_the_config():
+    network = built()
+    assert network.proj_i_a[0].weight.shape == (128, 51) and len(network.encoder_global.layer_stack) == 4
+    first = network.decoder_2.layer_stack[0].enc_attn
+    assert (first.n_head, first.d_k, first.d_v, network.dropout.share) == (4, 64, 64, 0.2)
+    network = built("MODEL.NAME", "smoothnet", window=16)
+    assert network.encoder[0].weight.shape == (512, 16) and network.res_blocks[0].linear1.weight.shape == (256, 512)
+    assert len(network.res_blocks) == 3 and network.res_blocks[0].dropout.p == 0.5
+
+
+@pytest.mark.parametrize("overrides, name", [
+    (("MODEL.NAME", "lstm"), "MODEL.NAME"), (("MODEL.d_word_vec", 64), "d_word_vec"), (("MODEL.n_layers", 0), "MODEL"),
+    (("MODEL.d_model", 7, "MODEL.d_word_vec", 7), "even"), (("MODEL.n_head", -1), "MODEL"),
+    (("MODEL.DROPOUT", 1), "MODEL.DROPOUT"), (("MODEL.DROPOUT", 1.5), "MODEL.DROPOUT"),
+    (("MODEL.NAME", "smoothnet", "MODEL.DROPOUT", 2), "MODEL.DROPOUT"), (("MODEL.RESIDUAL_COMPONENTS", -1), "RESIDUAL_COMPONENTS"),
+    (("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
+    (("MODEL.NAME", "smoothnet", "MODEL.RES_HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
+    (("MODEL.NAME", "smoothnet", "MODEL.NUM_BLOCK", -1), "NUM_BLOCK"),
+])
+def test_sizes_that_cannot_be(overrides, name):
+    with pytest.raises(UserError, match=name):
+        built(*overrides)
+
+
+@pytest.mark.parametrize("window", [1, 0])
+def test_a_window_needs_two_frames(window):
+    with pytest.raises(UserError, match="SLIDE_WINDOW_SIZE"):
+        built(window=window)

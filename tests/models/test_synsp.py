@@ -1,0 +1,310 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dct
+
+from benchmarks.plain_synsp import PlainSynSP
+from lib.core.loss import refinement_loss
+from lib.models import checkpoints, synsp
+from lib.models.synsp import SynSP
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+HEADS = ("final", "precision", "smoothness")
+
+
+def windows(*shape, seed=0, scale=1.0):
+    return scale * torch.from_numpy(np.random.default_rng(seed).normal(size=shape)).float()
+
+
+def small(channels=12, seed=0, **options):
+    torch.manual_seed(seed)
+    network = SynSP(channels, **{"d_model": 32, "d_inner": 48, "n_layers": 2, "n_head": 2, "d_k": 16, "d_v": 16, **options})
+    return network.eval()
+
+
+def with_weights(network, seed=1):
+    """Heads that start at 0 get weights, so that there is something to compare."""
+    torch.manual_seed(seed)
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.xavier_uniform_(parameter)
+    return network
+
+
+# ------------------------------------------------------------------------------ the published numbers
+
+
+@pytest.mark.parametrize("representation", ["3d", "2d", "smpl"])
+@pytest.mark.parametrize("case", ["single_w8", "single_w16", "multi_w8", "multi_w16"])
+def test_published_numbers(representation, case):
+    network = checkpoints.load(REFERENCE / f"synsp_{representation}_random.pth.tar", n_head=2).network
+    with np.load(REFERENCE / f"synsp_{representation}_random_io.npz") as stored:
+        x = torch.from_numpy(stored[f"{case}_input"])
+        with torch.no_grad():
+            out = network(x)
+        for name in HEADS:
+            expected = stored[f"{case}_{name}"].reshape(getattr(out, name).shape)
+            np.testing.assert_allclose(getattr(out, name), expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_training_gradients_are_those_of_the_plain_form():
+    """Against the network written out step by step, without dropout: the loss and every gradient."""
+    torch.manual_seed(0)
+    plain, ours = PlainSynSP(12, 32, 48, 2, 2, 16, 16, dropout=0.0), small(dropout=0.0).train()
+    ours.load_state_dict({name: value for name, value in plain.state_dict().items() if not checkpoints.DEAD.match(name)})
+    plain.eval()  # the dropout on the weights off
+    synsp_dropout, synsp.dropout = synsp.dropout, lambda x, share: x
+    try:
+        x, truth = windows(3, 4, 8, 12), windows(3, 4, 8, 12, seed=1)
+        theirs = synsp.Refined(*plain(x), quality=None)
+        refinement_loss(theirs, truth)[0].backward()
+        loss = refinement_loss(ours(x), truth)[0]
+        loss.backward()
+    finally:
+        synsp.dropout = synsp_dropout
+    gradients = {name: p.grad for name, p in plain.named_parameters()}
+    for name, parameter in ours.named_parameters():
+        np.testing.assert_allclose(parameter.grad, gradients[name], atol=1e-4 * gradients[name].abs().max() + 1e-7, err_msg=name)
+    dead = {name for name, gradient in gradients.items() if gradient is None}
+    assert dead == gradients.keys() - dict(ours.named_parameters()).keys()
+
+
+# ------------------------------------------------------------------------------------------ the parts
+
+
+def test_spectrum_is_scipys_dct():
+    x = windows(2, 3, 16, 5)
+    ours = synsp._dct_matrix(16, x.device) @ x
+    np.testing.assert_allclose(ours, dct(x.numpy(), axis=2), atol=1e-4)
+
+
+def test_positions_by_the_formula():
+    table = synsp._positions(20, 6, torch.device("cpu"))
+    for f in range(20):
+        for m in range(3):
+            assert table[f, 2 * m] == pytest.approx(math.sin(f / 10000 ** (2 * m / 6)), abs=1e-6)
+            assert table[f, 2 * m + 1] == pytest.approx(math.cos(f / 10000 ** (2 * m / 6)), abs=1e-6)
+
+
+def test_any_number_of_frames():
+    network = small()
+    for frames in (2, 5, 31, 130):  # the published table of positions ends at 100
+        assert network(windows(2, frames, 12)).final.shape == (2, 1, frames, 12)
+
+
+@pytest.mark.parametrize("views", [1, 2, 4])
+def test_keys_and_values_of_shared_tokens_equal_those_projected_for_each_view(views):
+    own, shared, added = windows(3 * views, 8, 32), windows(3, views * 8, 32, seed=1), windows(3, views, views * 8, seed=2)
+    attention = synsp.Attention(32, 2, 16, 16, 0.0)
+    ours = attention.keys_values(synsp._memory(own, shared, added))
+    plain = torch.cat((own, (shared[:, None] + added[..., None]).flatten(0, 1)), dim=1)  # [B*V, F + V*F, d]
+    for projected, layer in zip(ours, (attention.w_ks, attention.w_vs)):
+        expected = layer(plain).unflatten(-1, (2, 16)).transpose(1, 2)
+        np.testing.assert_allclose(projected.detach(), expected.detach(), atol=1e-5)
+
+
+def test_similarity_by_the_formula():
+    x = windows(2, 3, 4, 6)
+    ours = synsp._similarity(x)
+    assert ours.shape == (2, 3, 12)
+    for i in range(3):
+        for j in range(3):
+            for f in range(4):
+                expected = math.exp(-((x[1, i, f] - x[1, j, f]) ** 2).mean())
+                assert ours[1, i, j * 4 + f] == pytest.approx(expected, abs=1e-6)
+
+
+def test_quality_by_the_formula():
+    precision, smoothness = windows(1, 2, 4, 3), windows(1, 2, 4, 3, seed=1)
+    ours = synsp._quality(precision, smoothness)
+    difference = (precision - smoothness).abs().numpy()[0] / 2
+    for v in range(2):
+        worst = difference[v].max(0)
+        for f in range(4):
+            expected = np.exp(-(difference[v, f] + 1e-6) / (worst + 1e-5)).mean()
+            assert ours[0, v, f] == pytest.approx(expected, abs=1e-6)
+    assert (ours > 0).all() and (ours <= 1).all()
+
+
+# --------------------------------------------------------------------------------- views and absence
+
+
+def test_one_view_with_and_without_its_dimension():
+    network, x = small(), windows(3, 8, 12)
+    with torch.no_grad():
+        np.testing.assert_array_equal(network(x).final, network(x[:, None]).final)
+
+
+def test_views_in_another_order_give_the_same_in_that_order():
+    network, x = small(), windows(2, 4, 8, 12)
+    with torch.no_grad():
+        straight, turned = network(x), network(x[:, [2, 0, 3, 1]])
+    for name in HEADS:
+        np.testing.assert_allclose(getattr(straight, name)[:, [2, 0, 3, 1]], getattr(turned, name), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"residual_components": 2}, {"residual_components": 2, "align_views": "frame"}])
+def test_an_absent_view_counts_as_if_it_had_not_been_given(options):
+    network, x = with_weights(small(**options)), windows(3, 4, 8, 12)
+    present = torch.ones(3, 4, 8, dtype=torch.bool)
+    present[:, 2] = False
+    with torch.no_grad():
+        without, masked = network(x[:, [0, 1, 3]]), network(x, present)
+        x[:, 2] = 1e4  # whatever stands there
+        spoilt = network(x, present)
+    for name in (*HEADS, "quality"):
+        np.testing.assert_allclose(getattr(masked, name)[:, [0, 1, 3]], getattr(without, name), atol=2e-5)
+        np.testing.assert_allclose(getattr(spoilt, name)[:, [0, 1, 3]], getattr(without, name), atol=2e-5)
+        assert torch.isfinite(getattr(masked, name)).all()
+
+
+def test_single_absent_frames_are_not_looked_at():
+    """Changing the tokens of frames that a view lacks changes nothing at the frames that are there."""
+    network, x = small(), windows(3, 2, 8, 12)
+    present = torch.ones(3, 2, 8, dtype=torch.bool)
+    present[:, 1, 5:] = False
+
+    def change(module, args, embedded):
+        embedded = embedded.clone()
+        embedded[:, 1, 5:] += 3
+        return embedded
+
+    with torch.no_grad():
+        before = network(x, present)
+        network.proj_i_a.register_forward_hook(change)
+        after, unmasked = network(x, present), network(x)
+    for name in HEADS:
+        ours, changed = getattr(before, name), getattr(after, name)
+        np.testing.assert_allclose(changed[present], ours[present], atol=2e-5, err_msg=name)
+        assert not torch.allclose(getattr(unmasked, name)[:, 0], ours[:, 0], atol=1e-3)
+
+
+def test_all_present_is_no_mask():
+    network, x = small(), windows(3, 4, 8, 12)
+    with torch.no_grad():
+        np.testing.assert_allclose(network(x, torch.ones(3, 4, 8, dtype=torch.bool)).final, network(x).final, atol=1e-6)
+
+
+def test_a_window_of_absent_views_trains_without_nan():
+    network = small().train()
+    x, present = windows(3, 2, 8, 12), torch.ones(3, 2, 8, dtype=torch.bool)
+    present[0] = False
+    loss, _ = refinement_loss(network(x, present), torch.zeros_like(x), present=present)
+    loss.backward()
+    assert torch.isfinite(loss) and all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+# ------------------------------------------------------------------------------------- residual form
+
+
+@pytest.mark.parametrize("frames", [8, 16])
+def test_untrained_residual_network_gives_the_windows_mean_and_slope(frames):
+    """The first two DCT components: the mean, and half a period of a cosine fitted by least squares."""
+    x = windows(3, frames, 12)
+    with torch.no_grad():
+        out = small(residual_components=2)(x)
+    half_wave = np.cos(np.pi * (np.arange(frames) + 0.5) / frames)
+    basis = np.stack((np.ones(frames), half_wave), axis=1)
+    for window, result in zip(x.numpy(), out.final[:, 0].numpy()):
+        np.testing.assert_allclose(result, basis @ np.linalg.lstsq(basis, window, rcond=None)[0], atol=1e-5)
+    assert torch.equal(out.final, out.precision) and torch.equal(out.final, out.smoothness)
+
+
+def test_residual_with_all_components_starts_as_the_identity():
+    x = windows(3, 8, 12)
+    with torch.no_grad():
+        np.testing.assert_allclose(small(residual_components=8)(x).final[:, 0], x, atol=1e-5)
+        np.testing.assert_allclose(small(residual_components=50)(x).final[:, 0], x, atol=1e-5)
+
+
+def test_aligned_views_start_from_their_median():
+    x = windows(3, 3, 8, 12)
+    with torch.no_grad():
+        out = small(residual_components=8, align_views="sequence")(x)
+    np.testing.assert_allclose(out.final, x.median(1, keepdim=True).values.expand_as(x), atol=1e-5)
+
+
+# ------------------------------------------------------------------------------- dropout and precision
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(share):
+    torch.manual_seed(0)
+    x = torch.ones(400_003)  # not a multiple of 8
+    out = synsp.dropout(x, share)
+    kept = out != 0
+    assert abs(float((~kept).double().mean()) - share) < 0.004  # 1/256 of rounding and 4 deviations of chance
+    assert float(out.double().mean()) == pytest.approx(1, abs=0.02)
+    assert len(out[kept].unique()) == 1
+    # No pattern: neighbours are dropped together as often as chance has it.
+    assert abs(float((~kept[1:] & ~kept[:-1]).double().mean()) - share**2) < 0.004
+
+
+def test_dropout_differs_from_call_to_call_and_is_seeded():
+    x = torch.ones(1000)
+    torch.manual_seed(5)
+    first, second = synsp.dropout(x, 0.2), synsp.dropout(x, 0.2)
+    torch.manual_seed(5)
+    assert not torch.equal(first, second) and torch.equal(synsp.dropout(x, 0.2), first)
+    assert torch.equal(synsp.dropout(x, 0.0), x)
+
+
+def test_gradient_of_dropout_is_its_own_mask():
+    x = torch.randn(2000).requires_grad_()
+    out = synsp.dropout(x, 0.3)
+    out.sum().backward()
+    np.testing.assert_allclose(x.grad, torch.where(out != 0, out / x, 0).detach(), rtol=1e-5)
+
+
+def test_training_mode_is_random_and_eval_is_not():
+    network, x = small(), windows(3, 8, 12)
+    with torch.no_grad():
+        assert torch.equal(network(x).final, network(x).final)
+        network.train()
+        first, second = network(x), network(x)
+    assert not torch.equal(first.final, second.final)
+    assert not torch.equal(first.precision, first.smoothness)  # two passes that differ in their dropout
+
+
+def test_bfloat16_is_close_to_float32():
+    network, x = small(), windows(4, 2, 8, 12, scale=0.3)
+    with torch.no_grad():
+        exact = network(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            coarse = network(x)
+    for name in HEADS:
+        difference = (getattr(coarse, name).float() - getattr(exact, name)).abs().max()
+        assert difference < 0.03 * getattr(exact, name).abs().max()
+
+
+def test_bfloat16_with_absent_views_trains():
+    network = small().train()
+    x, present = windows(4, 3, 8, 12), torch.ones(4, 3, 8, dtype=torch.bool)
+    present[1, 2] = False
+    for mode in (True, False):
+        network.train(mode)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = network(x, present)
+        loss, _ = refinement_loss(out, torch.zeros_like(x), present=present)
+        loss.backward()
+        assert all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_the_full_size_has_no_dead_weight():
+    network = SynSP(51)
+    out = network.train()(windows(2, 8, 51))
+    (out.final.sum() + out.precision.sum() + out.smoothness.sum()).backward()
+    assert all(p.grad is not None for p in network.parameters())
+    dead = 3.92e6 * 0.29
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(3.92e6 - dead, rel=0.01)
+
+
+def test_a_batch_is_its_windows_one_by_one():
+    network, x = small(), windows(5, 2, 8, 12)
+    with torch.no_grad():
+        together = network(x).final
+        for k in range(5):
+            np.testing.assert_allclose(network(x[k:k + 1]).final[0], together[k], atol=1e-5)
