@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lib import config
 from lib.core import metrics, run
-from lib.core.methods import FilterMethod, InputMethod, load_networks
+from lib.core.methods import FilterMethod, InputMethod, load_networks, several_view_baselines
 from lib.core.scores import Scores, judge_of
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
@@ -40,7 +40,8 @@ def evaluate(request):
     run.also_log_to(folder / "eval_log.txt")
     results, rows = [], []
     for split in splits:
-        result, scores = score_split(split, methods, cfg)
+        baselines = several_view_baselines(split, networks)
+        result, scores = score_split(split, [*methods[:len(methods) - len(networks)], *baselines, *networks], cfg)
         results.append(result)
         rows.extend({"dataset": str(split.source), **row} for row in result["table"])
         print(table(split, scores, result["body"]))
@@ -97,7 +98,7 @@ def _result(split, scores, body, cfg):
             filters_found[score.method.label] = own
             if len(filters_found) == 1:
                 published |= own
-        elif score.method.key == "input" or "smoothnet_mpjpe" not in published:
+        elif score.method.key == "input" or score.method.key == "smoothnet" and "smoothnet_mpjpe" not in published:
             published |= {f"{score.method.key}_{name}": value for name, value in means.items()}
             if score.method.key == "smoothnet":
                 published |= {f"improvement_{name}": value - input_means[name] for name, value in means.items()
@@ -108,6 +109,7 @@ def _result(split, scores, body, cfg):
             "method": score.method.label, "means": means, "microseconds_a_frame": micro,
             "interval_95": score.intervals(np.random.default_rng(rng_seed)),
             "per_joint_mpjpe": dict(zip(_joint_names(split), joints.tolist())),
+            "per_view_mpjpe": _per_view(split, score),
             "per_sequence": [{"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
                              for name, values in zip(score.names, score.per_sequence)],
         })
@@ -118,6 +120,15 @@ def _result(split, scores, body, cfg):
             "table": [{"method": part["method"], **part["means"], "microseconds_a_frame": part["microseconds_a_frame"]}
                       for part in detail], "frames": frames, "sequences": len(split.sequences),
             "unit": split.representation.unit, "body": body.name if body else None}
+
+
+def _per_view(split, score):
+    """Mean MPJPE of the first view of each recording, of the second, ...; one number for single views."""
+    places = [place for recording in split.recordings for place in range(len(recording.views))]
+    pooled = {}
+    for place, values in zip(places, score.per_sequence):
+        pooled.setdefault(place, []).append(values["mpjpe"])
+    return [float(np.concatenate(pooled[place]).mean()) for place in sorted(pooled)]
 
 
 def _joint_names(split):

@@ -4,6 +4,7 @@ A method takes a `sequences.Split` and yields, for each recording, one raw [T, C
 files, together with the time it took.
 """
 
+import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -11,9 +12,12 @@ from pathlib import Path
 import torch
 
 from lib.core.refine import refine
+from lib.core.views import align
+from lib.dataset.sequences import Recording
 from lib.errors import UserError
 from lib.models import checkpoints, filters
 from lib.models.smoothnet import SmoothNet
+from lib.models.synsp import median_of_views
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,61 @@ class FilterMethod:
                 self.seconds += time.perf_counter() - begun
                 views.append(rep.from_tracks(filtered, view.frame))
             yield views
+
+
+class EachViewAlone:
+    """A network on every view of a recording by itself: what the other views are worth is the difference."""
+
+    key = "other"
+
+    def __init__(self, network_method):
+        self.method, self.label = network_method, f"{network_method.label}, each view alone"
+
+    @property
+    def seconds(self):
+        return self.method.seconds
+
+    @seconds.setter
+    def seconds(self, value):
+        self.method.seconds = value
+
+    def __call__(self, split):
+        alone = [Recording(view.name, [view]) for recording in split.recordings for view in recording.views]
+        results = self.method(dataclasses.replace(split, recordings=alone))
+        for recording in split.recordings:
+            yield [next(results)[0] for _ in recording.views]
+
+
+class AlignedMedian:
+    """The honest baseline for several views: turn all onto one, take the median, smooth by a Gaussian of 1.5 frames."""
+
+    key = "other"
+
+    def __init__(self, align):
+        self.align = align
+        self.label = f"median of views aligned by {align}, gaussian"
+        self.seconds = 0.0
+
+    def __call__(self, split):
+        for recording, (values, present) in zip(split.recordings, NetworkMethod._recordings(split)):
+            begun = time.perf_counter()
+            values, present = values[None], None if present is None else present[None]
+            if self.align == "frame":  # every frame is a window of its own
+                values = values.permute(2, 1, 0, 3)
+                present = None if present is None else present.permute(2, 1, 0)
+            aligned, undo = align(values, present, split.layout.root)
+            back = undo(median_of_views(aligned, present).expand_as(aligned))
+            back = back.permute(2, 1, 0, 3)[0] if self.align == "frame" else back[0]
+            tracks = filters.gaus1d(back.double().numpy().transpose(1, 0, 2), 1.5)
+            self.seconds += time.perf_counter() - begun
+            yield list(torch.from_numpy(tracks).float().transpose(0, 1))
+
+
+def several_view_baselines(split, networks):
+    """The methods that a table of several views has besides those asked for; none for single views."""
+    if split.representation.name != "3D" or all(len(recording.views) == 1 for recording in split.recordings):
+        return []
+    return [AlignedMedian("frame"), AlignedMedian("sequence"), *map(EachViewAlone, networks)]
 
 
 def check_fits(checkpoint, split):

@@ -254,7 +254,7 @@ class SynSP(nn.Module):
             spectrum = _dct_matrix(frames, x.device) @ x
             base = 0.0
             if self.residual_components:
-                together = x if self.align_views == "none" or views == 1 else _median(x, present)
+                together = x if self.align_views == "none" or views == 1 else median_of_views(x, present)
                 base = _slow_part(frames, self.residual_components, x.device) @ together
         embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
         placed = embedded + _positions(frames, embedded.shape[-1], x.device)
@@ -309,7 +309,7 @@ def _absent_scores(present):
     return _Absent(own, shared, torch.cat((own, shared.repeat_interleave(views, 0)), dim=-1))
 
 
-def _median(x, present):
+def median_of_views(x, present):
     """The median over the views that are there, the same for each view: [B, V, F, C] -> [B, 1, F, C]."""
     views = x.shape[1]
     if present is None:

@@ -91,6 +91,14 @@ def nice_ticks(high, count=4):
     return [float(f"{i * step:.10g}") for i in range(int(high / step + 1e-9) + 1)]
 
 
+def time_ticks(start, end, count):
+    """Round numbers from `start` to `end`, as far apart as those of `nice_ticks` for their distance."""
+    ticks = nice_ticks(end - start, count)
+    step = ticks[1] if len(ticks) > 1 else max(end - start, 1.0)
+    first = int(np.ceil(start / step - 1e-9))
+    return [float(f"{i * step:.10g}") for i in range(first, int(np.floor(end / step + 1e-9)) + 1)]
+
+
 def plot_curve(image, curve, colors, fps, first_frame=0):
     """Draw `curve` into all of `image` (a view of the canvas), and return the painter of its cursor.
 
@@ -123,11 +131,10 @@ def plot_curve(image, curve, colors, fps, first_frame=0):
         y = int(round(float(up(tick))))
         cv2.line(image, (left, y), (right, y), drawing.GRID, 1)
         drawing.write(image, label, (left - size // 2, y + int(0.36 * size)), size, drawing.MUTED, "right")
-    seconds = nice_ticks(end / fps, max(2, min(8, width // 90)))
-    seconds = [second for second in seconds if second * fps <= frames - 1]
+    seconds = time_ticks(first_frame / fps, (first_frame + frames - 1) / fps, max(2, min(8, width // 90)))
     for i, second in enumerate(seconds):
-        x = float(across(second * fps))
-        label = f"{second + first_frame / fps:.4g}" + (" s" if i == len(seconds) - 1 else "")
+        x = float(across(second * fps - first_frame))
+        label = f"{second:g}" + (" s" if i == len(seconds) - 1 else "")
         anchor = "center" if x + drawing.text_width(label, size) / 2 < width else "right"
         drawing.write(image, label, (x if anchor == "center" else width - 1, bottom + int(1.35 * size)), size,
                       drawing.MUTED, anchor)

@@ -180,12 +180,12 @@ def _stage(size, scale_at, title, frames, curves, colors, fps, first_frame, side
 
 
 def _missing_painter(pixels, size):
-    """Painter of the word 'missing' at the top of a panel at the frames that have no joint to show."""
+    """Painter of the word 'missing' at the top left of a panel at the frames that have no joint to show."""
     there, size = np.isfinite(pixels).all(-1).any(-1), max(size, 10)
 
     def paint(image, t):
         if not there[t]:
-            drawing.write(image, "missing", (image.shape[1] / 2, 2 * size), size, drawing.MUTED, "center")
+            drawing.write(image, "missing", (size // 2, int(1.4 * size)), size, drawing.MUTED)
 
     return paint
 
@@ -486,7 +486,7 @@ def _body_painter(track, color, on_ground, turn, scale, offset):
         nonlocal order
         vertices = np.asarray(track.vertices[t], np.float32)
         if not np.isfinite(vertices).all():
-            drawing.write(image, "missing", (image.shape[1] / 2, 36), 18, drawing.MUTED, "center")
+            drawing.write(image, "missing", (9, 25), 18, drawing.MUTED)
             return
         if order is None:
             order = mesh.corner_order(faces, len(vertices))

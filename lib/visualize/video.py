@@ -30,7 +30,7 @@ except ImportError:
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 # Frames that may wait for the encoder: enough to even out both sides, little memory.
 WAITING = 4
-GIF_LIMIT = 2000
+GIF_LIMIT = 1000
 
 
 # --- writing --------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ def write_video(frames, path, fps=30.0, total=None, quality=23, preset="veryfast
             "codec": "mp4v" if av is None else "h264"}
 
 
-def write_gif(frames, path, fps=30.0, total=None, width=800, progress=True):
+def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
     """Write an iterable of RGB frames as an endless GIF, scaled down to `width` px where it is wider.
 
     GIF counts time in hundredths of a second: every frame's share is rounded so that the sum stays right, and

@@ -32,7 +32,7 @@ def test_two_planes_cut_each_other_where_they_are_equally_deep():
 
 
 def test_values_are_linear_over_the_screen_and_rows_are_half_open():
-    # 0 at column 8 and 1 at column 40: column x has (x - 8) / 32; column 40 and row 40 belong to the neighbour.
+    # 0 at column 8 and 1 at column 40: column x has (x - 8) / 32; column 40 and row 40 are the neighbour's.
     value, covered = draw(SQUARE, [1] * 4, [0, 1, 1, 0], [[0, 1, 2], [0, 2, 3]])
     expected = np.rint((np.arange(8, 40) - 8) / 32 * 255)
     assert np.abs(value[8:40, 8:40].astype(int) - expected).max() <= 1
@@ -49,7 +49,8 @@ def test_irregular_mesh_has_no_gaps_and_reproduces_a_plane():
     faces = np.concatenate([np.stack([corner, corner + 1, corner + 14], -1),
                             np.stack([corner, corner + 14, corner + 13], -1)])
     values = (points @ [0.004, 0.005]) + 0.2
-    value, covered = draw(points, 1 + points @ [0.01, -0.003] + 0.5, values, generator.permuted(faces, axis=1))
+    faces = generator.permuted(faces, axis=1)
+    value, covered = draw(points, 1.5 + points @ [0.01, -0.003], values, faces)
     assert covered.all()
     y, x = np.mgrid[:48, :64]
     assert np.abs(value - (0.004 * x + 0.005 * y + 0.2) * 255).max() <= 0.51

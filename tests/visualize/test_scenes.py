@@ -47,7 +47,8 @@ def cube():
 
 def body_tracks(frames=4):
     corners, faces = cube()
-    return [scenes.Track(track.name, track.joints, track.color_role, np.repeat(corners[None], frames, 0), faces)
+    bodies = np.repeat(corners[None], frames, 0)
+    return [scenes.Track(track.name, track.joints, track.color_role, bodies, faces)
             for track in tracks(frames)]
 
 
@@ -295,6 +296,12 @@ def test_curves_with_and_without_truth():
                                          (0.011, [0, .005, .01]), (0, [0])])
 def test_ticks_are_round_numbers(high, ticks):
     assert curves.nice_ticks(high) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize("start, end, ticks", [(0, 10, [0, 2.5, 5, 7.5, 10]), (3.33, 10, [4, 6, 8, 10]),
+                                               (5, 5, [5]), (2.9, 3.4, [3, 3.2, 3.4])])
+def test_ticks_of_a_part_of_a_sequence_are_round_too(start, end, ticks):
+    assert curves.time_ticks(start, end, 4) == pytest.approx(ticks)
 
 
 def test_line_of_a_plot_is_where_its_values_are():

@@ -32,7 +32,8 @@ def centre(frame):
 def test_h264_file_has_the_promised_form(tmp_path):
     path = tmp_path / "new" / "a.mp4"
     info = video.write_video(marked(), path, fps=29.97, total=5, progress=False)
-    assert info == {"path": str(path), "frames": 5, "width": 192, "height": 128, "fps": 29.97, "codec": "h264"}
+    assert info == {"path": str(path), "frames": 5, "width": 192, "height": 128, "fps": 29.97,
+                    "codec": "h264"}
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
@@ -200,7 +201,7 @@ def test_a_video_that_breaks_off_ends_there(tmp_path, capsys):
 
 def test_a_telephone_video_stands_upright(tmp_path):
     # The turn is written into the track header's matrix (QuickTime file format: x' = -y, y' = x for a quarter
-    # clockwise, as a telephone held upright writes it): the stored upper left corner shows at the upper right.
+    # clockwise, as a telephone held upright writes it): the stored upper left shows at the upper right.
     path = tmp_path / "a.mp4"
     video.write_video(marked([(20, 20)] * 3), path, progress=False)
     content = bytearray(path.read_bytes())
