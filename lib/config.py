@@ -7,6 +7,7 @@ numpy, so that `--help` answers at once.
 
 import argparse
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def defaults():
     cfg.EVALUATE.TRADITION_BUTTERWORTH = CfgNode(dict(CUTOFF=0.4, ORDER=2))  # CUTOFF: share of the Nyquist rate
     cfg.EVALUATE.TRADITION_MEDIAN_GAUSSIAN = CfgNode(dict(WINDOW_SIZE=5, SIGMA=1.5))
 
+    # refine_smoothnet.py: other tools' files and live streams. The filters' parameters above are meant at 30 frames a second.
+    cfg.REFINE = CfgNode()
+    cfg.REFINE.OUTPUT = ""  # default: <name>_refined beside the input
+    cfg.REFINE.METHOD = "auto"  # auto | synsp | smoothnet | a filter | none
+    cfg.REFINE.INPUT_FORMAT = ""  # default: told by the contents
+    cfg.REFINE.FPS = 0.0  # frames a second; 0: what the file says, else the model's
+    cfg.REFINE.STRENGTH = 1.0  # 0: the input, 1: refined
+    cfg.REFINE.MAX_GAP = 0.25  # seconds of missing key points that are filled
+    cfg.REFINE.LAG = -1  # frames after which a pose must be out; -1: the whole recording is there
+    cfg.REFINE.REPORT = ""  # folder for report.html
+    cfg.REFINE.CHECKPOINT_DIR = "data/checkpoints"  # where `auto` looks
+
     cfg.LOSS = CfgNode(dict(W_ACCEL=1.0, W_POS=1.0))
     cfg.LOG = CfgNode(dict(NAME=""))
     cfg.VIS = CfgNode(dict(START=0, END=1000, INPUT_VIDEO_NUMBER="", OUTPUT_VIDEO_PATH="results/videos", FORMAT="mp4"))
@@ -123,7 +136,7 @@ def _cast(value, default, key):
     if value is None or (isinstance(value, str) and value in ("None", "null")):
         if isinstance(default, str):
             return ""
-        raise UserError(f"{key}: {value} given, but a {type(default).__name__} is needed (default {default})")
+        raise UserError(f"{key}: {value} given, but {_kind(default)} is needed (default {default})")
     if isinstance(default, bool):
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if str(value).lower() in words:
@@ -133,7 +146,7 @@ def _cast(value, default, key):
     elif isinstance(default, (int, float)) and not isinstance(value, bool):
         try:
             number = float(value)  # YAML reads 1e-3 as a string
-            if isinstance(default, float):
+            if isinstance(default, float) and math.isfinite(number):
                 return number
             if number == int(number):
                 return int(number)
@@ -141,7 +154,11 @@ def _cast(value, default, key):
             pass  # said below, with the key
     else:
         return value
-    raise UserError(f"{key}: {value!r} given, but a {type(default).__name__} is needed (default {default})")
+    raise UserError(f"{key}: {value!r} given, but {_kind(default)} is needed (default {default})")
+
+
+def _kind(default):
+    return {bool: "True or False", int: "a whole number", float: "a number"}[type(default)]
 
 
 def _is_root_key(key):
@@ -165,10 +182,12 @@ def _set(cfg, key, value):
     if not isinstance(node, CfgNode):
         return False
     if _is_root_key(key):
-        node[name] = _root_joints(value, key)
+        node[name.upper()] = _root_joints(value, key)
         return True
     if name not in node:
         return False
+    if value is None and isinstance(node[name], CfgNode):
+        return True  # a YAML section that is left empty
     node[name] = _cast(value, node[name], key)
     return True
 
@@ -182,24 +201,22 @@ def _flatten(tree, prefix=""):
             yield key, value
 
 
-def merge_tree(cfg, tree, source):
-    """Merge nested dicts into `cfg` in place; keys that the schema lacks are named in one warning."""
-    unknown = [key for key, value in _flatten(tree) if not _set(cfg, key, value)]
-    if unknown:
-        log.warning("%s: keys that this version does not know, ignored: %s", source, ", ".join(unknown))
+def merge_tree(cfg, tree):
+    """Merge nested dicts into `cfg` in place. Returns the keys that the schema lacks, which are left out."""
+    return [key for key, value in _flatten(tree) if not _set(cfg, key, value)]
 
 
-def merge_yaml(cfg, path):
-    """Merge a YAML file into `cfg` in place. Raises UserError naming the file and what is wrong in it."""
+def read_yaml(path):
+    """A YAML file as nested dicts. Raises UserError naming the file and what is wrong in it."""
     try:
         tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"--cfg {path}: not found. The shipped ones lie in configs/") from None
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError) as error:
         raise UserError(f"--cfg {path}: not readable as YAML ({error})") from None
     if not isinstance(tree, dict):
         raise UserError(f"--cfg {path}: holds no keys. Expected YAML such as those in configs/")
-    merge_tree(cfg, tree, path)
+    return tree
 
 
 def merge_overrides(cfg, pairs):
@@ -260,28 +277,47 @@ FLAGS = {
         "output_video_path": ("VIS.OUTPUT_VIDEO_PATH", "folder for the videos"),
         "format": ("VIS.FORMAT", "mp4, gif, or html for an interactive page"),
     },
+    "refine": {
+        "output": ("REFINE.OUTPUT", "refined file or folder; default: <name>_refined beside INPUT"),
+        "method": ("REFINE.METHOD", "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian or none"),
+        "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: what lies in data/checkpoints"),
+        "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),
+        "strength": ("REFINE.STRENGTH", "0 (the input) to 1 (refined)"),
+        "max_gap": ("REFINE.MAX_GAP", "seconds of missing key points that are filled"),
+        "lag": ("REFINE.LAG", "frames after which a pose must be out, as in live use"),
+        "input_format": ("REFINE.INPUT_FORMAT", "kind of INPUT, where it cannot be told"),
+        "report": ("REFINE.REPORT", "folder for report.html, raw against refined"),
+    },
 }
 PURPOSE = {
     "train": "Train SynSP or SmoothNet to refine noisy pose sequences.",
     "eval": "Score a trained network on a test split, beside traditional filters.",
     "visualize": "Render a test sequence: estimator, refined and ground truth, as a video.",
+    "refine": "Refine the poses of a file, a folder of per-frame files or a live stream (-): no ground truth needed.",
 }
 
 
 def parser(command):
-    """The argparse parser of one of the three scripts: 'train', 'eval' or 'visualize'."""
-    example = {"train": "", "eval": "--checkpoint P --tradition all ",
-               "visualize": "--checkpoint P --visualize_video_id 0 "}[command]
+    """The argparse parser of one of the scripts: 'train', 'eval', 'visualize' or 'refine'."""
+    example = {"train": "--cfg configs/mocap_noise_3D.yaml TRAIN.EPOCH 5",
+               "eval": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --tradition all",
+               "visualize": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --visualize_video_id 0",
+               "refine": "alphapose-results.json --fps 25 --report report"}[command]
     parse = argparse.ArgumentParser(
         description=PURPOSE[command], formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"example:\n  python {command}_smoothnet.py --cfg configs/mocap_noise_3D.yaml {example}TRAIN.EPOCH 5\n\n"
+        epilog=f"example:\n  python {command}_smoothnet.py {example}\n\n"
                "Trailing KEY VALUE pairs override any key of the config; lib/config.py lists them.")
     parse.add_argument("--cfg", metavar="YAML", help="config file; without it the defaults of lib/config.py")
     for flag, (key, text) in FLAGS[command].items():
         parse.add_argument(f"--{flag}", metavar=key.rsplit(".", 1)[-1], help=f"{text} [{key}]")
+    if command == "refine":
+        parse.add_argument("input", metavar="INPUT", help="a pose file, a folder of per-frame files, or - for standard input")
+        parse.add_argument("--refine_translation", action="store_true", help="also refine where the body goes, not only its pose")
+        parse.add_argument("--compare", action="store_true", help="table of every method on INPUT, without ground truth")
+        parse.add_argument("--live", action="store_true", help="INPUT is -: one JSON object a line, refined as it comes")
     if command == "eval":
         parse.add_argument("--json", metavar="PATH", help="also write the metrics there, as JSON, and as CSV beside it")
-    parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help=argparse.SUPPRESS)
+    parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
     parse.error = _argument_error
     return parse
 
@@ -293,7 +329,7 @@ def _argument_error(message):
 class Request:
     """What one command line asked for, before a checkpoint had its say.
 
-    args: the parsed flags; yaml and explicit: two layers of the config. `config(stored)` puts them together.
+    args: the parsed flags. `config(stored)` puts the layers of the config together.
     """
 
     def __init__(self, command, argv=None):
@@ -306,21 +342,27 @@ class Request:
         flags = {key: getattr(known, flag) for flag, (key, _) in FLAGS[command].items()
                  if getattr(known, flag) is not None}
         self._pairs = [word for pair in flags.items() for word in pair] + overrides
+        self._yaml = read_yaml(known.cfg) if known.cfg else {}
+        _say_ignored(known.cfg, merge_tree(defaults(), self._yaml))
         self.config()  # every mistake is found before work starts
 
     def config(self, stored=None):
         """defaults < YAML < `stored` (nested dicts from a checkpoint) < flags and trailing overrides."""
         cfg = defaults()
-        if self.args.cfg:
-            merge_yaml(cfg, self.args.cfg)
+        merge_tree(cfg, self._yaml)
         if stored:
-            merge_tree(cfg, stored, "checkpoint")
+            _say_ignored("checkpoint", merge_tree(cfg, stored))
         merge_overrides(cfg, self._pairs)
         return cfg
 
     def explicit(self, key):
         """Whether a flag or a trailing override set this key."""
         return key in self._pairs[::2]
+
+
+def _say_ignored(source, keys):
+    if keys:
+        log.warning("%s: keys that this version does not know, ignored: %s", source, ", ".join(keys))
 
 
 def command_line():

@@ -12,8 +12,8 @@ class UserError(Exception):
 def run(main):
     """Run a script's `main()` and exit: 0, 2 with one line on stderr for a user's mistake, 130 on Ctrl-C.
 
-    A full disk and a folder without write permission count as the user's to mend; what is neither is a
-    defect of ours and keeps its traceback.
+    A full disk, a folder without write permission and a file where a folder should be count as the user's to mend;
+    what is none of these is a defect of ours and keeps its traceback.
     """
     # Threads that wait for work sleep instead of spinning: on a machine with other work, training is several times faster
     # for it. Read when torch is imported, which happens in main().
@@ -35,6 +35,8 @@ def run(main):
             _refuse(f"{where}: no space left on the disk. Free some, or choose another OUTPUT_DIR")
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             _refuse(f"{where}: not allowed ({error.strerror}). Change its permissions, or choose another place")
+        if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EIO):
+            _refuse(f"{where}: cannot be used ({error.strerror}). Choose another place")
         raise
 
 

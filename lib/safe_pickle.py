@@ -102,7 +102,7 @@ def _admitted():
                  "uint64", "bool_", "str_", "bytes_"):
         table["numpy", name] = getattr(np, name)
     for module in ("builtins", "__builtin__"):
-        for cls in (list, dict, set, frozenset, tuple, slice, bytearray, complex, int, float, bool, str):
+        for cls in (list, dict, set, frozenset, tuple, slice, bytes, bytearray, complex, int, float, bool, str):
             table[module, cls.__name__] = cls
     # What Python 2 calls its text and integers.
     table["__builtin__", "unicode"] = str

@@ -46,6 +46,8 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
     """
     if step < 1:
         raise UserError(f"EVALUATE.SLIDE_WINDOW_STEP_SIZE {step}: must be at least 1")
+    if batch < 1:
+        raise UserError(f"EVALUATE.BATCH_SIZE {batch}: must be at least 1")
     window_weights("mean" if weighting == "quality" else weighting, window)
     if align not in views.MODES:
         raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")

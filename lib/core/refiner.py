@@ -35,6 +35,8 @@ FALLBACK = "median+gaussian"
 # SmoothNet windows in order of preference, for whole recordings and for live use.
 WINDOWS, LIVE_WINDOWS = (32, 16, 64, 8), (8, 16, 32, 64)
 KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
+# SynSP's corrections on its own test data have a median of 2 to 4 % of the body's size.
+MOVED = 0.08
 # SMPL rotations that need not be there: identity for the network.
 HANDS = ("left_hand", "right_hand")
 
@@ -277,9 +279,10 @@ class Refiner:
             return None, None, "the file does not name its joints"
         why = ""
         for model in candidates:
-            fit = mapping.to_joints(model.joints, track.joint_names, HANDS if model.kind == "smpl" else ())
+            how = {"may_lack": HANDS, "derive": False} if model.kind == "smpl" else {}
+            fit = mapping.to_joints(model.joints, track.joint_names, **how)
             if fit is None:
-                lacking = [joint for joint in model.joints if mapping.to_joints((joint,), track.joint_names) is None]
+                lacking = [joint for joint in model.joints if mapping.to_joints((joint,), track.joint_names, **how) is None]
                 why = why or f"its joints do not give SynSP's {len(model.joints)} (no {', '.join(lacking[:3])})"
                 continue
             if track.joint_names == LAYOUTS["h36m17"].joints and not _looks_like_h36m(poses):
@@ -406,8 +409,9 @@ class _Work:
         filled, self.filled = gaps.fill(self.poses, int(refiner.max_gap * self.rate + 1e-6), self.times)
         self.start = filled.copy()
         if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
-            score = np.where(self.filled, 1, track.confidence)
-            filled = gaps.fuse(filled, np.where(self.filled, np.nanmean(score, axis=0), score))
+            # What was filled lies on its neighbours' line already.
+            score = np.nan_to_num(track.confidence)
+            filled = gaps.fuse(filled, np.where(self.filled, score.max(axis=0), score))
         self.space, notes = space_of(track, self.poses, self.plan.synsp, track.image_size or image_size)
         self.notes += notes
         self.roots = self.space.roots(filled)
@@ -417,14 +421,17 @@ class _Work:
         self.index = index
         self.jobs = list(self._jobs())
 
-    def _stretches(self, mask):
+    def _stretches(self, mask, method):
         """Runs of frames [T] without a hole in time longer than `max_gap` in them."""
+        # One frame alone says nothing of time; a stream that has only the past cannot know that it is alone.
+        lag = self.refiner.lag
+        least = 0 if isinstance(method, Model) and lag is not None and lag < method.window - 1 else 1
         steps = np.diff(self.times)
         limit = self.refiner.max_gap + 1.5 * (np.median(steps) if len(steps) else 0)
         breaks = np.flatnonzero(steps > limit) + 1
         for run in gaps.runs(mask):
             ends = [run.start, *breaks[(breaks > run.start) & (breaks < run.stop)].tolist(), run.stop]
-            yield from (slice(first, last) for first, last in zip(ends, ends[1:]) if last - first > 1)
+            yield from (slice(first, last) for first, last in zip(ends, ends[1:]) if last - first > least)
 
     def _jobs(self):
         there = gaps.seen(self.values)
@@ -435,7 +442,7 @@ class _Work:
             if fit.missing:
                 values[:, list(fit.missing)] = IDENTITY
             picks, joints = (np.array(side) for side in zip(*fit.written))
-            for frames in self._stretches(gaps.seen(values).all(axis=1)):
+            for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
                 covered[frames, joints] = True
                 yield _Job(self.index, self.plan.synsp, frames, values[frames], joints, picks, self.times[frames], True)
         # Joints that come and go together are one job.
@@ -445,7 +452,7 @@ class _Work:
                 columns.setdefault(there[:, joint].tobytes(), []).append(joint)
         for joints in columns.values():
             joints = np.array(joints)
-            for frames in self._stretches(there[:, joints[0]]):
+            for frames in self._stretches(there[:, joints[0]], self.plan.channel):
                 if not covered[frames][:, joints].all():
                     yield _Job(self.index, self.plan.channel, frames, self.values[frames][:, joints], joints,
                                np.arange(len(joints)), self.times[frames], False)
@@ -454,8 +461,20 @@ class _Work:
         self.out[job.frames, job.joints] = job.result[:, job.picks]
         self.by[job.frames, job.joints] = 2 if job.first else 1
 
+    def _check_moved(self):
+        """Say so where SynSP moves joints further than errors of an estimator reach: these poses are not what it knows."""
+        mine = self.by == 2
+        size = space.extent(self.values) if self.track.kind != "smpl" else 0
+        if not mine.any() or not size:
+            return
+        share = float(np.median(np.linalg.norm(self.out - self.values, axis=-1)[mine])) / size
+        if share > MOVED:
+            self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these poses are unlike its "
+                              "training data (other joint places, another view?). --method smoothnet keeps their places")
+
     def finish(self):
         refiner, track = self.refiner, self.track
+        self._check_moved()
         roots, translation = self.roots, track.translation
         if refiner.translation:
             apply = self._root_filter()

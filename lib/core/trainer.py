@@ -56,20 +56,29 @@ def load_sets(cfg):
     return training, validation
 
 
-def align_recordings(split):
-    """Turn the views of each recording into one frame, in place; detections and ground truth become root-relative."""
-    for recording in split.recordings:
-        if len(recording.views) == 1:
-            continue
-        present = None
-        if any(view.present is not None for view in recording.views):
-            present = torch.from_numpy(np.stack([np.ones(view.length, bool) if view.present is None else view.present
-                                                 for view in recording.views]))[None]
-        stacked = [torch.from_numpy(np.stack([getattr(view, name) for view in recording.views]))[None]
-                   for name in ("detected", "truth")]
-        for name, values in zip(("detected", "truth"), views.align_pair(*stacked, present, split.layout.root)):
-            for view, value in zip(recording.views, values[0]):
-                setattr(view, name, value.numpy())
+class SequenceTurns:
+    """The rotations that bring the views of each of a bank's recordings into one frame, over whole sequences."""
+
+    def __init__(self, bank, root):
+        _, self.recording = torch.unique_consecutive(bank.begin[:, 0], return_inverse=True)
+        turns = []
+        for number in range(int(self.recording[-1]) + 1):
+            window = int((self.recording == number).nonzero()[0])
+            begin, last = bank.begin[window], bank.last[window]
+            length = int((last - begin).max()) + 1
+            rows = (begin.clamp_min(0)[:, None] + torch.arange(length, device=begin.device))
+            present = (begin >= 0)[:, None].expand(rows.shape)
+            rows = torch.where(present, rows, 0)
+            if bank.present is not None:
+                present = present & bank.present[rows]
+            joints = views.centred(bank.detected[rows], root).unflatten(-1, (-1, 3))
+            turns.append(views.common_rotations(joints[None], present[None])[0])
+        self.turns = torch.stack(turns)
+
+    def __call__(self, index, chosen=None):
+        """[B, V, 3, 3] of the windows `index`, in the order of the chosen views [B, V'] or of all."""
+        turns = self.turns[self.recording[index]]
+        return turns if chosen is None else turns.gather(1, chosen[..., None, None].expand(*chosen.shape, 3, 3))
 
 
 def _share(split, cfg):
@@ -96,9 +105,6 @@ class Trainer:
         torch.manual_seed(cfg.SEED_VALUE)
         training, validation = load_sets(cfg)
         self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
-        if self.align == "sequence":
-            for split in (*training, *validation):
-                align_recordings(split)
         window = cfg.MODEL.SLIDE_WINDOW_SIZE
         self.bank = WindowBank(training, window, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
@@ -107,7 +113,8 @@ class Trainer:
         self.network = checkpoints.build(cfg, first.channels, window).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
-        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align == "sequence")
+        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none")
+        self.aligners = {}  # bank -> SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
         self.batches = 8 if cfg.DEBUG else math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
@@ -164,6 +171,7 @@ class Trainer:
         cfg, seed = self.cfg, self.cfg.SEED_VALUE
         self.bank.draw_noise(cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, np.random.default_rng([seed, NOISE, self.epoch]),
                              cfg.TRAIN.AUGMENT.NOISE)
+        self.aligners.pop(self.bank, None)
         order = self.bank.order(cfg.TRAIN.MIX, np.random.default_rng([seed, ORDER, self.epoch]))
         generator = torch.Generator(self.device)
         self.network.train()
@@ -185,9 +193,10 @@ class Trainer:
 
     def _one_batch(self, index, generator):
         cfg = self.cfg
-        detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator),
-                                                   self._choose_views(index, generator))
-        detected, truth = self._aligned(*self.augment(detected, truth, generator), present)
+        chosen = self._choose_views(index, generator)
+        detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
+        detected, truth = self._aligned(self.bank, index, chosen, detected, truth, present)
+        detected, truth = self.augment(detected, truth, generator)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
             refined = self.network(detected, present if self.bank.views > 1 else None)
         loss, _ = refinement_loss(refined, truth, cfg.LOSS.W_POS, cfg.LOSS.W_ACCEL, present)
@@ -204,18 +213,27 @@ class Trainer:
             self._average()
         return value
 
-    def _aligned(self, detected, truth, present):
-        """Windows of several views in one frame where MODEL.ALIGN_VIEWS asks for it window by window."""
-        if self.align == "frame" and detected.shape[1] > 1:
-            return views.align_pair(detected, truth, present, self.splits[0].layout.root)
-        return detected, truth
+    def _aligned(self, bank, index, chosen, detected, truth, present):
+        """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks."""
+        if self.align == "none" or bank.views == 1:
+            return detected, truth
+        root = self.splits[0].layout.root
+        detected, truth = views.centred(detected, root), views.centred(truth, root)
+        if self.align == "frame":
+            rotations = views.common_rotations(detected.unflatten(-1, (-1, 3)), present)
+        else:
+            if bank not in self.aligners:
+                self.aligners[bank] = SequenceTurns(bank, root)
+            rotations = self.aligners[bank](index, chosen)
+        return views.turn(detected, rotations), views.turn(truth, rotations)
 
     def _choose_views(self, index, generator):
         """A random number of the views, in random order, for each batch; None for a single view."""
         count = self.bank.views
         if count == 1:
             return None
-        keep = int(torch.randint(1, count + 1, (1,), generator=generator, device=generator.device))
+        # All of them in half of the batches: several views are what it is for.
+        keep = int(torch.randint(1, 2 * count, (1,), generator=generator, device=generator.device).clamp_max(count))
         scores = torch.rand(len(index), count, generator=generator, device=generator.device)
         # Views that a recording lacks come last.
         return (scores + (self.bank.first[index] < 0)).argsort(1)[:, :keep]
@@ -269,7 +287,7 @@ class Trainer:
         indices = torch.arange(len(self.validation), device=self.device)
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
-            detected, truth = self._aligned(detected, truth, present)
+            detected, truth = self._aligned(self.validation, index, None, detected, truth, present)
             refined = network(detected, present if self.bank.views > 1 else None)
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             _, parts = refinement_loss(refined, truth, self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL, present)

@@ -47,6 +47,16 @@ def turn(values, rotations):
     return torch.einsum("bvik,bvfjk->bvfji", rotations, values.unflatten(-1, (-1, 3))).flatten(-2)
 
 
+def _root(joints, root):
+    return joints[..., list(root), :].mean(-2, keepdim=True)
+
+
+def centred(values, root):
+    """values [..., J*3] relative to the mean of the root joints."""
+    joints = values.unflatten(-1, (-1, 3))
+    return (joints - _root(joints, root)).flatten(-2)
+
+
 def align(values, present, root):
     """Windows or sequences of several views in one frame.
 
@@ -54,7 +64,7 @@ def align(values, present, root):
     undo): root-relative values in the common frame, and a function that takes values in it back.
     """
     joints = values.unflatten(-1, (-1, 3))
-    centre = joints[..., list(root), :].mean(-2, keepdim=True)
+    centre = _root(joints, root)
     rotations = common_rotations(joints - centre, present)
 
     def undo(aligned):
@@ -62,13 +72,3 @@ def align(values, present, root):
         return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
 
     return turn((joints - centre).flatten(-2), rotations), undo
-
-
-def align_pair(detected, truth, present, root):
-    """Detections and ground truth of training windows, [B, V, F, J*3] each, in the frame that the detections give."""
-    def centred(values):
-        joints = values.unflatten(-1, (-1, 3))
-        return joints - joints[..., list(root), :].mean(-2, keepdim=True)
-
-    rotations = common_rotations(centred(detected), present)
-    return turn(centred(detected).flatten(-2), rotations), turn(centred(truth).flatten(-2), rotations)

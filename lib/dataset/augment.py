@@ -15,9 +15,11 @@ class Augment:
         self.options, self.representation, self.one_yaw = options, representation, one_yaw
         self.dims = representation.dims
         self.mirror = torch.tensor(layout.mirror)
-        parents = torch.tensor(layout.parents)
-        self.is_root, self.parents = parents < 0, parents.clamp_min(0)
-        self.reach = _reach(layout.parents)
+        # Joints of which no bone is known hang on the root.
+        root = layout.root[0]
+        parents = [root if parent < 0 and joint != root else parent for joint, parent in enumerate(layout.parents)]
+        self.reach = _reach(parents)
+        self.is_root, self.parents = torch.arange(layout.size) == root, torch.tensor(parents).clamp_min(0)
         # A limb's left and right bone share their random factor.
         self.pair = torch.minimum(torch.arange(layout.size), self.mirror)
         for name in ("mirror", "is_root", "parents", "reach", "pair"):
@@ -32,8 +34,9 @@ class Augment:
         """Changed (detected, truth), both [B, V, W, C]."""
         options, name = self.options, self.representation.name
         batch = len(truth)
-        if name == "3D" and (options.BONES or options.SCALE):
-            changed = self._reshape_body(truth, batch, generator)
+        bones = options.BONES if name == "3D" else 0.0  # in the image they change length by themselves
+        if name != "smpl" and (bones or options.SCALE):
+            changed = self._reshape_body(truth, bones, batch, generator)
             detected, truth = detected + changed - truth, changed
         if options.MIRROR and (name != "smpl" or self.representation.use_6d):
             flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
@@ -46,11 +49,11 @@ class Augment:
             detected, truth = self._turned(detected, turn), self._turned(truth, turn)
         return detected, truth
 
-    def _reshape_body(self, truth, batch, generator):
+    def _reshape_body(self, truth, spread, batch, generator):
         """The ground truth on another body: all lengths times one factor, each pair of bones times its own."""
-        joints = truth.unflatten(-1, (-1, 3))
+        joints = truth.unflatten(-1, (-1, self.dims))
         bones = torch.where(self.is_root[:, None], joints, joints - joints[..., self.parents, :])
-        factor = 1 + self.options.BONES * _symmetric(batch * len(self.pair), generator).view(batch, -1)
+        factor = 1 + spread * _symmetric(batch * len(self.pair), generator).view(batch, -1)
         factor = factor[:, self.pair] * (1 + self.options.SCALE * _symmetric(batch, generator))[:, None]
         factor = torch.where(self.is_root, 1.0, factor)
         return torch.einsum("jk,bvwkd->bvwjd", self.reach, bones * factor[:, None, None, :, None]).flatten(-2)

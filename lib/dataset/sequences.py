@@ -263,11 +263,11 @@ def _say_changes(truth_path, detected_path, gaps, sequences):
                     uncounted[0].name)
 
 
-def fill_gaps(values, key="joints_3d"):
+def fill_gaps(values, key):
     """[T, C] with every run of missing numbers replaced by a line between its neighbours, held at the ends.
 
-    Rotations (key "pose", axis-angle) are interpolated in their 6D form. A joint without any number is put in the
-    middle of the others (a rotation: none).
+    key: what the numbers are. Rotations ("pose", axis-angle) are interpolated in their 6D form. A joint without any
+    number is put in the middle of the others, a rotation without any is none.
     """
     missing = ~np.isfinite(values)
     if not missing.any():
@@ -277,9 +277,11 @@ def fill_gaps(values, key="joints_3d"):
     filled = values.copy()
     for channel in np.flatnonzero(missing.any(0)):
         _interpolate(filled[:, channel], missing[:, channel])
-    dims = 2 if key == "joints_2d" else 3
-    joints, never = filled.reshape(len(filled), -1, dims), missing.all(0).reshape(-1, dims).any(1)
-    joints[:, never] = joints[:, ~never].mean(1, keepdims=True) if not never.all() else 0
+    never = missing.all(0)
+    if never.any():
+        dims = 2 if key == "joints_2d" else 3
+        joints, never = filled.reshape(len(filled), -1, dims), never.reshape(-1, dims).any(1)
+        joints[:, never] = joints[:, ~never].mean(1, keepdims=True) if not never.all() else 0
     return filled
 
 
@@ -316,17 +318,23 @@ def _frame(source, truth_path, index, sequence):
     return frame_2d(source.row.normaliser, points, size)
 
 
-def synthetic(views, kind, std_mm, layout, rep, rng):
-    """Raw detections for sequences that have only truth: a list of [T, C] float32, drawn from `rng`."""
-    drawn = []
+def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
+    """Yield raw detections made from the truth of each sequence, [T, C] float32, drawn from `rng`.
+
+    character: keyword arguments of the simulated errors (lib/dataset/noise.py); its `gain` is one number a sequence.
+    """
+    done = 0
     for part in _parts(views, NOISE_FRAMES):
         truth, lengths = np.concatenate([view.truth for view in part]), [view.length for view in part]
+        options = dict(character or {})
+        if "gain" in options:
+            options["gain"] = options["gain"][done:done + len(part)]
         if rep.name == "smpl":
-            detected = noise.add_rotation_noise(truth, lengths, layout, rng)
+            detected = noise.add_rotation_noise(truth, lengths, layout, rng, **options)
         else:
-            detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng)
-        drawn += np.split(detected, np.cumsum(lengths)[:-1])
-    return drawn
+            detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng, **options)
+        yield from np.split(detected, np.cumsum(lengths)[:-1])
+        done += len(part)
 
 
 def _parts(views, frames):
@@ -346,7 +354,7 @@ def add_fixed_noise(sequences, layout, rep, cfg):
     """Give each sequence synthetic detections that its name and the config's seed determine."""
     for view in sequences:
         rng = np.random.default_rng([cfg.SEED_VALUE, *view.name.encode()])
-        view.detected = synthetic([view], cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, layout, rep, rng)[0]
+        view.detected, = synthetic([view], cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, layout, rep, rng)
 
 
 def group(sequences, source, cfg):
@@ -398,8 +406,9 @@ def _put_on_one_clock(views, key):
             view.known = known
         view.truth = _spread(view.truth, rows, length, key)
         view.detected = None if view.detected is None else _spread(view.detected, rows, length, key)
-        view.extras = {name: _spread(value, rows, length) if name.removeprefix("truth_") in storage.PER_FRAME else value
-                       for name, value in view.extras.items()}
+        for name, value in view.extras.items():
+            if name.removeprefix("truth_") in storage.PER_FRAME:
+                view.extras[name] = _spread(value, rows, length, name)
         images = [""] * length
         for row, image in zip(rows, view.images):
             images[row] = image
@@ -425,7 +434,7 @@ def _places(views):
     return places
 
 
-def _spread(values, rows, length, key=""):
+def _spread(values, rows, length, key):
     """[len(rows), C] put at `rows` of [length, C]; the rows between are filled by `fill_gaps`."""
     spread = np.full((length, values.shape[1]), np.nan, dtype=np.float32)
     spread[rows] = values

@@ -10,6 +10,9 @@ import torch
 from lib.dataset import sequences
 from lib.errors import UserError
 
+# Sequences that get simulated errors of one character at a time.
+SAME_CHARACTER = 50
+
 
 class WindowBank:
     """Every window of W frames at every `stride`-th start of every recording.
@@ -34,10 +37,11 @@ class WindowBank:
         views = max(len(recording.views) for split in splits for recording in split.recordings)
         share = torch.device(device).type == "cpu" and splits[0].representation.name == "3D"
         tables, source = [], []
-        self._synthetic = []  # (split, [(rows, sequence)]) where the detections are drawn, not stored
+        self._places = []  # (split, [(rows, sequence)])
+        self._replaced = []  # (rows, detections) of sequences that have new errors in place of their own
         row = 0
         for number, split in enumerate(splits):
-            drawn = []
+            places = []
             for recording in split.recordings:
                 starts = np.arange(0, max(recording.views[0].length - window, 0) + 1, stride)
                 table = np.full((3, len(starts), views), -1)
@@ -48,17 +52,15 @@ class WindowBank:
                     if view.counted is not None:
                         present[place] = torch.from_numpy(view.counted)
                     self.truth[place] = split.representation.to_network(view.truth, view.frame)
-                    if view.detected is None:
-                        drawn.append((place, view))
-                    else:
+                    if view.detected is not None:
                         self.detected[place] = split.representation.to_network(view.detected, view.frame)
                     if share:
                         view.truth = self.truth[place].numpy()
                         view.detected = None if view.detected is None else self.detected[place].numpy()
+                    places.append((place, view))
                 tables.append(table)
                 source.append(np.full(len(starts), number))
-            if drawn:
-                self._synthetic.append((split, drawn))
+            self._places.append((split, places))
         first, begin, last = torch.from_numpy(np.concatenate(tables, axis=1))
         # Most banks have neither short sequences nor missing frames, and then no batch needs a look.
         self._whole = bool(present.all() and (first >= 0).all() and (first + window - 1 <= last).all())
@@ -81,29 +83,28 @@ class WindowBank:
         The latter get simulated errors of varied size and character in place of their own, which a network
         would learn by heart; at the next call they get their own back. rng: np.random.Generator.
         """
-        for split, begin, views in self._synthetic:
-            drawn = sequences.synthetic(views, kind, std_mm, split.layout, split.representation, rng)
-            self._put(split, begin, views, drawn)
-        if not share:
-            return
-        if self._stored is None:
-            self._stored = self.detected.clone()
-        self.detected.copy_(self._stored)
-        row = 0
-        for split in self.splits:
-            for chunk in np.array_split(np.arange(len(split.sequences)), max(1, len(split.sequences) // 50)):
-                views = [split.sequences[number] for number in chunk]
-                character = {"gain": np.exp(rng.normal(0, 0.3, len(views))), "constant_bias": rng.uniform(0, 0.6),
-                             "parent_correlation": rng.uniform(0, 0.6)}
-                drawn = sequences.synthetic(views, "simulated", 0, split.layout, split.representation, rng, character)
-                for view, values in zip(views, drawn):
-                    if view.detected is not None and rng.random() < share:
-                        self._put(split, row, [view], [values])
-                    row += view.length
+        for place, own in self._replaced:
+            self.detected[place] = own
+        self._replaced = []
+        for split, places in self._places:
+            pending = [pair for pair in places if pair[1].detected is None]
+            self._draw(split, pending, kind, std_mm, rng)
+            chosen = [pair for pair in places if pair[1].detected is not None and rng.random() < share] if share else []
+            self._replaced += [(place, self.detected[place].clone()) for place, _ in chosen]
+            for part in range(0, len(chosen), SAME_CHARACTER):
+                pairs = chosen[part:part + SAME_CHARACTER]
+                self._draw(split, pairs, "simulated", 0, rng, {
+                    "gain": np.exp(rng.normal(0, 0.3, len(pairs))), "constant_bias": rng.uniform(0, 0.6),
+                    "parent_correlation": rng.uniform(0, 0.6)})
 
-    def _put(self, split, row, views, drawn):
-        values = torch.cat([split.representation.to_network(values, view.frame) for values, view in zip(drawn, views)])
-        self.detected[row:row + len(values)] = values.to(self.detected.device)
+    def _draw(self, split, pairs, kind, std_mm, rng, character=None):
+        views = [view for _, view in pairs]
+        drawn = sequences.synthetic(views, kind, std_mm, split.layout, split.representation, rng, character)
+        for (place, view), values in zip(pairs, drawn):
+            self._put(split, place, view, values)
+
+    def _put(self, split, place, view, values):
+        self.detected[place] = split.representation.to_network(values, view.frame).to(self.detected.device)
 
     def order(self, mix, rng):
         """The window numbers of one epoch, shuffled.
@@ -137,10 +138,13 @@ class WindowBank:
             first, begin, last = (table.gather(1, view_order) for table in (first, begin, last))
         first, begin, last = first[..., None], begin[..., None], last[..., None]
         steps = torch.arange(self.window, device=first.device)
-        present = (first + steps <= last) & (first >= 0)
-        rows = torch.minimum(first + steps, last).clamp_min(0)
-        if self.present is not None:
-            present = present & self.present[rows]
+        rows, present = first + steps, None
+        if not self._whole:
+            present = (rows <= last) & (first >= 0)
+            rows = torch.minimum(rows, last).clamp_min(0)
+            if self.present is not None:
+                present &= self.present[rows]
+            present = None if bool(present.all()) else present
         detected, truth = self.detected[rows], self.truth[rows]
         if speed is not None:
             # About the window's middle, so that a fast window reaches equally far to both sides.
@@ -151,10 +155,31 @@ class WindowBank:
             above = torch.minimum(below + 1, last).clamp_min(0)
             played = torch.lerp(self.truth[below], self.truth[above], (place - below)[..., None].to(truth.dtype))
             detected, truth = detected + played - truth, played
-        return detected, truth, None if bool(present.all()) else present
+        return detected, truth, present
 
 
 def _repeated(members, size, rng):
     """`size` of the members, each as often as any other but for the remainder."""
     whole, rest = divmod(size, len(members))
     return np.concatenate([np.tile(members, whole), rng.permutation(members)[:rest]])
+
+
+def _check_mix(splits):
+    """Refuse, with the reason, sets that one network cannot be trained on."""
+    first = splits[0]
+    for split in splits[1:]:
+        ours, theirs = first.representation.name, split.representation.name
+        if ours != theirs:
+            reason = f"{first.source} is {ours}, {split.source} is {theirs}"
+        elif first.channels != split.channels:
+            reason = (f"the network sees {first.channels} channels ({first.layout.size} joints) of {first.source}, but "
+                      f"{split.channels} ({split.layout.size} joints) of {split.source}")
+        elif first.layout.joints != split.layout.joints:
+            joint = next(index for index, pair in enumerate(zip(first.layout.joints, split.layout.joints))
+                         if pair[0] != pair[1])
+            reason = (f"{first.source} has its joints in {first.layout.name} order, {split.source} in {split.layout.name} "
+                      f"order: joint {joint} is {first.layout.joints[joint]} in one and {split.layout.joints[joint]} in "
+                      "the other")
+        else:
+            continue
+        raise UserError(f"--dataset_name: these training sets cannot be mixed, {reason}. Train one network for each")

@@ -64,7 +64,10 @@ def fuse(poses, confidence):
     padded = np.pad(weight, ((REACH, REACH), (0, 0)))
     values = np.pad(np.where(there[..., None], poses, 0.0), ((REACH, REACH), (0, 0), (0, 0)))
     near = np.stack([padded[REACH + offset:REACH + offset + count] for offset in offsets])  # [2R, T, J]
-    around = np.nanmedian(np.where(near > 0, near, np.nan), axis=0) if (near > 0).any() else np.zeros_like(weight)
+    ordered, lacking = np.sort(near, axis=0), (near <= 0).sum(axis=0)  # zeros first, then the neighbours that are there
+    middle = [np.take_along_axis(ordered, np.minimum(lacking + (len(near) - lacking - even) // 2, len(near) - 1)[None], axis=0)[0]
+              for even in (0, 1)]
+    around = (middle[0] + middle[1]) / 2
     trust = np.where(around > 0, np.clip(weight / np.where(around > 0, around, 1), 0, 1), 1.0)
     doubtful = there & (trust < 1)
     if not doubtful.any():

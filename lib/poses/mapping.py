@@ -1,6 +1,7 @@
 """From other tools' joints to a network's: which joint is which, and which ones are the middle of others."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,30 +39,37 @@ class Mapping:
 
     def take(self, poses):
         """Target joints [..., K, D] of poses [..., J, D]; NaN where a joint that is needed is missing."""
-        used = self.gather.any(axis=0)
-        return np.einsum("kj,...jd->...kd", self.gather[:, used], poses[..., used, :]) if not self._plain else \
-            poses[..., self._order, :]
+        if self._plain:
+            return poses[..., self._order, :]
+        used = self.needed
+        weights, values = self.gather[:, used], poses[..., used, :]
+        there = np.isfinite(values).all(axis=-1)
+        if there.all():
+            return weights @ values
+        taken = weights @ np.where(there[..., None], values, 0.0)
+        lacks = (~there).astype(float) @ (weights != 0).T.astype(float) > 0
+        return np.where(lacks[..., None], np.nan, taken)
 
-    @property
+    @cached_property
     def _plain(self):
         return not self.missing and len(self.written) == len(self.gather)
 
-    @property
+    @cached_property
     def _order(self):
         return [source for _, source in self.written]
 
-    @property
+    @cached_property
     def needed(self):
         """Source joints, an array of indices."""
         return np.flatnonzero(self.gather.any(axis=0))
 
 
-def to_joints(target, names, may_lack=()):
+def to_joints(target, names, may_lack=(), derive=True):
     """The `Mapping` from joints called `names` to those of `target` (a tuple of names), or None where one is missing.
 
     Joints of the same name are the same joint. pelvis, thorax, spine and head are the means of `DERIVED`, unless the
     file has all four under these names, as Human3.6M orders do (a detector's own `head` is another place).
-    may_lack: target joints that need no source.
+    may_lack: target joints that need no source; derive: False for rotations, whose means are no joints.
     """
     names = tuple(names)
     direct = set(DERIVED) <= set(names) or not set(DERIVED) & set(target) or "left_ear" not in names
@@ -70,7 +78,7 @@ def to_joints(target, names, may_lack=()):
         if joint in names and (direct or joint not in DERIVED):
             gather[row, names.index(joint)] = 1
             written.append((row, names.index(joint)))
-        elif joint in DERIVED and all(part in names for part in DERIVED[joint]):
+        elif derive and joint in DERIVED and all(part in names for part in DERIVED[joint]):
             for part in DERIVED[joint]:
                 gather[row, names.index(part)] = 1 / len(DERIVED[joint])
         elif joint in may_lack:

@@ -115,7 +115,8 @@ class SmplRotations:
         return rotations.axis_angle_to_6d(torch.as_tensor(raw).double().unflatten(-1, (-1, 3))).numpy()
 
     def from_tracks(self, tracks, frame):
-        return rotations.axis_angle_from_6d(torch.as_tensor(np.asarray(tracks))).flatten(-2).float()
+        # Some filters return views that run backwards, which torch does not take.
+        return rotations.axis_angle_from_6d(torch.from_numpy(np.ascontiguousarray(tracks))).flatten(-2).float()
 
 
 def representation(name, use_6d=True):

@@ -1,0 +1,72 @@
+"""Time of one live step: full-size networks, window 8, 17 joints, one thread, for one person and for ten.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.live            # about half a minute on an idle machine
+
+Prints p50 and p99 of a step in ms, the median of three runs each, from the frame that comes in to the pose that goes out.
+The bars (p99 <= 4 ms for one person, <= 12 ms for ten) are meant for an idle machine; the load is printed.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.core.refine import Refiner
+from lib.models import checkpoints
+from lib.models.smoothnet import SmoothNet
+from lib.models.synsp import SynSP
+from lib.poses.skeletons import LAYOUTS
+
+BARS = {1: 4.0, 10: 12.0}
+
+
+def random_checkpoint(folder, network, name):
+    """A full-size network of random weights, as a checkpoint of H36M-17 joints in metres."""
+    layout = LAYOUTS["h36m17"]
+    data = {"representation": "3D", "channels": 51, "use_6d": True, "window": 8, "fps": 30, "normaliser": "isotropic",
+            "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]}, "sources": []}
+    path = Path(folder) / f"{name}.pth.tar"
+    checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(), "data": data})
+    return path
+
+
+def steps(method, checkpoint, people, lag, frames):
+    """Seconds of each step of a stream of random walks."""
+    poses = np.cumsum(np.random.default_rng(0).normal(0, 0.005, (frames, people, 17, 3)), axis=0)
+    poses += np.random.default_rng(1).normal(0, 0.4, (1, people, 17, 3))
+    for middle, sides in ((0, (1, 4)), (8, (11, 14))):  # as a body in Human3.6M order has it
+        poses[:, :, middle] = poses[:, :, sides].mean(axis=2)
+    stream = Refiner(method, checkpoint, fps=30, lag=lag).stream()
+    times = []
+    for frame in poses:
+        begun = time.perf_counter()
+        stream.step(frame[0] if people == 1 else frame)
+        times.append(time.perf_counter() - begun)
+    return np.array(times[30:])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=500)
+    parser.add_argument("--lag", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, one thread, window 8, lag {args.lag}")
+    print(f"{'network':<11}{'people':>7}{'p50 ms':>9}{'p99 ms':>9}{'bar':>7}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, network in (("SynSP", SynSP(51)), ("SmoothNet", SmoothNet(8))):
+            checkpoint = random_checkpoint(folder, network, name)
+            for people, bar in BARS.items():
+                runs = [steps(name.lower(), checkpoint, people, args.lag, args.frames) * 1000 for _ in range(args.runs)]
+                middle, worst = (np.median([np.percentile(run, share) for run in runs]) for share in (50, 99))
+                print(f"{name:<11}{people:>7}{middle:>9.2f}{worst:>9.2f}{bar:>7.1f}")
+
+
+if __name__ == "__main__":
+    main()

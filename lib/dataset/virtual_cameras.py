@@ -1,0 +1,81 @@
+"""A single-view 3D set filmed by several virtual cameras: from the shipped sample to a set for several views.
+
+    python -m lib.dataset.virtual_cameras data/poses/mocap_noise_3D data/poses/mmocap_noise_3D
+
+The cameras stand around the person, about 360 / V degrees apart (+- 8 degrees, a normal deviate), looking down by 0 to 15
+degrees. Ground truth is turned exactly; detections of the test split get simulated errors of their own in each view. Seeded
+by clip and camera, so that the same command writes the same bytes.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from lib import errors
+from lib.dataset import noise, storage
+from lib.errors import UserError
+from lib.poses.skeletons import LAYOUTS
+
+
+def cameras(clip, count):
+    """The `count` rotations [V, 3, 3] from the clip's own frame into each camera's (x right, y down, z forward)."""
+    rng = np.random.default_rng([*clip.encode()])
+    yaw = np.arange(count) * 360 / count + rng.normal(0, 8, count)
+    pitch = rng.uniform(0, 15, count)
+    # Looking down turns the world up in the camera's frame, about x.
+    return Rotation.from_euler("yx", np.stack((yaw, -pitch), axis=1), degrees=True).as_matrix()
+
+
+def film(truth, clip, count):
+    """Root-relative joints [T, J*3] as `count` cameras see them: a list of [T, J*3] float32."""
+    joints = truth.reshape(len(truth), -1, 3)
+    return [np.einsum("ij,tkj->tki", turn, joints).reshape(truth.shape).astype(np.float32)
+            for turn in cameras(clip, count)]
+
+
+def write_set(source, output, count):
+    """Write the several-view version of the set in `source` to `output`. Raises UserError for other layouts."""
+    source, output = Path(source), Path(output)
+    found = sorted(source.glob("groundtruth/*_gt_3D_*.npz"))
+    if not found:
+        raise UserError(f"{source}: has no groundtruth/*_gt_3D_*.npz. Name the folder of a 3D set")
+    dataset = output.name.split("_")[0]
+    written = []
+    for path in found:
+        split = path.stem.rsplit("_", 1)[1]
+        data = storage.read(path)
+        layout = next((LAYOUTS[name] for name in ("h36m17",) if LAYOUTS[name].size * 3 == data["joints_3d"][0].shape[1]), None)
+        if layout is None:
+            raise UserError(f"{path}: {data['joints_3d'][0].shape[1] // 3} joints, 17 in Human3.6M order expected")
+        names, truths, detections = [], [], []
+        for index, truth in enumerate(data["joints_3d"]):
+            images = data["imgname"][index] if index < len(data.get("imgname", [])) else []
+            clip = images[0].split("/")[0].rsplit(".camera", 1)[0] if images else f"clip{index:04d}"
+            for number, seen in enumerate(film(truth, clip, count), 1):
+                names.append([f"{clip}.camera{number}/{frame:06d}" for frame in range(len(seen))])
+                truths.append(seen)
+                rng = np.random.default_rng([*f"{clip}.camera{number}".encode()])
+                detections.append(noise.add_noise(seen, [len(seen)], "simulated", 0, layout, rng))
+        written.append(output / "groundtruth" / f"{dataset}_gt_3D_{split}.npz")
+        storage.write(written[-1], {"imgname": names, "joints_3d": truths})
+        if split != "train":
+            written.append(output / "detected" / f"{output.name}_{split}.npz")
+            storage.write(written[-1], {"imgname": names, "joints_3d": detections})
+    return written
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__.split("\n\n")[1].strip())
+    parser.add_argument("source", help="folder of a single-view 3D set")
+    parser.add_argument("output", help="folder to write, <dataset>_<estimator>_3D")
+    parser.add_argument("--cameras", type=int, default=4, metavar="V")
+    args = parser.parse_args()
+    if args.cameras < 1:
+        raise UserError(f"--cameras {args.cameras}: at least 1")
+    print("\n".join(map(str, write_set(args.source, args.output, args.cameras))))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,174 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from lib.core import live
+from lib.core.refine import Refiner
+from lib.errors import UserError
+from lib.formats.tracks import JOINT_NAMES
+
+spec = importlib.util.spec_from_file_location("refiner_tools", Path(__file__).with_name("test_refiner.py"))
+tools = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tools)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Networks of random weights, so that every frame of the window has its say."""
+    path = tmp_path_factory.mktemp("checkpoints")
+    for kind in ("3D", "2D", "smpl"):
+        tools.save_synsp(path, kind, random=True)
+    tools.save_smoothnet(path)
+    return path
+
+
+def noisy(frames=40, seed=0):
+    return tools.straight(frames) + np.random.default_rng(seed).normal(0, 0.02, (frames, 17, 3))
+
+
+def all_of(stream, frames):
+    """Every pose a stream gives for these frames, and how many came before flush."""
+    out = [pose for pose in map(stream.step, frames) if pose is not None]
+    return np.array(out + stream.flush()), len(out)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 7, 8, 9, 40])
+@pytest.mark.parametrize("lag", [0, 1, 3, 6, 7])
+def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
+    poses = noisy(frames)
+    refined, early = all_of(Refiner("auto", fps=30, folder=folder, lag=lag).stream(), poses)
+    assert early == max(frames - lag, 0) and len(refined) == frames
+    offline = Refiner("auto", fps=30, folder=folder, lag=lag)(poses)
+    np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
+    if lag == 7:
+        whole = Refiner("auto", fps=30, folder=folder)(poses)
+        np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
+
+
+def test_two_dimensions_freeze_their_normaliser_after_the_first_window(folder):
+    poses = noisy(8)[..., :2] * 300
+    options = dict(fps=30, folder=folder, layout="h36m17")
+    refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
+    np.testing.assert_allclose(refined, Refiner("auto", **options)(poses), atol=1e-5 * 1500)
+    stream = Refiner("auto", lag=7, **options).stream()
+    for frame in poses:
+        stream.step(frame)
+    before = stream.space
+    stream.step(poses[-1] + 1000)
+    assert stream.space is before
+
+
+@pytest.mark.parametrize("layout", ["mediapipe33", "coco17"])
+def test_detectors_live(folder, layout):
+    names = JOINT_NAMES[layout]
+    poses = tools.by_names(noisy(), names)
+    options = dict(fps=30, folder=folder, layout=layout)
+    refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
+    offline = Refiner("auto", **options)(poses)
+    np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
+
+
+def test_people_in_one_step(folder):
+    people = np.stack([noisy(20, 0), noisy(20, 1) * 1.02], axis=1)
+    refined, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), people)
+    assert refined.shape == people.shape
+    for person in range(2):
+        alone, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), people[:, person])
+        np.testing.assert_allclose(refined[:, person], alone, atol=1e-5)
+
+
+def test_rotations_live(folder):
+    poses = tools.turning(noise=0.05)
+    refined, _ = all_of(Refiner("auto", fps=30, folder=folder, kind="smpl", lag=7).stream(), poses)
+    offline = Refiner("auto", fps=30, folder=folder, kind="smpl")(poses)
+    difference = Rotation.from_rotvec(refined.reshape(-1, 3)).inv() * Rotation.from_rotvec(offline.reshape(-1, 3))
+    assert difference.magnitude().max() < 1e-4
+
+
+def test_missing_joints_are_held_for_max_gap_and_then_missing(folder):
+    poses = noisy(40)
+    poses[10:12, 3], poses[20:32, 16], poses[:, 10] = np.nan, np.nan, np.nan
+    refined, _ = all_of(Refiner("smoothnet", fps=30, folder=folder, lag=0, max_gap=0.2).stream(), poses)
+    missing = np.isnan(refined).any(axis=-1)
+    assert not missing[:, 3].any()
+    np.testing.assert_array_equal(np.flatnonzero(missing[:, 16]), np.arange(26, 32))  # 6 frames are held
+    assert missing[:, 10].all() and missing.sum() == 6 + 40
+    # What comes back after a long while begins anew.
+    assert np.linalg.norm(refined[32, 16] - poses[32, 16]) < 0.05
+
+
+def test_synsp_waits_for_all_its_joints(folder):
+    poses = noisy(20)
+    poses[:6, 16] = np.nan
+    stream = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    refined, _ = all_of(stream, poses)
+    np.testing.assert_allclose(refined[:6, :16], poses[:6, :16], atol=1e-9)  # as they came
+    assert np.isnan(refined[:6, 16]).all()
+    assert np.abs(refined[6:] - poses[6:]).max(axis=(1, 2)).min() > 1e-3
+
+
+def test_oneeuro_live_is_the_filter(folder, tmp_path):
+    poses = noisy(30)
+    for lag in (0, 2):
+        refined, early = all_of(Refiner("oneeuro", fps=60, lag=lag).stream(), poses)
+        assert early == 30 - lag
+        np.testing.assert_allclose(refined, Refiner("oneeuro", fps=60)(poses), atol=1e-6)
+    stream = Refiner("auto", fps=30, folder=tmp_path).stream()
+    all_of(stream, poses)
+    assert "oneeuro" in stream.describe() and "lag 0" in stream.describe()
+
+
+def test_types_shapes_and_refusals(folder):
+    poses = torch.from_numpy(noisy(5)).float()
+    refined = Refiner("auto", fps=30, folder=folder, lag=0).stream().step(poses[0])
+    assert isinstance(refined, torch.Tensor) and refined.dtype == torch.float32 and refined.shape == (17, 3)
+    stream = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    stream.step(poses[0])
+    with pytest.raises(UserError, match="shape"):
+        stream.step(poses[0][:5])
+    with pytest.raises(UserError, match="--lag 8"):
+        Refiner("auto", fps=30, folder=folder, lag=8).stream().step(poses[0])
+    with pytest.raises(UserError, match="whole recording"):
+        Refiner("savgol").stream()
+    assert Refiner("auto", folder=folder).stream().flush() == []
+
+
+def serve(refiner, lines):
+    out, said = [], []
+    live.serve(refiner, lines, out.append, said.append)
+    return [json.loads(line) for line in out], said
+
+
+def test_lines_in_lines_out(folder):
+    poses = {"a": noisy(12, 0), "b": noisy(12, 1)}
+    lines = [json.dumps({"t": frame / 30, "id": who, "pose": poses[who][frame].tolist(), "extra": frame})
+             for frame in range(12) for who in poses]
+    lines.insert(10, "\n")
+    out, said = serve(Refiner("auto", fps=30, folder=folder, lag=3), lines)
+    assert "lag 3 frames = 100 ms" in said[0]
+    for who in poses:
+        mine = [record for record in out if record["id"] == who]
+        assert [record["extra"] for record in mine] == list(range(12))
+        expected, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), poses[who])
+        np.testing.assert_allclose([record["pose"] for record in mine], expected, atol=1e-9)
+
+
+def test_confidence_is_kept_and_zero_is_missing(folder):
+    pose = [[100.0, 200.0, 0.9], [150.0, 220.0, 0.5], [120.0, 300.0, 0.0]]
+    out, _ = serve(Refiner("oneeuro", fps=30), [json.dumps({"pose": pose})] * 3)
+    assert [point[2] for point in out[0]["pose"]] == [0.9, 0.5, 0.0]
+    assert out[2]["pose"][2][:2] == [None, None]
+    np.testing.assert_allclose(np.array(out[2]["pose"][0][:2], float), pose[0][:2], atol=1e-6)
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '{"pose": 3}', '{"pose": [[1, "x"]]}', '{"pose": [[1, 2], [1]]}', '{"pose": [[1]]}',
+                                  '{"pose": []}', '{"pose": {"a": 1}}', '{"pose": [[1, 2, 3, 4, 5]]}'])
+def test_garbage_is_named_by_its_line(line):
+    good = json.dumps({"pose": [[1.0, 2.0]]})
+    with pytest.raises(UserError, match="line 2"):
+        serve(Refiner("oneeuro"), [good, line])

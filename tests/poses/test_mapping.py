@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from lib.formats.tracks import JOINT_NAMES
+from lib.poses import mapping, space
+from lib.poses.skeletons import LAYOUTS
+
+H36M = LAYOUTS["h36m17"].joints
+
+
+@pytest.mark.parametrize("layout", ["mediapipe33", "coco17", "openpose25", "halpe26"])
+def test_detectors_give_the_seventeen_joints(layout):
+    names = JOINT_NAMES[layout]
+    fit = mapping.to_joints(H36M, names)
+    poses = np.random.default_rng(0).normal(size=(4, len(names), 3))
+    taken = dict(zip(H36M, fit.take(poses).swapaxes(0, 1)))
+    at = {name: poses[:, index] for index, name in enumerate(names)}
+    hips, shoulders = (at["left_hip"] + at["right_hip"]) / 2, (at["left_shoulder"] + at["right_shoulder"]) / 2
+    np.testing.assert_allclose(taken["pelvis"], hips)
+    np.testing.assert_allclose(taken["thorax"], shoulders)
+    np.testing.assert_allclose(taken["spine"], (hips + shoulders) / 2)
+    np.testing.assert_allclose(taken["head"], (at["left_ear"] + at["right_ear"]) / 2)
+    for joint in set(H36M) - set(mapping.DERIVED):
+        np.testing.assert_array_equal(taken[joint], at[joint])
+    # Derived joints are never written back: 13 direct ones are.
+    assert len(fit.written) == 13
+    assert all(H36M[target] == names[source] for target, source in fit.written)
+
+
+def test_the_same_order_is_the_identity():
+    fit = mapping.to_joints(H36M, H36M)
+    np.testing.assert_array_equal(fit.gather, np.eye(17))
+    assert fit.written == tuple((joint, joint) for joint in range(17))
+
+
+@pytest.mark.parametrize("layout", ["coco18", "lsp14", "h36m16", "smpl24", "mpi17"])
+def test_what_lacks_a_joint_does_not_fit(layout):
+    names = JOINT_NAMES[layout]
+    if layout == "coco18":
+        names = tuple(name for name in names if name != "right_ear")
+    assert mapping.to_joints(H36M, names) is None
+
+
+def test_a_missing_source_makes_only_what_depends_on_it_missing():
+    names = JOINT_NAMES["coco17"]
+    fit = mapping.to_joints(H36M, names)
+    poses = np.ones((1, 17, 2))
+    poses[0, names.index("left_ear")] = np.nan
+    poses[0, names.index("left_eye")] = np.nan  # not among the seventeen
+    missing = [H36M[joint] for joint in np.flatnonzero(np.isnan(fit.take(poses)[0]).any(axis=-1))]
+    assert missing == ["head"]
+
+
+def test_hands_may_lack():
+    names = JOINT_NAMES["smpl22"]
+    fit = mapping.to_joints(JOINT_NAMES["smpl24"], names, ("left_hand", "right_hand"), derive=False)
+    assert fit.missing == (22, 23) and len(fit.written) == 22
+    assert mapping.to_joints(JOINT_NAMES["smpl24"], names[1:], ("left_hand", "right_hand"), derive=False) is None  # no root
+
+
+def body(frames=5):
+    """An upright H36M body [T, 17, 3] in metres, y down."""
+    pose = np.zeros((17, 3))
+    for name, place in {"right_hip": (-.1, 0), "left_hip": (.1, 0), "right_ankle": (-.1, .9), "left_ankle": (.1, .9),
+                        "thorax": (0, -.5), "head": (0, -.7), "nose": (0, -.6), "spine": (0, -.25)}.items():
+        pose[H36M.index(name), :2] = place
+    return np.tile(pose, (frames, 1, 1)) + np.linspace(0, 1, frames)[:, None, None]
+
+
+ROTATIONS = {"y down": np.eye(3), "y up": np.diag([1.0, -1, -1]), "z up": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+             "x up": np.array([[0, -1.0, 0], [1, 0, 0], [0, 0, 1]])}
+
+
+@pytest.mark.parametrize("unit, factor", [("m", 1), ("mm", 1000), ("cm", 100), (None, 1), (None, 1000), (None, 100), (None, 7e6)])
+@pytest.mark.parametrize("up", ROTATIONS)
+def test_3d_comes_into_metres_y_down_root_at_zero_and_back(unit, factor, up):
+    truth = body()
+    raw = truth @ ROTATIONS[up].T * factor
+    made, _ = space.space_3d(raw, H36M, unit)
+    roots = made.roots(raw)
+    inside = made.into(raw, roots)
+    centred = truth - truth[:, :1]
+    scale = 1.0 if factor != 7e6 else space.BODY / space.extent(truth)
+    np.testing.assert_allclose(inside[..., 1], centred[..., 1] * scale, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(inside, axis=-1), np.linalg.norm(centred, axis=-1) * scale, atol=1e-9)
+    assert np.linalg.det(made.turn) == pytest.approx(1)
+    np.testing.assert_allclose(made.out(inside, roots), raw, atol=1e-9 * factor)
+
+
+def test_a_body_unlike_the_training_data_is_said():
+    _, notes = space.space_3d(body() * 3, H36M, "m")
+    assert any("warning" in note for note in notes)
+    _, notes = space.space_3d(body(), H36M, "m")
+    assert not notes
+
+
+def test_2d_goes_by_extent_or_image():
+    poses = np.array([[[0.0, 0], [100, 50]]])
+    made = space.space_2d(poses)
+    np.testing.assert_allclose(made.into(poses, 0), [[[-1, -0.5], [1, 0.5]]])
+    made = space.space_2d(poses, "jhmdb", (200, 100))
+    np.testing.assert_allclose(made.into(poses, 0), [[[-0.5, -0.5], [0, 0]]])
+    made = space.space_2d(poses, "h36m")
+    np.testing.assert_allclose(made.into(poses, 0), [[[-1, -1], [-0.8, -0.9]]])
+
+
+def test_drawn_layout_joins_what_the_names_say():
+    layout = mapping.drawn_layout("coco17", JOINT_NAMES["coco17"])
+    bones = {frozenset((layout.joints[a], layout.joints[b])) for a, b in layout.edges}
+    assert frozenset(("left_knee", "left_ankle")) in bones and frozenset(("left_hip", "right_hip")) in bones
+    assert frozenset(("left_knee", "right_ankle")) not in bones
