@@ -1,0 +1,81 @@
+"""Scoring 60 sequences of 200 frames, PA-MPJPE included, against loops over frames. The network's time is not in it.
+
+    python -m benchmarks.evaluation
+
+Ours is the evaluator itself, with everything it reports (top 1 %, bootstrap intervals, jerk, AUC, ...); the loop does no more than
+MPJPE, PA-MPJPE and Accel. One thread.
+"""
+
+import numpy as np
+import torch
+
+from benchmarks.measuring import Row, best, interleaved
+from lib import config
+from lib.core.evaluator import score_split
+from lib.core.methods import InputMethod
+from lib.dataset.catalog import Source
+from lib.dataset.sequences import Recording, Sequence, Split
+from lib.poses.representation import Joints3D
+from lib.poses.skeletons import LAYOUTS
+
+SEQUENCES, FRAMES = 60, 200
+BAR = 20
+
+
+def split():
+    """Random walks and noisy detections of them, H36M-17, metres."""
+    rng = np.random.default_rng(0)
+    recordings = []
+    for k in range(SEQUENCES):
+        truth = (rng.normal(0, 0.3, 51) + rng.normal(0, 0.01, (FRAMES, 51)).cumsum(0)).astype(np.float32)
+        detected = truth + rng.normal(0, 0.04, truth.shape).astype(np.float32)
+        recordings.append(Recording(f"sequence{k}", [Sequence(f"sequence{k}", detected, truth)]))
+    return Split(Source("walk", "noise", "3D"), "test", LAYOUTS["h36m17"], Joints3D(), recordings)
+
+
+def similarity_error(predicted, truth):
+    """MPJPE of one pose [J, 3] after the best similarity transform."""
+    p, t = predicted - predicted.mean(0), truth - truth.mean(0)
+    u, s, vh = np.linalg.svd(p.T @ t)
+    sign = np.ones(3)
+    sign[-1] = np.sign(np.linalg.det(u @ vh))
+    turned = p @ (u * sign) @ vh * ((s * sign).sum() / (p**2).sum())
+    return np.linalg.norm(turned - t, axis=-1).mean()
+
+
+def loop(pairs):
+    """(MPJPE, PA-MPJPE, Accel) over the pooled frames of (detected, truth) [T, J, 3] mm, frame by frame."""
+    position, aligned, acceleration = [], [], []
+    for predicted, truth in pairs:
+        for t in range(len(truth)):
+            p, q = predicted[t] - predicted[t, 0], truth[t] - truth[t, 0]
+            position.append(np.linalg.norm(p - q, axis=-1).mean())
+            aligned.append(similarity_error(p, q))
+            if 0 < t < len(truth) - 1:
+                second = [poses[t + 1] - poses[t + 1, 0] - 2 * (poses[t] - poses[t, 0]) + poses[t - 1] - poses[t - 1, 0]
+                          for poses in (predicted, truth)]
+                acceleration.append(np.linalg.norm(second[0] - second[1], axis=-1).mean())
+            else:
+                acceleration.append(0.0)
+    return np.mean(position), np.mean(aligned), np.mean(acceleration)
+
+
+def rows():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    data, cfg = split(), config.defaults()
+    pairs = [[1000 * values.reshape(-1, 17, 3) for values in (view.detected, view.truth)] for view in data.sequences]
+    (result, _), expected = score_split(data, [InputMethod()], cfg), loop(pairs)
+    found = [result["metrics"][f"input_{name}"] for name in ("mpjpe", "pampjpe", "accel")]
+    assert np.allclose(found, expected, atol=1e-2), (found, expected)
+    slow, ours = interleaved([lambda: loop(pairs), lambda: score_split(data, [InputMethod()], cfg)], rounds=3, warm=0)
+    torch.set_num_threads(threads)
+    ratio = best(slow) / best(ours)
+    return [Row(f"evaluation, {SEQUENCES} x {FRAMES} frames, with PA-MPJPE", f"{best(slow):.2f} s", f"{1e3 * best(ours):.0f} ms",
+                ratio, f">= {BAR}x", ratio >= BAR)]
+
+
+if __name__ == "__main__":
+    from benchmarks.__main__ import show
+
+    show(rows())

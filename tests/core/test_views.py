@@ -1,0 +1,88 @@
+"""Several views: rotations from poses, alignment, and what the network makes of a corrupted view."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from lib.core import views
+from lib.core.refine import refine
+from lib.models.synsp import SynSP, median_of_views
+
+
+def rotations(count, seed=0):
+    return torch.from_numpy(Rotation.random(count, rng=np.random.default_rng(seed)).as_matrix()).float()
+
+
+def seen_by(poses, turns):
+    """[F, J, 3] as cameras turned by [V, 3, 3] see it: [1, V, F, J, 3]."""
+    return torch.einsum("vik,fjk->vfji", turns, poses)[None]
+
+
+@pytest.fixture
+def poses():
+    return torch.randn(8, 17, 3, generator=torch.Generator().manual_seed(1)) * 0.3
+
+
+def test_exact_views_are_turned_onto_one(poses):
+    found = views.common_rotations(seen_by(poses, rotations(4)))
+    aligned = torch.einsum("bvik,bvfjk->bvfji", found, seen_by(poses, rotations(4)))
+    assert (aligned - aligned[:, :1]).abs().max() < 1e-5
+    assert torch.allclose(torch.linalg.det(found), torch.ones(1, 4), atol=1e-5)
+
+
+def test_a_mirrored_view_still_gets_a_proper_rotation(poses):
+    mirrored = poses * torch.tensor([-1.0, 1, 1])
+    found = views.common_rotations(torch.stack((poses, mirrored))[None])
+    assert torch.allclose(torch.linalg.det(found), torch.ones(1, 2), atol=1e-5)
+
+
+def test_absent_frames_do_not_count(poses):
+    turns = rotations(3)
+    seen = seen_by(poses, turns)
+    spoiled = seen.clone()
+    spoiled[:, 1, 4:] = 9.0
+    present = torch.ones(1, 3, 8, dtype=torch.bool)
+    present[:, 1, 4:] = False
+    assert torch.allclose(views.common_rotations(spoiled, present), views.common_rotations(seen, present), atol=1e-5)
+
+
+def test_a_view_that_shares_no_frame_stays_as_it_is(poses):
+    seen = seen_by(poses, rotations(2))
+    present = torch.ones(1, 2, 8, dtype=torch.bool)
+    present[:, 1] = False
+    assert torch.allclose(views.common_rotations(seen, present)[0, 1], torch.eye(3), atol=1e-6)
+
+
+def test_align_is_undone(poses):
+    values = (seen_by(poses, rotations(4)) + torch.tensor([1.0, 2, 5])).flatten(-2)
+    aligned, undo = views.align(values, None, (0,))
+    assert torch.allclose(undo(aligned), values, atol=1e-5)
+    assert aligned.unflatten(-1, (-1, 3))[..., 0, :].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_median_of_views_is_numpys(count):
+    x = torch.randn(3, count, 8, 6, generator=torch.Generator().manual_seed(2))
+    expected = np.median(x.numpy(), axis=1, keepdims=True)
+    assert np.allclose(median_of_views(x, None).numpy(), expected, atol=1e-6)
+    present = torch.ones(3, count, 8, dtype=torch.bool)
+    assert np.allclose(median_of_views(x, present).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("align", ["frame", "sequence"])
+def test_exact_views_are_refined_alike(poses, align):
+    """An untrained residual network smooths the median, so exact views of one still pose come back exactly."""
+    still = poses[:1].expand(20, 17, 3) - poses[:1, :1]
+    seen = seen_by(still, rotations(4))[0].flatten(-2)
+    network = SynSP(51, 16, 16, 1, 1, 8, 8, residual_components=2, align_views=align).eval()
+    (refined,) = refine(network, [(seen, None)], 8, align=align)
+    assert torch.allclose(refined.final, seen, atol=1e-5)
+
+
+def test_one_network_takes_any_number_of_views(poses):
+    network = SynSP(51, 16, 16, 1, 1, 8, 8, residual_components=2, align_views="frame").eval()
+    for count in (1, 2, 3, 6):
+        seen = seen_by(poses.repeat(2, 1, 1), rotations(count))[0].flatten(-2)
+        (refined,) = refine(network, [(seen, None)], 8, align="frame")
+        assert refined.final.shape == (count, 16, 51) and refined.quality.shape == (count, 16)
