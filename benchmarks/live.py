@@ -4,6 +4,11 @@
 
 Prints p50 and p99 of a step in ms, the median of three runs each, from the frame that comes in to the pose that goes out.
 The bars (p99 <= 4 ms for one person, <= 12 ms for ten) are meant for an idle machine; the load is printed.
+
+    python -m benchmarks.live --accuracy CHECKPOINT[,CHECKPOINT] --data data/poses/bn_sim_3D
+
+Accuracy against lag on a 3D test split instead: MPJPE and Accel (unpadded) in mm, root-relative, over all frames, of each
+checkpoint at lags 0 to W-1 and of One-Euro, as a stream of that lag gives them (`Refiner(lag=L)`).
 """
 
 import argparse
@@ -49,13 +54,40 @@ def steps(method, checkpoint, people, lag, frames):
     return np.array(times[30:])
 
 
+def accuracy(methods, folder):
+    """Print MPJPE and Accel of each method at each lag on the test split in `folder`."""
+    from lib.dataset import storage
+
+    folder = Path(folder)
+    truth, detected = (storage.read(next((folder / part).glob("*_test.npz")))["joints_3d"] for part in ("groundtruth", "detected"))
+    print(f"{folder.name} test, {sum(map(len, truth))} frames\n{'method':<44}{'lag':>4}{'MPJPE':>8}{'Accel':>8}")
+    for method in ["none", "oneeuro", *methods]:
+        live_lags = range(8) if method in methods else [None]
+        for lag in live_lags:
+            refine, errors, accels = Refiner(method, fps=30, lag=lag), [], []
+            for right, poses in zip(truth, detected):
+                frames = min(len(right), len(poses))
+                right, poses = (values[:frames].reshape(frames, -1, 3) for values in (right, poses))
+                off = refine(poses) - right
+                off = off - off[:, :1]
+                errors.append(np.linalg.norm(off, axis=-1).mean(axis=1))
+                accels.append(np.linalg.norm(np.diff(off, n=2, axis=0), axis=-1).mean(axis=1))
+            scores = (1000 * np.concatenate(values).mean() for values in (errors, accels))
+            print(f"{'input' if method == 'none' else str(method)[-43:]:<44}{'' if lag is None else lag:>4}" +
+                  "".join(f"{score:>8.2f}" for score in scores))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=500)
     parser.add_argument("--lag", type=int, default=3)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--accuracy", metavar="CHECKPOINTS", help="a comma list: accuracy against lag instead of time")
+    parser.add_argument("--data", default="data/poses/bn_sim_3D", help="folder with groundtruth/ and detected/")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.accuracy:
+        return accuracy(args.accuracy.split(","), args.data)
     torch.manual_seed(0)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, one thread, window 8, lag {args.lag}")
     print(f"{'network':<11}{'people':>7}{'p50 ms':>9}{'p99 ms':>9}{'bar':>7}")

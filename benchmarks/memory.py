@@ -2,8 +2,9 @@
 
     python -m benchmarks.memory [FRAMES]
 
-Writes a set of that size into a temporary folder, trains a few batches with train_smoothnet.py in a process of its own, validation
-included, and prints the peak of its resident memory: for stored detections and for those drawn from the truth.
+Writes a set of that size into a temporary folder, trains a few batches with train_smoothnet.py in a process of
+its own, validation included, and prints the peak of its resident memory: for stored detections and for those drawn
+from the truth.
 """
 
 import argparse
@@ -18,8 +19,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 BAR_GB = 2.0
 FRAMES_A_SEQUENCE = 1000
-COMMAND = ["train_smoothnet.py", "--estimator", "sim", "--body_representation", "3D", "DEVICE", "cpu", "DEBUG", "True",
-           "TRAIN.EPOCH", "1", "TRAIN.BATCH_SIZE", "256"]
+COMMAND = ["train_smoothnet.py", "--body_representation", "3D", "DEVICE", "cpu", "DEBUG", "True", "TRAIN.EPOCH", "1",
+           "TRAIN.BATCH_SIZE", "256"]
 
 
 def write_set(base, dataset, estimator, frames, rng):

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lib import config
 from lib.core import metrics, run
-from lib.core.methods import FilterMethod, InputMethod, load_networks, several_view_baselines
+from lib.core.methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines
 from lib.core.scores import Scores, judge_of
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
@@ -36,6 +36,9 @@ def evaluate(request):
     names = filters.names(cfg.EVALUATE.TRADITION)
     methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
+    for split in splits:
+        for network in networks:
+            check_fits(network.checkpoint, split)
     folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
     run.also_log_to(folder / "eval_log.txt")
     results, rows = [], []
@@ -83,7 +86,6 @@ def _result(split, scores, body, cfg):
     reference = scores[0]
     worst = metrics.worst_frames(torch.from_numpy(reference.pooled("mpjpe"))).numpy()
     published, filters_found, detail = {}, {}, []
-    input_means = reference.means
     frames = sum(len(values["mpjpe"]) for values in reference.per_sequence)
     for score in scores:
         means = score.means
@@ -91,7 +93,8 @@ def _result(split, scores, body, cfg):
             means[f"{name}_top1"] = float(np.mean(score.pooled(name)[worst]))
         if cfg.DATASET.FPS:
             scale = cfg.DATASET.FPS**2 / split.representation.per_unit
-            means["accel_per_second2"] = means["accel_unpadded"] * scale if "accel_unpadded" in means else None
+            if "accel_unpadded" in means:
+                means["accel_per_second2"] = means["accel_unpadded"] * scale
         micro = score.method.seconds / frames * 1e6
         if score.method.key == "filter":
             own = {f"filter_{name}": value for name, value in means.items()} | {"filter_inference_time": micro}
@@ -101,8 +104,8 @@ def _result(split, scores, body, cfg):
         elif score.method.key == "input" or score.method.key == "smoothnet" and "smoothnet_mpjpe" not in published:
             published |= {f"{score.method.key}_{name}": value for name, value in means.items()}
             if score.method.key == "smoothnet":
-                published |= {f"improvement_{name}": value - input_means[name] for name, value in means.items()
-                              if name in input_means}
+                published |= {f"improvement_{name}": value - published[f"input_{name}"] for name, value in means.items()
+                              if f"input_{name}" in published}
                 published["smoothnet_inference_time"] = micro
         joints = score.joint_sums / max(score.frames, 1)
         detail.append({

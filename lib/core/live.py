@@ -24,6 +24,7 @@ from lib.models.export import windows_of
 
 log = logging.getLogger(__name__)
 
+RATE_FRAMES = 10  # by which the frames' own rate is told
 LAG = 3  # frames, where none is asked for and a network is at work: most of what waiting brings, at 100 ms
 
 
@@ -325,10 +326,12 @@ def serve(refiner, lines=None, write=None, say=None):
     what is still to come is written at the end. An object without a pose ({"id": 3, "end": true}) ends that person.
     Raises UserError naming the line.
     """
-    lines = sys.stdin if lines is None else lines
+    if lines is None:
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        lines = sys.stdin
     write = write or (lambda text: print(text, flush=True))
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
-    people, told = {}, False
+    people, told, times = {}, False, []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -346,12 +349,24 @@ def serve(refiner, lines=None, write=None, say=None):
             say(people[who].stream.describe())
             for note in people[who].stream.notes:
                 say(note)
-            told = True
+            told, times = True, [who]
+        if times and times[0] == who and isinstance(record.get("t"), (int, float)):
+            times.append(record["t"])
+            if len(times) > RATE_FRAMES:
+                _check_rate(times[1:], people[who].stream, say)
+                times = []
         if text is not None:
             write(text)
     for person in people.values():
         for text in person.finish():
             write(text)
+
+
+def _check_rate(times, stream, say):
+    """Say so if the frames' own times are not at the rate that the stream goes by."""
+    step = float(np.median(np.diff(times)))
+    if step > 0 and abs(1 / step / stream.rate - 1) > 0.1:
+        say(f"warning: frames come at {1 / step:.3g} a second by their t, {stream.rate:g} was taken. Pass --fps {1 / step:.3g}")
 
 
 def _record(line, number):
@@ -379,7 +394,7 @@ class _Person:
         pose = record["pose"]
         try:
             values = np.array([[np.nan if value is None else value for value in point] for point in pose], dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise UserError(f"{where}: pose is no list of points of equal length. Expected [[x, y], …] or [[x, y, z], …]") from None
         if values.ndim != 2 or values.shape[1] not in (2, 3, 4):
             raise UserError(f"{where}: pose has shape {list(values.shape)}. Expected 2 or 3 coordinates, and a confidence at will")

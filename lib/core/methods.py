@@ -4,6 +4,7 @@ A method takes a `sequences.Split` and yields, for each recording, one raw [T, C
 files, together with the time it took.
 """
 
+import copy
 import dataclasses
 import logging
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from lib.core.refine import refine
+from lib.core.refine import check_settings, refine
 from lib.core.views import align
 from lib.dataset.sequences import Recording
 from lib.errors import UserError
@@ -40,6 +41,8 @@ class NetworkMethod:
 
     def __init__(self, checkpoint, label, window, align, cfg, device):
         self.checkpoint, self.label, self.window, self.align, self.cfg = checkpoint, label, window, align, cfg
+        evaluate = cfg.EVALUATE
+        check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS, align)
         self.network = checkpoint.network.to(device)
         self.seconds = 0.0
 
@@ -104,7 +107,7 @@ class EachViewAlone:
     key = "other"
 
     def __init__(self, network_method):
-        self.method, self.label = network_method, f"{network_method.label}, each view alone"
+        self.method, self.label = copy.copy(network_method), f"{network_method.label}, each view alone"
 
     @property
     def seconds(self):

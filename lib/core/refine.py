@@ -44,16 +44,7 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
     Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for
     the network; windows of several recordings go through the network together.
     """
-    if step < 1:
-        raise UserError(f"EVALUATE.SLIDE_WINDOW_STEP_SIZE {step}: must be at least 1")
-    if batch < 1:
-        raise UserError(f"EVALUATE.BATCH_SIZE {batch}: must be at least 1")
-    window_weights("mean" if weighting == "quality" else weighting, window)
-    if align not in views.MODES:
-        raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")
-    check_lag(lag, window)
-    if lag is not None and (step != 1 or weighting != "mean"):
-        raise UserError("a lag needs windows at every frame and their plain mean (step 1, EVALUATE.WINDOW_WEIGHTS mean)")
+    check_settings(window, step, batch, weighting, align, lag)
     options = (window, step, batch, weighting, align, root, None if lag == window - 1 else lag)
     pending, waiting = [], 0
     for poses, present in recordings:
@@ -67,6 +58,20 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
         waiting += count
     if pending:
         yield from _together(network, pending, *options)
+
+
+def check_settings(window, step=1, batch=2048, weighting="mean", align="none", lag=None):
+    """Raise UserError for settings of `refine` that cannot be, before any work is done."""
+    if step < 1:
+        raise UserError(f"EVALUATE.SLIDE_WINDOW_STEP_SIZE {step}: must be at least 1")
+    if batch < 1:
+        raise UserError(f"EVALUATE.BATCH_SIZE {batch}: must be at least 1")
+    window_weights("mean" if weighting == "quality" else weighting, window)
+    if align not in views.MODES:
+        raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")
+    check_lag(lag, window)
+    if lag is not None and (step != 1 or weighting != "mean"):
+        raise UserError("a lag needs windows at every frame and their plain mean (step 1, EVALUATE.WINDOW_WEIGHTS mean)")
 
 
 def check_lag(lag, window):

@@ -35,8 +35,10 @@ FALLBACK = "median+gaussian"
 # SmoothNet windows in order of preference, for whole recordings and for live use.
 WINDOWS, LIVE_WINDOWS = (32, 16, 64, 8), (8, 16, 32, 64)
 KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
-# SynSP's corrections on its own test data have a median of 2 to 4 % of the body's size.
-MOVED = 0.08
+# Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own test data 3 to 4 %.
+MOVED = 0.06
+# Metres a frame² from which a root's path counts as noisy; people who run keep below it.
+SHAKE = 0.01
 # SMPL rotations that need not be there: identity for the network.
 HANDS = ("left_hand", "right_hand")
 
@@ -185,11 +187,18 @@ class Refiner:
         array = poses.detach().cpu().numpy() if isinstance(poses, torch.Tensor) else np.asarray(poses)
         if array.dtype.kind not in "iuf":
             raise UserError(f"poses: {array.dtype}, not numbers. Pass a float array [T, J, D]")
-        working, undo = self._to_tracks(array)
-        scores = [None] * len(working) if confidence is None else np.asarray(confidence, dtype=np.float64)
-        if confidence is not None:
-            scores = scores.reshape(len(working), *working[0].shape[:2])
-        tracks = [self.track(values, score, index) for index, (values, score) in enumerate(zip(working, scores))]
+        kind = self.kind
+        try:
+            working, undo = self._to_tracks(array)  # matrices are rotations, this time
+            scores = [None] * len(working) if confidence is None else np.asarray(confidence, dtype=np.float64)
+            if confidence is not None:
+                scores = scores.reshape(len(working), *working[0].shape[:2])
+            tracks = [self.track(values, score, index) for index, (values, score) in enumerate(zip(working, scores))]
+        except ValueError:
+            raise UserError(f"confidence: shape {list(np.shape(confidence))} for poses {list(array.shape)}. Pass one number a "
+                            "key point, [T, J]") from None
+        finally:
+            self.kind = kind
         self.results = self.refine_tracks(tracks, self.fps, timestamps, self.image_size)
         out = undo(np.stack([result.poses for result in self.results]))
         if isinstance(poses, torch.Tensor):
@@ -472,9 +481,19 @@ class _Work:
             self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these poses are unlike its "
                               "training data (other joint places, another view?). --method smoothnet keeps their places")
 
+    def _check_root(self):
+        """Say so where most of the jitter is in the root, which is left as it is."""
+        if self.space.root is None or self.refiner.translation or len(self.roots) < 3:
+            return
+        shake = np.linalg.norm(np.diff(self.roots[:, 0] * self.space.scale, n=2, axis=0), axis=-1).mean()
+        if shake > SHAKE:
+            self.notes.append(f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint with it: "
+                              "--refine_translation (translation=True) smooths it too")
+
     def finish(self):
         refiner, track = self.refiner, self.track
         self._check_moved()
+        self._check_root()
         roots, translation = self.roots, track.translation
         if refiner.translation:
             apply = self._root_filter()

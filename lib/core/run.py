@@ -1,6 +1,7 @@
 """What every script does around its work: messages, the device, seeds, and the run's folder."""
 
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -19,9 +20,20 @@ def start_messages():
     logging.getLogger("lib").setLevel(logging.DEBUG)
 
 
+class _LogFile(logging.FileHandler):
+    """A log file whose full disk ends the run like any other, instead of a traceback for every message."""
+
+    def handleError(self, record):
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            logging.getLogger("lib").removeHandler(self)
+            raise OSError(error.errno, error.strerror, self.baseFilename) from error
+        super().handleError(record)
+
+
 def also_log_to(path):
     """From now on messages go to this file as well, with those that are too many for the terminal (DEBUG)."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.getLogger("lib").addHandler(handler)
 

@@ -36,14 +36,15 @@ class Scores:
         self.frames += len(joint_errors)
 
     def pooled(self, metric):
-        """[all frames] of one metric."""
-        return np.concatenate([values[metric] for values in self.per_sequence])
+        """[all frames] of one metric; sequences that do not have it (too short, at rest) count for nothing."""
+        return np.concatenate([values.get(metric, np.empty(0)) for values in self.per_sequence])
 
     @property
     def means(self):
         """{metric: mean over the pooled frames}."""
-        return {metric: float(np.mean(self.pooled(metric))) for metric in self.per_sequence[0]
-                if len(self.pooled(metric))}
+        names = dict.fromkeys(name for values in self.per_sequence for name in values)
+        pooled = {name: self.pooled(name) for name in names}
+        return {name: float(values.mean()) for name, values in pooled.items() if len(values)}
 
     def intervals(self, rng):
         """{metric: [low, high]}, the 95 % bootstrap interval of the mean, sequences drawn with replacement."""
@@ -51,8 +52,8 @@ class Scores:
         draws = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP)
         found = {}
         for metric in self.means:
-            sums = np.array([values[metric].sum() for values in self.per_sequence])
-            sizes = np.array([len(values[metric]) for values in self.per_sequence])
+            each = [values.get(metric, np.empty(0)) for values in self.per_sequence]
+            sums, sizes = np.array([part.sum() for part in each]), np.array([len(part) for part in each])
             total = draws @ sizes
             means = (draws @ sums)[total > 0] / total[total > 0]
             found[metric] = np.percentile(means, [2.5, 97.5]).tolist()

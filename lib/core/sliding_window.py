@@ -33,12 +33,14 @@ def average(windows, step, length=None, fallback=None, weights=None):
         windows = windows.to(torch.get_default_dtype())
     count, window, channels = windows.shape[-3:]
     regular, span = count, (count - 1) * step + window
-    if length is not None and length > window and (length - window) % step:
-        regular, span = count - 1, length
-    if length is not None and length != span and not (step > window and length > span):
+    if length is not None and length > window:
+        expected = len(starts(length, window, step))
+        if count != expected:
+            raise ValueError(f"{length} frames have {expected} windows of {window} at step {step}, not {count}")
+        if (length - window) % step:
+            regular, span = count - 1, length
+    elif length is not None and length != span:
         raise ValueError(f"{count} windows of {window} at step {step} cover {span} frames, not {length}")
-    if step > window and length is None and count > 1 and fallback is None:
-        raise ValueError("windows with gaps between them (step > W) need a fallback for the uncovered frames")
 
     lead = windows.shape[:-3]
     total = windows.new_zeros(*lead, span, channels)
@@ -53,7 +55,7 @@ def average(windows, step, length=None, fallback=None, weights=None):
     if regular < count:
         total[..., span - window:, :] += entries[..., -1, :, :]
         weight[..., span - window:, :] += 1 if weights is None else weights[..., -1, :, None]
-    if step <= window:
+    if step <= window or bool((weight > 0).all()):
         return total / weight
     if fallback is None:
         raise ValueError("windows with gaps between them (step > W) need a fallback for the uncovered frames")

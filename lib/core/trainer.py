@@ -56,6 +56,30 @@ def load_sets(cfg):
     return training, validation
 
 
+class _Deferred:
+    """Ctrl-C (and a scheduler's `kill`) noted in `came` while in force, so that a run stops between two batches, where its
+    state is whole. The second one stops at once."""
+
+    def __init__(self, *signals):
+        self.signals, self.came = signals, False
+
+    def __enter__(self):
+        try:
+            self.before = {number: signal.signal(number, self._note) for number in self.signals}
+        except ValueError:  # not in the main thread, where signals do not arrive either
+            self.before = {}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_):
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+
+
 class SequenceTurns:
     """The rotations that bring the views of each of a bank's recordings into one frame, over whole sequences."""
 
@@ -89,7 +113,8 @@ def _share(split, cfg):
     if count < 2:
         raise UserError(f"{split.source}: has one training recording, so none can be kept for validation. "
                         "Add a validate split, or set TRAIN.VALIDATE False")
-    chosen = np.random.default_rng([cfg.SEED_VALUE, SHARE]).permutation(count)[:max(1, round(count * cfg.TRAIN.VAL_SHARE))]
+    chosen = np.random.default_rng([cfg.SEED_VALUE, SHARE]).permutation(count)
+    chosen = chosen[:min(count - 1, max(1, round(count * cfg.TRAIN.VAL_SHARE)))]
     kept = set(chosen.tolist())
     parts = [[recording for index, recording in enumerate(split.recordings) if (index in kept) == inside]
              for inside in (False, True)]
@@ -116,7 +141,9 @@ class Trainer:
         self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none")
         self.aligners = {}  # bank -> SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
-        self.batches = 8 if cfg.DEBUG else math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
+        self.batches = math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
+        if cfg.DEBUG:
+            self.batches = min(8, self.batches)
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
         self.schedule = self._schedule()
         self.epoch, self.step, self.running = 0, 0, 0.0
@@ -151,14 +178,11 @@ class Trainer:
         log.info("output: %s", self.folder)
         self._saved_at, self._said_at = time.monotonic(), 0.0
         writer = SummaryWriter(self.folder, purge_step=self.epoch)
-        # A scheduler's `kill` is as good a reason to save as Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            with logging_redirect_tqdm():
+            with logging_redirect_tqdm(), _Deferred(signal.SIGINT, signal.SIGTERM) as self.signals:
                 while self.epoch < cfg.TRAIN.EPOCH:
                     self._one_epoch(writer)
         except KeyboardInterrupt:
-            self.save("last")
             log.info("interrupted in epoch %d; continue with TRAIN.RESUME auto (checkpoint %s)", self.epoch + 1,
                      self.folder / "checkpoint_last.pth.tar")
             raise
@@ -187,8 +211,10 @@ class Trainer:
                 bar.update()
                 if self.step % 10 == 0 or self.step == self.batches:
                     bar.set_postfix(loss=f"{self.running / self.step:.5f}", refresh=False)
-                if time.monotonic() - self._saved_at > 60 * cfg.TRAIN.SAVE_EVERY_MINUTES:
+                if self.signals.came or time.monotonic() - self._saved_at > 60 * cfg.TRAIN.SAVE_EVERY_MINUTES:
                     self.save("last")
+                if self.signals.came:
+                    raise KeyboardInterrupt
         self._end_epoch(writer)
 
     def _one_batch(self, index, generator):
@@ -251,8 +277,9 @@ class Trainer:
             bad = ~torch.isfinite(values).flatten(1).all(1)
             if bad.any():
                 return place + f"The {name} of window {int(index[bad][0])} are not finite; check the data with lib.dataset.check"
+        saved = self.folder / "checkpoint_last.pth.tar"
         return place + (f"The data are finite, so the network diverged: lower TRAIN.LR ({self.cfg.TRAIN.LR}), or set "
-                        f"TRAIN.CLIP_GRADIENT 1. The last good state is {self.folder / 'checkpoint_last.pth.tar'}")
+                        f"TRAIN.CLIP_GRADIENT 1. {f'The last good state is {saved}' if saved.exists() else 'Nothing was saved'}")
 
     def _end_epoch(self, writer):
         mean = self.running / self.batches
@@ -340,7 +367,9 @@ class Trainer:
             self.averaged.load_state_dict(checkpoint.network.state_dict())
         state = checkpoint.training
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        # The first checkpoints of format 1 left out the lambdas, which are None in any case.
+        lambdas = {"lr_lambdas": [None]} if self.cfg.TRAIN.SCHEDULE == "exponential" else {}
+        self.schedule.load_state_dict({**lambdas, **state["schedule"]})
         self.epoch, self.step, self.running, self.best = (state[name] for name in ("epoch", "step", "running", "best"))
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and state["cuda_rng"] is not None:
@@ -353,18 +382,29 @@ class Trainer:
     def _check_continues(self, path, checkpoint):
         """A run continues with the same numbers only under the same settings."""
         own, stored = config.as_dict(self.cfg), checkpoint.config
-        free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN"}
+        known = config.as_dict(config.defaults())
+        free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN",
+                "REFINE"}
         free_training = {"RESUME", "INIT", "WORKERS_NUM", "SAVE_EVERY_MINUTES"}
         if self.cfg.TRAIN.SCHEDULE == "exponential":
             free_training.add("EPOCH")
-        for group in own.keys() & stored.keys() - free:
-            for key in own[group] if isinstance(own[group], dict) else [None]:
-                if key in free_training or key == "BASE_DIR":
-                    continue
-                mine, theirs = (own[group], stored[group]) if key is None else (own[group][key], stored[group].get(key))
-                if mine != theirs:
-                    name = group if key is None else f"{group}.{key}"
-                    raise UserError(f"TRAIN.RESUME {path}: was trained with {name} {theirs}, not {mine}. Continue with the "
+        for group in sorted(own.keys() - free):
+            if not isinstance(own[group], dict):
+                pairs = [(group, own[group], stored.get(group, known.get(group)))]
+            else:  # a key that an older version did not have counts as its default
+                theirs = {**known.get(group, {}), **stored.get(group, {})}
+                pairs = [(f"{group}.{key}", value, theirs.get(key)) for key, value in own[group].items()
+                         if key not in free_training and key != "BASE_DIR"]
+            for name, mine, other in pairs:
+                if isinstance(mine, dict):
+                    other = {**known[group][name.split(".")[1]], **(other or {})}
+                    different = [key for key in mine if mine[key] != other.get(key)]
+                    if different:
+                        name, mine, other = f"{name}.{different[0]}", mine[different[0]], other.get(different[0])
+                    else:
+                        continue
+                if mine != other:
+                    raise UserError(f"TRAIN.RESUME {path}: was trained with {name} {other}, not {mine}. Continue with the "
                                     "same settings, or start from its weights with TRAIN.INIT")
 
     def _take_weights(self, checkpoint):
@@ -404,7 +444,7 @@ class Trainer:
             "training": {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "schedule": {key: value for key, value in self.schedule.state_dict().items() if key != "lr_lambdas"},
+                "schedule": self.schedule.state_dict(),
                 "epoch": self.epoch, "step": self.step, "running": self.running, "best": self.best,
                 "rng": torch.get_rng_state(),
                 "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -419,8 +459,20 @@ def _check(cfg):
     for name in ("BATCH_SIZE", "EPOCH", "WINDOW_STRIDE"):
         if training[name] < 1:
             raise UserError(f"TRAIN.{name} {training[name]}: must be at least 1")
-    if training.LR <= 0:
-        raise UserError(f"TRAIN.LR {training.LR}: must be greater than 0")
+    for name in ("LR", "LRDECAY"):
+        if training[name] <= 0:
+            raise UserError(f"TRAIN.{name} {training[name]}: must be greater than 0")
+    for name in ("CLIP_GRADIENT", "noise_std"):
+        if training[name] < 0:
+            raise UserError(f"TRAIN.{name} {training[name]}: must not be negative")
+    if not 0 <= training.EMA < 1:
+        raise UserError(f"TRAIN.EMA {training.EMA}: must be at least 0 and less than 1")
+    if not 0 <= training.AUGMENT.NOISE <= 1:
+        raise UserError(f"TRAIN.AUGMENT.NOISE {training.AUGMENT.NOISE}: is a share, from 0 to 1")
+    if cfg.SEED_VALUE < 0:
+        raise UserError(f"SEED_VALUE {cfg.SEED_VALUE}: must not be negative")
+    if cfg.MODEL.ALIGN_VIEWS not in views.MODES:
+        raise UserError(f"MODEL.ALIGN_VIEWS {cfg.MODEL.ALIGN_VIEWS}: not known. Known: {', '.join(views.MODES)}")
     for name, known in (("SCHEDULE", ("exponential", "onecycle")), ("PRECISION", ("float32", "bfloat16")),
                         ("MIX", ("proportional", "balanced", "shortest")),
                         ("noise_type", ("simulated", "uniform", "gaussian"))):

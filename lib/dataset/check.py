@@ -4,8 +4,8 @@
     python -m lib.dataset.check data/poses                   all of them
     python -m lib.dataset.check FOLDER KEY VALUE ...         with config keys, such as DATASET.MULTI_VIEW True
 
-Prints a table for each set: sequences, frames, joints, extent, missing values; then notes on what looks odd or will be
-changed, and what will be refused and why. Exits with 0 when all is usable, with 2 when something will be refused.
+Prints a table for each set: sequences, frames, joints, extent, missing values; then notes on what looks odd or
+will be changed, and what will be refused and why. Exits with 0 when all is usable, with 2 when something will be refused.
 """
 
 import argparse
@@ -38,8 +38,8 @@ class Report:
 
 
 def main(argv=None):
-    parse = argparse.ArgumentParser(prog="python -m lib.dataset.check", description="What a dataset folder holds, and what "
-                                    "will be refused.")
+    parse = argparse.ArgumentParser(prog="python -m lib.dataset.check",
+                                    description="What a dataset folder holds, and what will be refused.")
     parse.add_argument("folder", help="one dataset folder (with groundtruth/ and detected/), or a folder of them")
     parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True")
     args = parse.parse_args(argv)
@@ -78,8 +78,8 @@ def check_set(folder, cfg):
     report = Report(str(folder))
     source = source_of(folder)
     if source is None:
-        report.refused.append(f"{folder}: its name is not <dataset>_<estimator>_<representation>, the last being 3D, 2D or "
-                              "smpl. Rename it")
+        report.refused.append(f"{folder}: its name is not <dataset>_<estimator>_<representation>, the last being 3D, "
+                              "2D or smpl. Rename it")
         return report
     report.title += f": --dataset_name {source.dataset} --estimator {source.estimator} " \
                     f"--body_representation {source.representation}"
@@ -98,8 +98,8 @@ def check_set(folder, cfg):
 
 
 def source_of(folder):
-    """The `catalog.Source` that a folder's name and files tell of, or None. Names may hold underscores where the ground
-    truth's file name says which part is the dataset."""
+    """The `catalog.Source` that a folder's name and files tell of, or None. Names may hold underscores where the
+    ground truth's file name says which part is the dataset."""
     name, _, last = folder.name.rpartition("_")
     representation = next((known for known in catalog.REPRESENTATIONS if known == last), None)
     if representation is None:
@@ -138,8 +138,8 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
     window = cfg.MODEL.SLIDE_WINDOW_SIZE
     short = sum(sequence.length < window for sequence in loaded.sequences)
     if short:
-        report.notes.append(f"{split}: {short} sequences are shorter than a window of {window} frames; their last frame is "
-                            "repeated for the network")
+        report.notes.append(f"{split}: {short} sequences are shorter than a window of {window} frames; their last "
+                            "frame is repeated for the network")
     if source.representation != "smpl" and all(sequence.detected is not None for sequence in loaded.sequences):
         _compare(report, split, loaded)
 
@@ -187,8 +187,8 @@ def _extent(report, source, path, poses, dims):
     if not len(points):
         return size, "-"
     if np.abs(points).max() <= 2:
-        report.notes.append(f"{path}: all coordinates lie within {np.abs(points).max():.2g} of 0, which looks normalised. "
-                            "Pixels are expected")
+        report.notes.append(f"{path}: all coordinates lie within {np.abs(points).max():.2g} of 0, which looks "
+                            "normalised. Pixels are expected")
     low, high = points.min(0), points.max(0)
     return size, f"x {low[0]:.0f} to {high[0]:.0f}, y {low[1]:.0f} to {high[1]:.0f} px"
 
@@ -200,11 +200,12 @@ def _compare(report, split, loaded):
         truth, detected = (rep.joints(values).numpy() for values in (sequence.truth, sequence.detected))
         size = extent(truth)
         if rep.root_relative:
-            truth, detected = truth - truth[:, root].mean(1, keepdims=True), detected - detected[:, root].mean(1, keepdims=True)
+            truth, detected = (joints - joints[:, root].mean(1, keepdims=True) for joints in (truth, detected))
         error = float(np.linalg.norm(detected - truth, axis=-1).mean())
         if size and error > 0.3 * size:
-            report.notes.append(f"{split}: detections of {sequence.name} are {error:.0f} {rep.unit} off in the mean, the body is "
-                                f"{size:.0f} across. Are both files in one joint order and in one order of sequences?")
+            report.notes.append(f"{split}: detections of {sequence.name} are {error:.0f} {rep.unit} off in the mean, "
+                                f"the body is {size:.0f} across. Are both files in one joint order and in one order "
+                                "of sequences?")
             return
 
 
@@ -234,7 +235,7 @@ class _Messages(logging.Handler):
 
 
 def text(report):
-    """A report as lines of text. Rows without numbers say why in their third cell, which may be wider than its column."""
+    """A report as lines of text. Rows without numbers say why in a third cell that may be wider than its column."""
     rows = [TITLES, *report.rows] if report.rows else []
     widths = [max(len(row[column]) for row in rows if len(row) > column and (column < 2 or len(row) == len(TITLES)))
               for column in range(len(TITLES))] if rows else []

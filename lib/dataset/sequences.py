@@ -182,9 +182,9 @@ def _check_pair(truth_path, truth, detected_path, detected, key):
     other = [(index, *pair) for index, pair in enumerate(pairs) if all(pair) and _name(pair[0]) != _name(pair[1])]
     if other:
         index, ours, theirs = other[0]
-        log.warning("%s: imgname of %d of %d sequences is another one in %s (sequence %d: %s, there %s). Sequences are "
-                    "paired by their place in the files; make sure that both have the same order", truth_path, len(other),
-                    len(truth[key]), detected_path.name, index, ours[0], theirs[0])
+        log.warning("%s: imgname of %d of %d sequences is another one in %s (sequence %d: %s, there %s). Sequences "
+                    "are paired by their place in the files; make sure that both have the same order",
+                    truth_path, len(other), len(truth[key]), detected_path.name, index, ours[0], theirs[0])
 
 
 def _name(images):
@@ -209,15 +209,17 @@ def _common_layout(source, files, key, dims, cfg):
                 raise UserError(f"{path}: {key}, sequence {index}: {error}") from None
             sizes = {found.size for found, _ in layouts.values()}
             if len(sizes) > 1:
-                raise UserError(f"{path}: {key}, sequence {index} has {width // dims} joints, others of {source} have "
-                                f"{next(iter(layouts)) // dims}. All sequences of both files need the same joints")
+                raise UserError(f"{path}: {key}, sequence {index} has {width // dims} joints, others of {source} "
+                                f"have {next(iter(layouts)) // dims}. All sequences of both files need the same joints")
     return next(iter(layouts.values()))[0], {width: order for width, (_, order) in layouts.items()}
 
 
 def _sequence(truth_path, index, key, dims, truth, detected, orders):
     def ordered(values):
         order = orders[values.shape[1]]
-        return values if order is None else values.reshape(len(values), -1, dims)[:, list(order)].reshape(len(values), -1)
+        if order is None:
+            return values
+        return values.reshape(len(values), -1, dims)[:, list(order)].reshape(len(values), -1)
 
     pair = [None if data is None else ordered(data[key][index]) for data in (truth, detected)]
     lengths = [len(values) for values in pair if values is not None]
@@ -227,16 +229,17 @@ def _sequence(truth_path, index, key, dims, truth, detected, orders):
     never = ~np.isfinite(target).any(0)
     images = _images(truth, detected, index)[:length]
     name = _name(images) or f"sequence{index}"
+    place = f"{truth_path}: {key}, sequence {index} ({name})"
     if never.any():
-        raise UserError(f"{truth_path}: {key}, sequence {index} ({name}): joint {np.flatnonzero(never)[0] // dims} has no "
-                        "finite number in any frame. Remove the sequence, or this joint from both files")
+        raise UserError(f"{place}: joint {np.flatnonzero(never)[0] // dims} has no finite number in any frame. "
+                        "Remove the sequence, or this joint from both files")
     if not known.any():
-        raise UserError(f"{truth_path}: {key}, sequence {index} ({name}): no frame has all joints. Remove the sequence")
+        raise UserError(f"{place}: no frame has all joints. Remove the sequence")
     extras = {prefix + other: value[index][:length] if other in storage.PER_FRAME else value[index]
               for prefix, data in (("", detected or {}), ("truth_", truth)) for other, value in data.items()
               if other not in (key, "imgname")}
-    return Sequence(name, None if pose is None else fill_gaps(pose, key), fill_gaps(target, key), images, extras=extras,
-                    known=None if known.all() else known, lost=max(lengths) - length)
+    return Sequence(name, None if pose is None else fill_gaps(pose, key), fill_gaps(target, key), images,
+                    extras=extras, known=None if known.all() else known, lost=max(lengths) - length)
 
 
 def _images(truth, detected, index):
@@ -258,8 +261,8 @@ def _say_changes(truth_path, detected_path, gaps, sequences):
                     sum(sequence.lost for sequence in cropped), cropped[0].name)
     uncounted = [sequence for sequence in sequences if sequence.known is not None]
     if uncounted:
-        log.warning("%s: %d frames of %d sequences lack ground truth; they are neither trained on nor scored (the first "
-                    "is %s)", truth_path, sum(int((~sequence.known).sum()) for sequence in uncounted), len(uncounted),
+        log.warning("%s: %d frames of %d sequences lack ground truth; they are neither trained on nor scored (the "
+                    "first is %s)", truth_path, sum(int((~sequence.known).sum()) for sequence in uncounted), len(uncounted),
                     uncounted[0].name)
 
 
@@ -374,9 +377,9 @@ def group(sequences, source, cfg):
                             f"({first or 'empty'}), so its recording is not known. Write imgname as "
                             "<recording>.camera<k>/<frame>, or set DATASET.MULTI_VIEW False")
         if cameras.setdefault(sequence.name, index) != index:
-            raise UserError(f"{source}: sequences {cameras[sequence.name]} and {index} are both {sequence.name}, so which "
-                            "views belong to one person is not known. Give each person and take a recording name of its "
-                            "own in imgname")
+            raise UserError(f"{source}: sequences {cameras[sequence.name]} and {index} are both {sequence.name}, so "
+                            "which views belong to one person is not known. Give each person and take a recording "
+                            "name of its own in imgname")
         groups.setdefault(first.split("camera")[0].rstrip("._-/") or "recording", []).append(sequence)
     for views in groups.values():
         _put_on_one_clock(views, KEY[source.representation])
@@ -387,8 +390,9 @@ def group(sequences, source, cfg):
 def _say_views(source, groups):
     counts = sorted({len(views) for views in groups.values()})
     absent = [int((~view.present).sum()) for views in groups.values() for view in views if view.present is not None]
-    log.info("%s: %d recordings of %s views%s", source, len(groups), " to ".join(map(str, dict.fromkeys(
-        (counts[0], counts[-1])))), f"; {sum(absent)} frames that {len(absent)} views do not have are masked" if absent else "")
+    several = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    masked = f"; {sum(absent)} frames that {len(absent)} views do not have are masked" if absent else ""
+    log.info("%s: %d recordings of %s views%s", source, len(groups), several, masked)
 
 
 def _put_on_one_clock(views, key):
@@ -429,7 +433,8 @@ def _places(views):
     # With more holes than frames, or no two views that meet, they are no common clock.
     holes = any(place[-1] - place[0] > 2 * len(place) for place in places)
     if holes or max(place[-1] for place in places) >= sum(map(len, places)):
-        log.warning("%s: the image names of its views do not count one clock; frames are matched by index", views[0].name)
+        log.warning("%s: the image names of its views do not count one clock; frames are matched by index",
+                    views[0].name)
         return by_index
     return places
 

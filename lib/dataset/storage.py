@@ -44,7 +44,8 @@ def read_arrays(path):
                 content = archive.read(member)
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
                     MemoryError) as error:
-                raise UserError(f"{path}: {key} is damaged ({_brief(error)}). Copy or download the file again") from None
+                raise UserError(f"{path}: {key} is damaged ({_brief(error)}). "
+                                "Copy or download the file again") from None
             arrays[key] = _read_array(content, f"{path}: {key}")
     if not arrays:
         raise UserError(f"{path}: holds no arrays")
@@ -63,7 +64,8 @@ def _read_array(content, what):
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError, TypeError, OverflowError) as error:
-        raise UserError(f"{what} is not a readable array ({_brief(error)}). Copy or download the file again") from None
+        raise UserError(f"{what} is not a readable array ({_brief(error)}). "
+                        "Copy or download the file again") from None
     array = safe_pickle.load(file, what)
     if not isinstance(array, np.ndarray) or array.shape != shape:
         raise UserError(f"{what} does not hold the array that its header announces. Write the file again")
@@ -77,9 +79,10 @@ def _brief(error):
 def read(path):
     """A pose file as {key: list of one element a sequence}.
 
-    Number arrays come as float32 [T, C], in which NaN and infinity are missing numbers; `imgname` as a list of names
-    a sequence; other keys as stored. Published second names of keys are translated. Raises UserError that names file, key and mend for
-    wrong keys, shapes, sequence and frame counts, and for sequences that hold no finite number.
+    Number arrays come as float32 [T, C], in which NaN and infinity are missing numbers; `imgname` as a list of
+    names a sequence; other keys as stored. Published second names of keys are translated. Raises UserError that
+    names file, key and mend for wrong keys, shapes, sequence and frame counts, and for sequences that hold no
+    finite number.
     """
     arrays = {ALIASES.get(key, key): value for key, value in read_arrays(path).items()}
     poses = [key for key in POSE_KEYS if key in arrays]

@@ -89,7 +89,7 @@ class WindowBank:
         for split, places in self._places:
             pending = [pair for pair in places if pair[1].detected is None]
             self._draw(split, pending, kind, std_mm, rng)
-            chosen = [pair for pair in places if pair[1].detected is not None and rng.random() < share] if share else []
+            chosen = [pair for pair in places if share and pair[1].detected is not None and rng.random() < share]
             self._replaced += [(place, self.detected[place].clone()) for place, _ in chosen]
             for part in range(0, len(chosen), SAME_CHARACTER):
                 pairs = chosen[part:part + SAME_CHARACTER]
@@ -145,7 +145,7 @@ class WindowBank:
             if self.present is not None:
                 present &= self.present[rows]
             present = None if bool(present.all()) else present
-        detected, truth = self.detected[rows], self.truth[rows]
+        detected, truth = _take(self.detected, rows), _take(self.truth, rows)
         if speed is not None:
             # About the window's middle, so that a fast window reaches equally far to both sides.
             middle = (self.window - 1) / 2
@@ -153,9 +153,15 @@ class WindowBank:
             place = place.maximum(begin.double()).minimum(last.double()).clamp_min(0)
             below = place.long()
             above = torch.minimum(below + 1, last).clamp_min(0)
-            played = torch.lerp(self.truth[below], self.truth[above], (place - below)[..., None].to(truth.dtype))
+            between = (place - below)[..., None].to(truth.dtype)
+            played = torch.lerp(_take(self.truth, below), _take(self.truth, above), between)
             detected, truth = detected + played - truth, played
         return detected, truth, present
+
+
+def _take(table, rows):
+    """table[rows], [R, C] and [B, V, W] -> [B, V, W, C]; several times faster than by indexing."""
+    return table.index_select(0, rows.flatten()).view(*rows.shape, -1)
 
 
 def _repeated(members, size, rng):
@@ -172,14 +178,14 @@ def _check_mix(splits):
         if ours != theirs:
             reason = f"{first.source} is {ours}, {split.source} is {theirs}"
         elif first.channels != split.channels:
-            reason = (f"the network sees {first.channels} channels ({first.layout.size} joints) of {first.source}, but "
-                      f"{split.channels} ({split.layout.size} joints) of {split.source}")
+            reason = (f"the network sees {first.channels} channels ({first.layout.size} joints) of {first.source}, "
+                      f"but {split.channels} ({split.layout.size} joints) of {split.source}")
         elif first.layout.joints != split.layout.joints:
             joint = next(index for index, pair in enumerate(zip(first.layout.joints, split.layout.joints))
                          if pair[0] != pair[1])
-            reason = (f"{first.source} has its joints in {first.layout.name} order, {split.source} in {split.layout.name} "
-                      f"order: joint {joint} is {first.layout.joints[joint]} in one and {split.layout.joints[joint]} in "
-                      "the other")
+            reason = (f"{first.source} has its joints in {first.layout.name} order, {split.source} in "
+                      f"{split.layout.name} order: joint {joint} is {first.layout.joints[joint]} in one and "
+                      f"{split.layout.joints[joint]} in the other")
         else:
             continue
         raise UserError(f"--dataset_name: these training sets cannot be mixed, {reason}. Train one network for each")

@@ -16,6 +16,7 @@ A published checkpoint has only epoch, state_dict, performance, optimizer and si
 its tensors.
 """
 
+import io
 import re
 from dataclasses import dataclass, field
 
@@ -65,9 +66,13 @@ class Checkpoint:
 def build(cfg, channels, window):
     """A new network as cfg.MODEL says. Raises UserError for a name or sizes that cannot be."""
     model = cfg.MODEL
+    if model.DROPOUT >= 1:
+        raise UserError(f"MODEL.DROPOUT {model.DROPOUT}: must be less than 1 (-1: the network's own)")
     if window < 2:
         raise UserError(f"MODEL.SLIDE_WINDOW_SIZE {window}: a window needs at least 2 frames")
     if model.NAME == "smoothnet":
+        if min(model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE) < 1 or model.NUM_BLOCK < 0:
+            raise UserError("MODEL: HIDDEN_SIZE and RES_HIDDEN_SIZE must be positive, NUM_BLOCK not negative")
         return SmoothNet(window, model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE, model.NUM_BLOCK,
                          model.DROPOUT if model.DROPOUT >= 0 else 0.5)
     if model.NAME != "synsp":
@@ -76,6 +81,8 @@ def build(cfg, channels, window):
         raise UserError(f"MODEL.d_word_vec {model.d_word_vec}: must equal MODEL.d_model ({model.d_model})")
     if model.d_model % 2 or min(model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v) < 1:
         raise UserError("MODEL: sizes must be positive, and d_model even")
+    if model.RESIDUAL_COMPONENTS < 0:
+        raise UserError(f"MODEL.RESIDUAL_COMPONENTS {model.RESIDUAL_COMPONENTS}: must not be negative")
     return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
                  model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS)
 
@@ -91,8 +98,11 @@ def describe(network):
 
 def save(path, content):
     """Write a checkpoint dict atomically, with the format version."""
-    with atomic_write(path) as temporary:
-        torch.save({"format_version": FORMAT_VERSION, **content}, temporary)
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        # Through a buffer: torch reports a full disk as a RuntimeError without a cause, a file as what it is.
+        buffer = io.BytesIO()
+        torch.save({"format_version": FORMAT_VERSION, **content}, buffer)
+        file.write(buffer.getbuffer())
 
 
 def read(path):
@@ -104,10 +114,10 @@ def read(path):
                         "from a run's folder in results/") from None
     except IsADirectoryError:
         raise UserError(f"checkpoint {path}: is a folder. Pass the .pth.tar file in it") from None
-    except OSError:
+    except PermissionError:
         raise
     except Exception as error:  # torch raises nearly anything on what it did not write
-        refused = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
+        refused = re.search(r"GLOBAL (\S+) (was not an allowed|whose module)", str(error))
         if refused:
             raise UserError(f"checkpoint {path}: refused, because loading it would call {refused[1]}. Only tensors, numbers, "
                             "strings and plain containers are read; ask its author to save it anew") from None
@@ -117,6 +127,8 @@ def read(path):
         raise UserError(f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of "
                         "SynSP or SmoothNet")
     version = content.get("format_version", FORMAT_VERSION)
+    if not isinstance(version, int):
+        raise UserError(f"checkpoint {path}: its format version is {version!r}, not a number. The file is damaged")
     if version > FORMAT_VERSION:
         raise UserError(f"checkpoint {path}: format {version}, this version reads up to {FORMAT_VERSION}. "
                         "Update the toolkit")
@@ -143,7 +155,15 @@ def load(path, n_head=4):
     """
     content = read(path)
     weights = content["state_dict"]
+    if not isinstance(weights, dict) or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
+                                                for name, tensor in weights.items()):
+        raise UserError(f"checkpoint {path}: its state_dict is not a table of named tensors")
+    if n_head < 1:
+        raise UserError(f"MODEL.n_head {n_head}: must be at least 1")
     weights = {name.removeprefix("module."): tensor.float() for name, tensor in weights.items()}
+    for first in ("encoder.0.weight", "proj_i_a.0.weight"):
+        if first in weights and weights[first].dim() != 2:
+            raise UserError(f"checkpoint {path}: {first} is {list(weights[first].shape)}, a matrix expected")
     model = content.get("model", {})
     if "encoder.0.weight" in weights:
         network = _smoothnet(weights)
@@ -163,7 +183,8 @@ def load(path, n_head=4):
 def _smoothnet(weights):
     hidden, window = weights["encoder.0.weight"].shape
     blocks = sum(name.endswith("linear1.weight") for name in weights)
-    inner = weights["res_blocks.0.linear1.weight"].shape[0] if blocks else 1
+    first = next((tensor for name, tensor in weights.items() if name.endswith("linear1.weight")), None)
+    inner = 1 if first is None else first.shape[0]
     return SmoothNet(window, hidden, inner, blocks)
 
 

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import copy
 import logging
 from pathlib import Path
 
@@ -145,7 +146,9 @@ def _joined(pair):
 
 
 def windows_of(network, window):
-    """A network as a module [B, W, C] -> [B, W, C] for one view, without gradients."""
+    """A network as a module [B, W, C] -> [B, W, C] for one view, on the CPU, without gradients."""
+    if next(network.parameters()).device.type != "cpu":
+        network = copy.deepcopy(network).cpu()
     if isinstance(network, SmoothNet):
         return _SmoothNetWindows(network).eval()
     return SingleView(network, window).eval()

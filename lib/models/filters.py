@@ -101,6 +101,8 @@ def _check(name, parameters):
         raise UserError(f"{section}: {parameters}: windows and orders must be positive")
     if parameters.get("sigma", 1.0) <= 0 or parameters.get("min_cutoff", 1.0) <= 0:
         raise UserError(f"{section}: {parameters}: SIGMA and MIN_CUTOFF must be greater than 0")
+    if parameters.get("beta", 0.0) < 0:
+        raise UserError(f"{section}.BETA: {parameters['beta']}: must not be negative")
     if name == "savgol" and parameters["polyorder"] >= parameters["window"]:
         raise UserError(f"{section}: POLYORDER must be smaller than WINDOW_SIZE")
     if not 0 < parameters.get("cutoff", 0.5) < 1:

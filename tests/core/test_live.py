@@ -158,6 +158,13 @@ def test_lines_in_lines_out(folder):
         np.testing.assert_allclose([record["pose"] for record in mine], expected, atol=1e-9)
 
 
+def test_a_rate_that_contradicts_the_times_is_said():
+    lines = [json.dumps({"t": frame / 60, "pose": [[1.0, 2.0]]}) for frame in range(20)]
+    _, said = serve(Refiner("oneeuro", fps=30), lines)
+    assert any("--fps 60" in text for text in said)
+    assert len(serve(Refiner("oneeuro", fps=60), lines)[1]) == len(said) - 1
+
+
 def test_confidence_is_kept_and_zero_is_missing(folder):
     pose = [[100.0, 200.0, 0.9], [150.0, 220.0, 0.5], [120.0, 300.0, 0.0]]
     out, _ = serve(Refiner("oneeuro", fps=30), [json.dumps({"pose": pose})] * 3)
@@ -167,7 +174,7 @@ def test_confidence_is_kept_and_zero_is_missing(folder):
 
 
 @pytest.mark.parametrize("line", ["{", "[1]", '{"pose": 3}', '{"pose": [[1, "x"]]}', '{"pose": [[1, 2], [1]]}', '{"pose": [[1]]}',
-                                  '{"pose": []}', '{"pose": {"a": 1}}', '{"pose": [[1, 2, 3, 4, 5]]}'])
+                                  '{"pose": []}', '{"pose": [[1' + "0" * 400 + ', 2]]}', '{"pose": {"a": 1}}', '{"pose": [[1, 2, 3, 4, 5]]}'])
 def test_garbage_is_named_by_its_line(line):
     good = json.dumps({"pose": [[1.0, 2.0]]})
     with pytest.raises(UserError, match="line 2"):

@@ -141,8 +141,10 @@ def test_root_is_left_where_it_is_unless_asked(folder):
     rng = np.random.default_rng(0)
     poses = straight() + rng.normal(0, 0.02, (40, 17, 3))
     poses[:, 0] = poses[:, [1, 4]].mean(axis=1)
-    refined = Refiner("auto", fps=30, folder=folder)(poses)
+    refine = Refiner("auto", fps=30, folder=folder)
+    refined = refine(poses)
     np.testing.assert_allclose(refined[:, 0], poses[:, 0], atol=1e-6)
+    assert any("the root jitters" in note for note in refine.results[0].notes)
     moved = Refiner("auto", fps=30, folder=folder, translation=True)(poses)
     jitter = [np.abs(np.diff(values[:, 0], n=2, axis=0)).mean() for values in (poses, moved)]
     assert jitter[1] < 0.3 * jitter[0]
@@ -335,6 +337,28 @@ def test_impossible_settings_are_one_line(arguments, said):
 def test_impossible_arrays_are_one_line(poses):
     with pytest.raises(UserError, match="poses"):
         Refiner("savgol")(poses)
+
+
+def test_confidence_of_another_shape_is_one_line(folder):
+    with pytest.raises(UserError, match="confidence: shape"):
+        Refiner("savgol")(straight(), confidence=np.ones(7))
+
+
+def test_matrices_do_not_change_what_comes_after(folder):
+    refine = Refiner("savgol", fps=30)
+    refine(np.tile(np.eye(3), (10, 24, 1, 1)))
+    poses = np.cumsum(np.ones((10, 24, 3)), axis=0) * 10  # no rotations: those would wrap
+    np.testing.assert_allclose(refine(poses), poses, atol=1e-9)
+
+
+def test_poses_unlike_the_training_data_are_said(folder, tmp_path):
+    save_synsp(tmp_path, random=True)
+    refine = Refiner("auto", fps=30, folder=tmp_path)
+    refine(straight())
+    assert any("SynSP moves the joints by" in note for note in refine.results[0].notes)
+    refine = Refiner("auto", fps=30, folder=folder)
+    refine(straight())
+    assert not refine.results[0].notes
 
 
 def test_synsp_that_does_not_fit_is_refused_by_name(folder):

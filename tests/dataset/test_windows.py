@@ -168,6 +168,8 @@ def test_balanced_takes_equally_many_of_each(uneven):
     assert len(first) == len(second) == 12
     assert len(set(first)) == 12
     assert set(np.bincount(second - 20)) == {2, 3}  # 12 of 5 windows: each two or three times
+    others = [uneven.order("balanced", np.random.default_rng(seed)).numpy() for seed in range(5)]
+    assert len({tuple(np.bincount(order[order >= 20] - 20)) for order in others}) > 1  # not always the same ones
 
 
 def test_shortest_cuts_to_the_smallest(uneven):
