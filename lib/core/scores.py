@@ -79,7 +79,7 @@ class JointJudge:
 
     def __call__(self, view, raw):
         truth, predicted = self.rep.joints(view.truth), self.rep.joints(raw)
-        present = None if view.present is None else torch.from_numpy(view.present)
+        present = None if view.counted is None else torch.from_numpy(view.counted)
         values, errors = compare(predicted, truth, self.root, present, self.rep.dims == 3)
         if self.has_boxes and "truth_bbox" in view.extras:
             box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][:len(truth)], dtype=np.float32))
@@ -143,7 +143,7 @@ class BodyJudge:
         shape, truth_shape = view.extras.get("shape"), view.extras.get("truth_shape")
         predicted = self.body.evaluation_joints(raw, shape) * 1000
         truth = self.body.evaluation_joints(view.truth, truth_shape) * 1000
-        present = None if view.present is None else torch.from_numpy(view.present)
+        present = None if view.counted is None else torch.from_numpy(view.counted)
         values, errors = compare(predicted, truth, self.root, present)
         values["mpvpe"] = self._vertex_errors(view, raw, shape, truth_shape, predicted, truth)
         return values, errors

@@ -465,6 +465,9 @@ def _check(cfg):
     for name in ("CLIP_GRADIENT", "noise_std"):
         if training[name] < 0:
             raise UserError(f"TRAIN.{name} {training[name]}: must not be negative")
+    if training.noise_type != "simulated" and not training.noise_std and any(
+            source.estimator == "noise" for source in catalog.sources(cfg)):
+        raise UserError(f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm")
     if not 0 <= training.EMA < 1:
         raise UserError(f"TRAIN.EMA {training.EMA}: must be at least 0 and less than 1")
     if not 0 <= training.AUGMENT.NOISE <= 1:

@@ -128,7 +128,8 @@ class Body:
             part = slice(start, min(start + size, frames))
             with torch.no_grad():
                 points = pick(*module(pose[part], shape[part]))
-                yield part, points if trans is None else points + trans[part, None]
+            # Outside the block: a generator left within it would keep gradients off for whoever reads it.
+            yield part, points if trans is None else points + trans[part, None]
 
     @staticmethod
     def _gather(batches, pose, points):

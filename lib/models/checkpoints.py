@@ -159,7 +159,7 @@ def load(path, n_head=4):
                                                 for name, tensor in weights.items()):
         raise UserError(f"checkpoint {path}: its state_dict is not a table of named tensors")
     if n_head < 1:
-        raise UserError(f"MODEL.n_head {n_head}: must be at least 1")
+        raise UserError(f"checkpoint {path}: MODEL.n_head {n_head} must be at least 1")
     weights = {name.removeprefix("module."): tensor.float() for name, tensor in weights.items()}
     for first in ("encoder.0.weight", "proj_i_a.0.weight"):
         if first in weights and weights[first].dim() != 2:
