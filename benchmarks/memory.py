@@ -8,7 +8,6 @@ from the truth.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,9 @@ BAR_GB = 2.0
 FRAMES_A_SEQUENCE = 1000
 COMMAND = ["train_smoothnet.py", "--body_representation", "3D", "DEVICE", "cpu", "DEBUG", "True", "TRAIN.EPOCH", "1",
            "TRAIN.BATCH_SIZE", "256"]
+
+STARTER = ("import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); "
+           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)")
 
 
 def write_set(base, dataset, estimator, frames, rng):
@@ -42,12 +44,11 @@ def peak_gb(base, dataset, estimator):
     """Peak resident memory, in GB, of one short training run."""
     command = [sys.executable, *COMMAND, "--dataset_name", dataset, "--estimator", estimator,
                "DATASET.BASE_DIR", str(base), "OUTPUT_DIR", str(base / "results")]
-    with open(base / "log.txt", "w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit((base / "log.txt").read_text()[-2000:])
-    return usage.ru_maxrss / 2**20 * (1 if sys.platform != "darwin" else 1 / 1024)
+    # Linux counts a process's peak from before its exec too, so a small process in between starts it.
+    done = subprocess.run([sys.executable, "-c", STARTER, *command], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    return int(done.stdout.splitlines()[-1]) / 2**20 * (1 if sys.platform != "darwin" else 1 / 1024)
 
 
 def measure(frames):

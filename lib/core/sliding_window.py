@@ -44,19 +44,34 @@ def average(windows, step, length=None, fallback=None, weights=None):
 
     lead = windows.shape[:-3]
     total = windows.new_zeros(*lead, span, channels)
-    weight = windows.new_zeros(*(lead if weights is not None else ()), span, 1)
+    weight = _counts(count, regular, span, window, step, windows) if weights is None else \
+        windows.new_zeros(*lead, span, 1)
     entries = windows if weights is None else windows * weights[..., None]
     for first in range(0, regular, BLOCK):
         block = slice(first, min(first + BLOCK, regular))
         for offset in range(window):
             frames = slice(block.start * step + offset, (block.stop - 1) * step + offset + 1, step)
             total[..., frames, :] += entries[..., block, offset, :]
-            weight[..., frames, :] += 1 if weights is None else weights[..., block, offset, None]
+            if weights is not None:
+                weight[..., frames, :] += weights[..., block, offset, None]
     if regular < count:
         total[..., span - window:, :] += entries[..., -1, :, :]
-        weight[..., span - window:, :] += 1 if weights is None else weights[..., -1, :, None]
+        if weights is not None:
+            weight[..., span - window:, :] += weights[..., -1, :, None]
     if step <= window or bool((weight > 0).all()):
         return total / weight
     if fallback is None:
         raise ValueError("windows with gaps between them (step > W) need a fallback for the uncovered frames")
     return torch.where(weight > 0, total / weight.clamp_min(torch.finfo(total.dtype).tiny), fallback)
+
+
+def _counts(count, regular, span, window, step, like):
+    """How many windows cover each frame, [span, 1]: one up where a window starts, one down after its end, summed."""
+    change = like.new_zeros(span + 1)
+    first = torch.arange(regular, device=like.device) * step
+    if regular < count:
+        first = torch.cat((first, first.new_tensor([span - window])))
+    one = like.new_ones(1).expand(len(first))
+    change.index_add_(0, first, one)
+    change.index_add_(0, first + window, -one)
+    return change[:-1].cumsum(0)[:, None]

@@ -175,6 +175,23 @@ def test_pck_of_jhmdb(evaluate, tmp_path):
     assert result["metrics"]["filter_pck_02"] >= 0
 
 
+def test_frames_without_a_truth_do_not_count(evaluate, tmp_path):
+    """NaN in the ground truth of jhmdb: errors of 10 px at the frames that have one, whatever stands at the others."""
+    truth = np.tile(np.arange(30.0) * 5 + 50, (20, 1)) + np.arange(20)[:, None]
+    noisy = truth.copy()
+    noisy[:, 0::2] += 10
+    noisy[5:9] += 500
+    truth[5:9] = np.nan
+    write_set(tmp_path / "poses", "jhmdb_simplepose_2D", [(truth, noisy)], key="joints_2d",
+              bbox=[np.tile(np.float32([0, 0, 90, 110]), (20, 1))], imgshape=[np.array([240, 320, 3])])
+    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "jhmdb", "--estimator", "simplepose",
+                            "--body_representation", "2D", "--tradition", "savgol")
+    found = result["metrics"]
+    assert found["input_mpjpe"] == pytest.approx(10, rel=1e-4)
+    assert (found["input_pck_005"], found["input_pck_01"], found["input_pck_02"]) == (0, 100, 100)  # 5.5, 11 and 22 px
+    assert found["input_accel_unpadded"] == pytest.approx(0, abs=1e-2) and found["input_jerk"] == pytest.approx(0, abs=1e-2)
+
+
 # ------------------------------------------------------------------------------------ what is written
 
 

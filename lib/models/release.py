@@ -1,0 +1,93 @@
+"""Make shipped weights of a run's checkpoint: half precision, no optimiser, with licence and scores.
+
+    python -m lib.models.release results/<run>/checkpoint_best.pth.tar data/checkpoints/synsp_3D_w8.pth.tar \\
+        --licence "trained on CC BY-NC 4.0 data: non-commercial use only" --scores metrics.json
+    python -m lib.models.release --table data/checkpoints        # rewrites data/checkpoints/README.md
+
+`--scores` takes the metrics.json that eval wrote for this checkpoint.
+"""
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+
+from lib import config, errors
+from lib.core import run
+from lib.errors import UserError
+from lib.models import checkpoints
+
+
+def release(source, target, licence, scores):
+    """Write the shipped form of checkpoint `source` to `target`. scores: path of a metrics.json, or None."""
+    content = checkpoints.read(source)
+    if "data" not in content:
+        raise UserError(f"{source}: is a published checkpoint, which does not describe itself. Release one of this toolkit")
+    content.pop("training", None)
+    content["state_dict"] = {name: tensor.half() if tensor.is_floating_point() else tensor
+                             for name, tensor in content["state_dict"].items()}
+    content["provenance"] = {**content["provenance"], "licence": licence, "command": _anywhere(content["provenance"]["command"])}
+    fresh = config.defaults()  # where this machine keeps its files is nobody's business
+    content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
+    content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
+    if scores:
+        content["scores"] = [_short(part) for part in json.loads(Path(scores).read_text(encoding="utf-8"))]
+    checkpoints.save(target, content)
+
+
+def _anywhere(command):
+    """A training command without the overrides that name folders."""
+    words = shlex.split(command)
+    for key in ("DATASET.BASE_DIR", "OUTPUT_DIR"):
+        if key in words:
+            del words[words.index(key):words.index(key) + 2]
+    return shlex.join(words)
+
+
+def _short(part):
+    keep = ("mpjpe", "pampjpe", "accel", "mpvpe")
+    numbers = {name: round(value, 4) for name, value in part["metrics"].items()
+               if name.split("_")[0] in ("input", "smoothnet") and name.split("_", 1)[1] in keep}
+    return {"set": f"{part['dataset']}_{part['estimator']}_{part['body_representation']} test", "unit": part["unit"],
+            "body": part.get("body") or "", **numbers}
+
+
+def table(folder):
+    """The README of a folder of shipped weights, made from what the files say of themselves."""
+    rows = []
+    for path in sorted(Path(folder).glob("*.pth.tar")):
+        content = checkpoints.read(path)
+        data = content.get("data", {})
+        for score in content.get("scores", []):
+            body = f" ({score['body']})" if score["body"] else ""
+            rows.append(f"| `{path.name}` | {data['representation']}, {data['layout']['name']} | {data['window']} | "
+                        f"{data['fps']:g} | {score['set']}{body} | {score['input_mpjpe']:.2f} -> {score['smoothnet_mpjpe']:.2f} {score['unit']} | "
+                        f"{score['input_accel']:.2f} -> {score['smoothnet_accel']:.2f} | {content['provenance']['licence']} |")
+    return "\n".join((
+        "# Shipped weights", "",
+        "Made by `python -m lib.models.release --table data/checkpoints` from what the files say of themselves. Each holds its",
+        "training command (`provenance`), configuration and joint layout; use one with `--checkpoint`, or start from it with",
+        "`TRAIN.INIT`. MPJPE and ACCEL from the input to the refined sequence, on clips that were not trained on.", "",
+        "| file | poses | window | frames/s | scored on | MPJPE | ACCEL | licence |", "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
+        *rows, ""))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog=__doc__.split("\n", 2)[2])
+    parser.add_argument("source", nargs="?", help="a run's checkpoint")
+    parser.add_argument("target", nargs="?", help="the file to write")
+    parser.add_argument("--licence", default="Apache-2.0")
+    parser.add_argument("--scores", help="metrics.json of this checkpoint")
+    parser.add_argument("--table", metavar="FOLDER", help="rewrite the README of a folder of weights")
+    args = parser.parse_args()
+    if args.source and args.target:
+        release(args.source, args.target, args.licence, args.scores)
+    elif not args.table:
+        raise UserError("give a source and a target checkpoint, or --table FOLDER")
+    if args.table:
+        run.write_text(Path(args.table) / "README.md", table(args.table))
+
+
+if __name__ == "__main__":
+    errors.run(main)
