@@ -80,7 +80,7 @@ class JointJudge:
     def __call__(self, view, raw):
         truth, predicted = self.rep.joints(view.truth), self.rep.joints(raw)
         present = None if view.counted is None else torch.from_numpy(view.counted)
-        values, errors = compare(predicted, truth, self.root, present, self.rep.dims == 3)
+        values, errors = compare(predicted, truth, self.root, self.rep.dims == 3)
         if self.has_boxes and "truth_bbox" in view.extras:
             box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][:len(truth)], dtype=np.float32))
             size = torch.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
@@ -90,13 +90,13 @@ class JointJudge:
                 for column, joints in PCK_COLUMNS.items():
                     places = [self.layout.joints.index(joint) for joint in joints]
                     values[f"{name}_{column}"] = within[:, places].mean(1) * 100
-        return values, errors
+        return only_counted(values, errors, present)
 
 
-def compare(predicted, truth, root, present=None, in_space=True):
+def compare(predicted, truth, root, in_space=True):
     """The scores of one sequence of joints [T, J, D] (mm or px): ({metric: [frames]}, joint errors [T, J]).
 
-    root: joints whose mean is taken off both, or None; present: bool [T], frames that count; in_space: 3D.
+    root: joints whose mean is taken off both, or None; in_space: 3D.
     """
     if root is not None:
         predicted, truth = metrics.root_relative(predicted, root), metrics.root_relative(truth, root)
@@ -116,13 +116,23 @@ def compare(predicted, truth, root, present=None, in_space=True):
     if moving.any():
         kept = metrics.peak_speed(predicted)[moving].sum() / peak[moving].sum()
         values["amplitude_kept"] = (100 * kept).reshape(1)
-    if present is not None:
-        inner = present[2:] & present[1:-1] & present[:-2]
-        keep = {len(present): present, len(inner): inner}
-        values = {name: value[keep[len(value)]] if len(value) in keep and name not in ("amplitude_kept", "jerk") else value
-                  for name, value in values.items()}
-        errors = errors[present]
     return values, errors
+
+
+def only_counted(values, errors, counted):
+    """Scores of the frames that count. counted: bool [T] or None; a second difference needs three of them, jerk four."""
+    if counted is None:
+        return values, errors
+    neighbours = {"accel_unpadded": 3, "jerk": 4}
+    kept = {}
+    for name, value in values.items():
+        if name == "amplitude_kept":
+            kept[name] = value
+            continue
+        span = neighbours.get(name, 1)
+        mask = counted.unfold(0, span, 1).all(1) if len(counted) >= span else counted[:0]
+        kept[name] = value[mask]
+    return kept, errors[counted]
 
 
 class BodyJudge:
@@ -144,9 +154,9 @@ class BodyJudge:
         predicted = self.body.evaluation_joints(raw, shape) * 1000
         truth = self.body.evaluation_joints(view.truth, truth_shape) * 1000
         present = None if view.counted is None else torch.from_numpy(view.counted)
-        values, errors = compare(predicted, truth, self.root, present)
+        values, errors = compare(predicted, truth, self.root)
         values["mpvpe"] = self._vertex_errors(view, raw, shape, truth_shape, predicted, truth)
-        return values, errors
+        return only_counted(values, errors, present)
 
     def _vertex_errors(self, view, raw, shape, truth_shape, predicted, truth):
         """[T] mm, mean over vertices, each body put at its own root."""
