@@ -21,7 +21,7 @@ from benchmarks.measuring import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 HELP_BAR = 0.5  # seconds
-WIDTHS = (50, 22, 22, 8, 10)
+WIDTHS = (54, 22, 22, 8, 10)
 
 
 def sliding():

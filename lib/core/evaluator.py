@@ -73,10 +73,13 @@ def score_split(split, methods, cfg):
     with tqdm(total=total, desc=f"evaluating {split.source}", unit="seq", dynamic_ncols=True,
               disable=not sys.stderr.isatty()) as bar:
         for score in scores:
-            for recording, raws in zip(split.recordings, score.method(split)):
-                for view, raw in zip(recording.views, raws):
-                    score.add(view.name, *judge(view, raw))
-                    bar.update()
+            views, raws = [], []
+            for recording, found in zip(split.recordings, score.method(split)):
+                views += recording.views
+                raws += found
+                bar.update(len(recording.views))
+            for view, scored in zip(views, judge.all(views, raws)):
+                score.add(view.name, *scored)
     return _result(split, scores, judge.body, cfg), scores
 
 

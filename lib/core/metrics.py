@@ -13,9 +13,14 @@ def root_relative(poses, root):
     return poses - poses[:, list(root)].mean(1, keepdim=True)
 
 
+def euclidean(vectors):
+    """Lengths over the last axis, [..., D] -> [...]: written out, for D = 2 or 3 twice as fast as torch's norm."""
+    return sum(vectors[..., axis].square() for axis in range(vectors.shape[-1])).sqrt()
+
+
 def joint_errors(predicted, truth):
     """Euclidean error of every joint: [T, J]."""
-    return (predicted - truth).norm(dim=-1)
+    return euclidean(predicted - truth)
 
 
 def mpjpe(predicted, truth):
@@ -32,20 +37,47 @@ def align(predicted, truth):
     centre_p, centre_t = predicted.mean(1, keepdim=True), truth.mean(1, keepdim=True)
     p, t = predicted - centre_p, truth - centre_t
     # In float64: a mirrored pose makes two singular values nearly cancel.
-    u, s, vh = torch.linalg.svd((p.transpose(1, 2) @ t).double())
-    sign = _determinant(u) * _determinant(vh)
-    s = torch.cat((s[:, :-1], s[:, -1:] * sign[:, None].sign()), dim=1)
-    u = torch.cat((u[:, :, :-1], u[:, :, -1:] * sign[:, None, None].sign()), dim=2)
-    scale = s.sum(1) / p.double().square().sum((1, 2)).clamp_min(1e-12)
-    turned = p.double() @ (u @ vh) * scale[:, None, None]
-    return turned.to(predicted.dtype) + centre_t
+    covariance = (t.transpose(1, 2) @ p).double()
+    rotation, trace = _rotation_3d(covariance) if p.shape[-1] == 3 else _rotation_by_svd(covariance)
+    scale = trace / p.square().sum((1, 2)).double().clamp_min(1e-12)
+    turned = (scale[:, None, None] * rotation).to(p.dtype) @ p.transpose(1, 2)
+    return turned.transpose(1, 2) + centre_t
 
 
-def _determinant(matrix):
-    """Of [T, 2, 2] or [T, 3, 3], written out: LAPACK takes longer to be called than this to compute."""
-    if matrix.shape[-1] == 2:
-        return matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0]
-    return (torch.linalg.cross(matrix[:, 0], matrix[:, 1]) * matrix[:, 2]).sum(-1)
+def _rotation_3d(covariance):
+    """The proper rotation R that makes trace(R^T covariance) largest, and that trace: [T, 3, 3] -> ([T, 3, 3], [T]).
+
+    In closed form but for a few Newton steps, several times as fast as a singular value decomposition: Markley, "Attitude
+    determination using vector observations: a fast optimal matrix algorithm", J. Astronaut. Sci. 1993. Frames for which
+    it is ill-conditioned (points in a line, some mirrored poses) go through the decomposition.
+    """
+    norm = covariance.flatten(1).norm(dim=1)
+    b = covariance / norm[:, None, None]
+    cofactors = torch.linalg.cross(b[:, [1, 2, 0]], b[:, [2, 0, 1]])
+    determinant = (b[:, 0] * cofactors[:, 0]).sum(1)
+    squares = cofactors.square().sum((1, 2))
+    # The largest root of (x^2 - 1)^2 - 8 x det - 4 squares: the sum of the singular values, the smallest with det's sign.
+    root = (1 + 2 * squares.sqrt()).sqrt()
+    for _ in range(7):
+        excess = root.square() - 1
+        root = root - (excess.square() - 8 * determinant * root - 4 * squares) / (4 * root * excess - 8 * determinant)
+    excess = root.square() - 1
+    zeta = root * excess / 2 - determinant
+    rotation = (excess / 2 + 1)[:, None, None] * b + root[:, None, None] * cofactors - b @ b.transpose(1, 2) @ b
+    rotation, trace = rotation / zeta[:, None, None], root * norm
+    residual = (excess.square() - 8 * determinant * root - 4 * squares).abs()
+    hard = ~((zeta > 1e-5) & (residual < 1e-12))
+    if hard.any():
+        rotation[hard], trace[hard] = _rotation_by_svd(covariance[hard])
+    return rotation, trace
+
+
+def _rotation_by_svd(covariance):
+    """As `_rotation_3d`, in any dimension."""
+    u, s, vh = torch.linalg.svd(covariance)
+    sign = torch.ones_like(s)
+    sign[:, -1] = (torch.linalg.det(u) * torch.linalg.det(vh)).sign()
+    return (u * sign[:, None]) @ vh, (s * sign).sum(1)
 
 
 def pa_mpjpe(predicted, truth):
@@ -63,19 +95,23 @@ def accel(predicted, truth):
 
     `accel_unpadded` has the T-2 values alone.
     """
-    inner = accel_unpadded(predicted, truth)
-    return torch.cat((inner.new_zeros(min(len(predicted), 1)), inner, inner.new_zeros(int(len(predicted) > 1))))
+    return padded(accel_unpadded(predicted, truth), len(predicted))
+
+
+def padded(inner, length):
+    """[T-2] with one zero before and one after: [T]."""
+    return torch.cat((inner.new_zeros(min(length, 1)), inner, inner.new_zeros(int(length > 1))))
 
 
 def accel_unpadded(predicted, truth):
     """Error of the second difference, mean over joints: [T-2]."""
-    return second_difference(predicted - truth).norm(dim=-1).mean(-1)
+    return euclidean(second_difference(predicted - truth)).mean(-1)
 
 
 def jerk(poses):
     """Norm of the third difference, mean over joints, unit per frame^3: [T-3]."""
     acceleration = second_difference(poses)
-    return (acceleration[1:] - acceleration[:-1]).norm(dim=-1).mean(-1)
+    return euclidean(acceleration[1:] - acceleration[:-1]).mean(-1)
 
 
 def pck(predicted, truth, size, fraction):
@@ -88,28 +124,47 @@ def pck(predicted, truth, size, fraction):
 
 def pck3d(predicted, truth, threshold=150.0):
     """Share of joints within `threshold` mm, of every frame: [T]."""
-    return (joint_errors(predicted, truth) <= threshold).double().mean(-1)
+    return share_within(joint_errors(predicted, truth), threshold)
+
+
+def share_within(errors, threshold=150.0):
+    """`pck3d` of joint errors [T, J]."""
+    return (errors <= threshold).double().mean(-1)
 
 
 def auc(predicted, truth, limit=150.0, steps=31):
     """Area under the PCK curve from 0 to `limit` mm at `steps` thresholds, of every frame: [T]."""
+    return area_under_shares(joint_errors(predicted, truth), limit, steps)
+
+
+def area_under_shares(errors, limit=150.0, steps=31):
+    """`auc` of joint errors [T, J]."""
     # Of evenly spaced thresholds those from the first one that is not below the error count.
-    first = (joint_errors(predicted, truth) * ((steps - 1) / limit)).ceil()
+    first = (errors * ((steps - 1) / limit)).ceil()
     return (steps - first).clamp_min(0).mean(-1) / steps
 
 
 def bone_length_deviation(poses, edges):
     """Standard deviation over frames of each bone's length, in the poses' unit: [bones]."""
     a, b = torch.tensor(edges, device=poses.device).T
-    return (poses[:, a] - poses[:, b]).norm(dim=-1).std(0, correction=0)
+    return euclidean(poses[:, a] - poses[:, b]).std(0, correction=0)
+
+
+def speeds(poses):
+    """How far each joint goes from frame to frame: [..., T, J, D] -> [..., T-1, J]."""
+    return euclidean(poses[..., 1:, :, :] - poses[..., :-1, :, :])
 
 
 def peak_speed(poses, quantile=0.98):
     """Each joint's near-peak speed, unit per frame: [J]. A quantile, so that one outlier is not the peak."""
-    speed = (poses[1:] - poses[:-1]).norm(dim=-1)
-    ordered = speed.sort(0).values  # torch.quantile takes ten times as long
-    place = quantile * (len(ordered) - 1)
-    return torch.lerp(ordered[int(place)], ordered[min(int(place) + 1, len(ordered) - 1)], place - int(place))
+    return peak(speeds(poses), quantile)
+
+
+def peak(values, quantile=0.98):
+    """The quantile over frames of [..., T, J], as torch.quantile has it, which sorts everything: [..., J]."""
+    place = quantile * (values.shape[-2] - 1)
+    largest = values.transpose(-1, -2).topk(values.shape[-2] - int(place), dim=-1).values
+    return torch.lerp(largest[..., -1], largest[..., max(-2, -largest.shape[-1])], place - int(place))
 
 
 def worst_frames(errors, share=0.01):

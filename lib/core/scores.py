@@ -19,6 +19,7 @@ PCK_COLUMNS = {"head": ("face",), "shoulder": ("left_shoulder", "right_shoulder"
                "wrist": ("left_wrist", "right_wrist"), "hip": ("left_hip", "right_hip"),
                "knee": ("left_knee", "right_knee"), "ankle": ("left_ankle", "right_ankle")}
 BOOTSTRAP = 1000
+TOGETHER = 2000  # frames that are compared at once
 
 
 class Scores:
@@ -49,7 +50,7 @@ class Scores:
     def intervals(self, rng):
         """{metric: [low, high]}, the 95 % bootstrap interval of the mean, sequences drawn with replacement."""
         count = len(self.per_sequence)
-        draws = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP)
+        draws = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP).astype(np.float64)  # for BLAS
         found = {}
         for metric in self.means:
             each = [values.get(metric, np.empty(0)) for values in self.per_sequence]
@@ -78,45 +79,81 @@ class JointJudge:
         self.has_boxes = split.source.row.normaliser == "jhmdb"
 
     def __call__(self, view, raw):
-        truth, predicted = self.rep.joints(view.truth), self.rep.joints(raw)
-        present = None if view.counted is None else torch.from_numpy(view.counted)
-        values, errors = compare(predicted, truth, self.root, self.rep.dims == 3)
-        if self.has_boxes and "truth_bbox" in view.extras:
-            box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][:len(truth)], dtype=np.float32))
-            size = torch.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
-            for name, fraction in PCK_FRACTIONS.items():
-                within = metrics.pck(predicted, truth, size, fraction).double()
-                values[name] = within.mean(1) * 100
-                for column, joints in PCK_COLUMNS.items():
-                    places = [self.layout.joints.index(joint) for joint in joints]
-                    values[f"{name}_{column}"] = within[:, places].mean(1) * 100
-        return only_counted(values, errors, present)
+        return self.all([view], [raw])[0]
+
+    def all(self, views, raws):
+        """The scores of many sequences: a list of ({metric: [T]}, joint errors [T, J])."""
+        found = []
+        for group in _groups([len(raw) for raw in raws]):
+            predicted = self.rep.joints(torch.cat([torch.as_tensor(raw) for raw in raws[group]]))
+            truth = self.rep.joints(np.concatenate([view.truth for view in views[group]]))
+            lengths, begin = [len(raw) for raw in raws[group]], 0
+            for view, (values, errors) in zip(views[group], compare(predicted, truth, lengths, self.root, self.rep.dims == 3)):
+                if self.has_boxes and "truth_bbox" in view.extras:
+                    rows = slice(begin, begin + len(errors))
+                    values |= self._pck(view, predicted[rows], truth[rows])
+                begin += len(errors)
+                found.append(only_counted(values, errors, None if view.counted is None else torch.from_numpy(view.counted)))
+        return found
+
+    def _pck(self, view, predicted, truth):
+        box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][:len(truth)], dtype=np.float32))
+        size = torch.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+        values = {}
+        for name, fraction in PCK_FRACTIONS.items():
+            within = metrics.pck(predicted, truth, size, fraction).double()
+            values[name] = within.mean(1) * 100
+            for column, joints in PCK_COLUMNS.items():
+                places = [self.layout.joints.index(joint) for joint in joints]
+                values[f"{name}_{column}"] = within[:, places].mean(1) * 100
+        return values
 
 
-def compare(predicted, truth, root, in_space=True):
-    """The scores of one sequence of joints [T, J, D] (mm or px): ({metric: [frames]}, joint errors [T, J]).
+def _groups(lengths):
+    """Slices of sequences that have some thousand frames together: few calls, and what they work on stays in the cache."""
+    begin, frames = 0, 0
+    for end, length in enumerate(lengths, 1):
+        frames += length
+        if frames >= TOGETHER or end == len(lengths):
+            yield slice(begin, end)
+            begin, frames = end, 0
+
+
+def compare(predicted, truth, lengths, root, in_space=True):
+    """The scores of sequences in a row, joints [sum of lengths, J, D] (mm or px): a list of ({metric: [frames]}, joint
+    errors [T, J]), one a sequence.
 
     root: joints whose mean is taken off both, or None; in_space: 3D.
     """
     if root is not None:
         predicted, truth = metrics.root_relative(predicted, root), metrics.root_relative(truth, root)
     errors = metrics.joint_errors(predicted, truth)
-    values = {
-        "mpjpe": errors.mean(1),
-        "pampjpe": metrics.pa_mpjpe(predicted, truth),
-        "accel": metrics.accel(predicted, truth),
-        "accel_unpadded": metrics.accel_unpadded(predicted, truth),
-        "jerk": metrics.jerk(predicted),
-    }
+    every = {"mpjpe": errors.mean(1), "pampjpe": metrics.pa_mpjpe(predicted, truth)}
     if in_space:
-        values["pck3d_150"] = metrics.pck3d(predicted, truth) * 100
-        values["auc"] = metrics.auc(predicted, truth) * 100
-    peak = metrics.peak_speed(truth) if len(truth) > 1 else truth.new_zeros(0)
-    moving = peak > 0
-    if moving.any():
-        kept = metrics.peak_speed(predicted)[moving].sum() / peak[moving].sum()
-        values["amplitude_kept"] = (100 * kept).reshape(1)
-    return values, errors
+        every |= {"pck3d_150": metrics.share_within(errors) * 100, "auc": metrics.area_under_shares(errors) * 100}
+    # Differences over time at every row; those that reach into the next sequence are not picked up below.
+    acceleration, jerk = metrics.accel_unpadded(predicted, truth), metrics.jerk(predicted)
+    speeds = metrics.speeds(torch.stack((predicted, truth)))
+    found, begin = [], 0
+    for length in lengths:
+        rows = slice(begin, begin + length)
+        inner = acceleration[begin:begin + max(length - 2, 0)]
+        values = {name: value[rows] for name, value in every.items()}
+        values |= {"accel": metrics.padded(inner, length), "accel_unpadded": inner,
+                   "jerk": jerk[begin:begin + max(length - 3, 0)], **_amplitude(speeds[:, begin:begin + max(length - 1, 0)])}
+        found.append((values, errors[rows]))
+        begin += length
+    return found
+
+
+def _amplitude(speeds):
+    """How much of the motion's peak speed is left, in percent; nothing for a body at rest. speeds [2, T-1, J]: of the
+    prediction, of the truth."""
+    if not speeds.shape[1]:
+        return {}
+    predicted, truth = metrics.peak(speeds)
+    moving = truth > 0
+    return {"amplitude_kept": (100 * predicted[moving].sum() / truth[moving].sum()).reshape(1)} if moving.any() else {}
 
 
 def only_counted(values, errors, counted):
@@ -154,9 +191,12 @@ class BodyJudge:
         predicted = self.body.evaluation_joints(raw, shape) * 1000
         truth = self.body.evaluation_joints(view.truth, truth_shape) * 1000
         present = None if view.counted is None else torch.from_numpy(view.counted)
-        values, errors = compare(predicted, truth, self.root)
+        ((values, errors),) = compare(predicted, truth, [len(truth)], self.root)
         values["mpvpe"] = self._vertex_errors(view, raw, shape, truth_shape, predicted, truth)
         return only_counted(values, errors, present)
+
+    def all(self, views, raws):
+        return [self(view, raw) for view, raw in zip(views, raws)]
 
     def _vertex_errors(self, view, raw, shape, truth_shape, predicted, truth):
         """[T] mm, mean over vertices, each body put at its own root."""

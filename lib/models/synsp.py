@@ -55,17 +55,16 @@ def _positions(frames, width, device):
     return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1)[:, :width].to(device, torch.float32)
 
 
-class _MaskedScale(torch.autograd.Function):
+class _Masked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, keep, scale):
+    def forward(ctx, x, keep):
         ctx.save_for_backward(keep)
-        ctx.scale = scale
-        return torch.mul(x, keep).mul_(scale)
+        return x * keep
 
     @staticmethod
     def backward(ctx, gradient):
         (keep,) = ctx.saved_tensors
-        return torch.mul(gradient, keep).mul_(ctx.scale), None, None
+        return gradient * keep, None
 
 
 def dropout(x, share):
@@ -79,8 +78,8 @@ def dropout(x, share):
     threshold = round(share * 256)
     count = x.numel()
     words = torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    keep = (words.view(torch.uint8)[:count] >= threshold).view(x.shape)
-    return _MaskedScale.apply(x, keep, 256 / (256 - threshold))
+    keep = (words.view(torch.uint8)[:count] >= threshold).view(x.shape).to(x.dtype).mul_(256 / (256 - threshold))
+    return _Masked.apply(x, keep)
 
 
 class Dropout(nn.Module):
@@ -94,6 +93,17 @@ class Dropout(nn.Module):
         return dropout(x, self.share) if self.training else x
 
 
+class LayerNorm(nn.LayerNorm):
+    """LayerNorm that on the CPU leaves a bfloat16 stream bfloat16, where autocast makes it float32 and every layer after it
+    casts back. Its statistics are float32 anyway."""
+
+    def forward(self, x):
+        if x.device.type != "cpu":  # CUDA's kernel wants weights and input of one type
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x)
+
+
 class Attention(nn.Module):
     """Multi-head attention with residual and LayerNorm. Keys and values may be computed once and reused."""
 
@@ -104,7 +114,7 @@ class Attention(nn.Module):
         self.w_ks = nn.Linear(d_model, n_head * d_k, bias=False)
         self.w_vs = nn.Linear(d_model, n_head * d_v, bias=False)
         self.fc = nn.Linear(n_head * d_v, d_model, bias=False)
-        self.layer_norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.layer_norm = LayerNorm(d_model, eps=1e-6)
         self.dropout = Dropout(dropout)
 
     def _heads(self, x, size):
@@ -170,7 +180,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.w_1 = nn.Linear(d_model, d_inner)
         self.w_2 = nn.Linear(d_inner, d_model)
-        self.layer_norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.layer_norm = LayerNorm(d_model, eps=1e-6)
         self.dropout = Dropout(dropout)
 
     def forward(self, x):
@@ -257,7 +267,7 @@ class SynSP(nn.Module):
                 together = x if self.align_views == "none" or views == 1 else median_of_views(x, present)
                 base = _slow_part(frames, self.residual_components, x.device) @ together
         embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
-        placed = embedded + _positions(frames, embedded.shape[-1], x.device)
+        placed = embedded + _positions(frames, embedded.shape[-1], x.device).to(embedded.dtype)
         local = self.dropout(placed).flatten(0, 1)
         shared = self.dropout(placed).flatten(1, 2)
         for layer in self.encoder_local.layer_stack:
