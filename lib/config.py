@@ -192,18 +192,19 @@ def _set(cfg, key, value):
     return True
 
 
-def _flatten(tree, prefix=""):
+def flatten(tree, prefix=""):
+    """Yield (dotted key, value) of nested dicts or a CfgNode."""
     for name, value in tree.items():
         key = f"{prefix}{name}"
         if isinstance(value, dict):
-            yield from _flatten(value, key + ".")
+            yield from flatten(value, key + ".")
         else:
             yield key, value
 
 
 def merge_tree(cfg, tree):
     """Merge nested dicts into `cfg` in place. Returns the keys that the schema lacks, which are left out."""
-    return [key for key, value in _flatten(tree) if not _set(cfg, key, value)]
+    return [key for key, value in flatten(tree) if not _set(cfg, key, value)]
 
 
 def read_yaml(path):
@@ -232,7 +233,7 @@ def merge_overrides(cfg, pairs):
 def _nearest(key):
     import difflib
 
-    known = [name for name, _ in _flatten(defaults())]
+    known = [name for name, _ in flatten(defaults())]
     close = difflib.get_close_matches(key.upper(), [name.upper() for name in known], n=1)
     if close:
         return f"Did you mean {next(name for name in known if name.upper() == close[0])}?"

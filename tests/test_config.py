@@ -108,7 +108,7 @@ def test_the_published_defaults():
         "EVALUATE.TRADITION_GAUS1D.SIGMA": 3.0, "EVALUATE.TRADITION_GAUS1D.BLOCKWISE": False,
         "EVALUATE.TRADITION_ONEEURO.MIN_CUTOFF": 0.04, "EVALUATE.TRADITION_ONEEURO.BETA": 0.7, "DATASET.JOINT_ORDER": "stored",
         "DATASET.MULTI_VIEW": False}
-    flat = dict(config._flatten(config.as_dict(cfg)))
+    flat = dict(config.flatten(cfg))
     assert {key: flat[key] for key in expected} == expected
 
 

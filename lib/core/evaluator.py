@@ -34,7 +34,7 @@ def evaluate(request):
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
     chosen = catalog.sources(cfg)
     names = filters.names(cfg.EVALUATE.TRADITION)
-    methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
+    others = [InputMethod(), *(FilterMethod(name, cfg) for name in names)]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
     for split in splits:
         for network in networks:
@@ -43,8 +43,7 @@ def evaluate(request):
     run.also_log_to(folder / "eval_log.txt")
     results, rows = [], []
     for split in splits:
-        baselines = several_view_baselines(split, networks)
-        result, scores = score_split(split, [*methods[:len(methods) - len(networks)], *baselines, *networks], cfg)
+        result, scores = score_split(split, [*others, *several_view_baselines(split, networks), *networks], cfg)
         results.append(result)
         rows.extend({"dataset": str(split.source), **row} for row in result["table"])
         print(table(split, scores, result["body"]))

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from lib.core.refine import check_lag
-from lib.core.refiner import IDENTITY, RATE, Model, enter, leave, space_of
+from lib.core.refiner import RATE, Model
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
 from lib.models.export import windows_of
+from lib.poses.space import IDENTITY, enter, leave, space_of
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """What training minimises."""
 
-import torch
-
 # head -> k, the share of the acceleration term (SPEC 5): the precise head has none, the smooth head all of it.
 ACCEL_SHARE = {"precision": 0.0, "smoothness": 1.0, "final": 0.5}
 

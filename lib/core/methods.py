@@ -35,7 +35,10 @@ class InputMethod:
 
 
 class NetworkMethod:
-    """A checkpoint's network, through the one path of lib/core/refine.py."""
+    """A checkpoint's network, through the one path of lib/core/refine.py.
+
+    quality: [V, T], its confidence in each view of the recording that it gave out last.
+    """
 
     key = "smoothnet"
 
@@ -44,10 +47,11 @@ class NetworkMethod:
         evaluate = cfg.EVALUATE
         check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS, align)
         self.network = checkpoint.network.to(device)
-        self.seconds = 0.0
+        self.seconds, self.quality = 0.0, None
 
     def __call__(self, split):
         for recording, refined in zip(split.recordings, self.refined(split)):
+            self.quality = refined.quality
             yield [split.representation.from_network(values, view.frame)
                    for values, view in zip(refined.final, recording.views)]
 
@@ -56,7 +60,7 @@ class NetworkMethod:
         check_fits(self.checkpoint, split)
         evaluate = self.cfg.EVALUATE
         align = self.align if split.representation.name == "3D" else "none"
-        results = refine(self.network, self._recordings(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
+        results = refine(self.network, stacked(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
                          evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS, align, split.layout.root)
         while True:
             begun = time.perf_counter()
@@ -66,16 +70,17 @@ class NetworkMethod:
                 return
             yield result
 
-    @staticmethod
-    def _recordings(split):
-        for recording in split.recordings:
-            views = torch.stack([split.representation.to_network(view.detected, view.frame) for view in recording.views])
-            masks = [view.present for view in recording.views]
-            if all(mask is None for mask in masks):
-                yield views, None
-            else:
-                yield views, torch.stack([torch.ones(views.shape[1], dtype=torch.bool) if mask is None
-                                          else torch.from_numpy(mask) for mask in masks])
+
+def stacked(split):
+    """Yield (detections [V, T, C] in network units, present bool [V, T] or None) of each recording."""
+    for recording in split.recordings:
+        views = torch.stack([split.representation.to_network(view.detected, view.frame) for view in recording.views])
+        masks = [view.present for view in recording.views]
+        if all(mask is None for mask in masks):
+            yield views, None
+        else:
+            yield views, torch.stack([torch.ones(views.shape[1], dtype=torch.bool) if mask is None
+                                      else torch.from_numpy(mask) for mask in masks])
 
 
 class FilterMethod:
@@ -135,7 +140,7 @@ class AlignedMedian:
         self.seconds = 0.0
 
     def __call__(self, split):
-        for recording, (values, present) in zip(split.recordings, NetworkMethod._recordings(split)):
+        for recording, (values, present) in zip(split.recordings, stacked(split)):
             begun = time.perf_counter()
             values, present = values[None], None if present is None else present[None]
             if self.align == "frame":  # every frame is a window of its own

@@ -18,7 +18,7 @@ import torch
 
 from lib import config
 from lib.core import clock
-from lib.core.refine import check_lag, refine
+from lib.core.refine import refine
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
 from lib.models import checkpoints, filters
@@ -398,7 +398,7 @@ class _Work:
 
     def __init__(self, refiner, index, track, fps, timestamps, image_size):
         self.refiner, self.track, self.notes = refiner, track, []
-        self.poses = enter(track.poses, track.kind)  # rotations as 6D from here on
+        self.poses = space.enter(track.poses, track.kind)  # rotations as 6D from here on
         self.plan = refiner.plan(track, self.poses)
         count = len(self.poses)
         rate = refiner.fps or fps
@@ -421,7 +421,7 @@ class _Work:
             # What was filled lies on its neighbours' line already.
             score = np.nan_to_num(track.confidence)
             filled = gaps.fuse(filled, np.where(self.filled, score.max(axis=0), score))
-        self.space, notes = space_of(track, self.poses, self.plan.synsp, track.image_size or image_size)
+        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, track.image_size or image_size)
         self.notes += notes
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)
@@ -449,7 +449,7 @@ class _Work:
             fit = self.plan.mapping
             values = fit.take(self.values)
             if fit.missing:
-                values[:, list(fit.missing)] = IDENTITY
+                values[:, list(fit.missing)] = space.IDENTITY
             picks, joints = (np.array(side) for side in zip(*fit.written))
             for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
                 covered[frames, joints] = True
@@ -506,7 +506,7 @@ class _Work:
         share = np.where(self.filled, 1.0, refiner.strength)[..., None]
         base = self.start if roots is self.roots else self.start + (roots - self.roots)
         values = np.where(done[..., None], base + share * (refined - base), self.start)
-        poses = leave(values, track.kind)
+        poses = space.leave(values, track.kind)
         if track.kind == "smpl":  # a rotation that nobody touched keeps its numbers
             poses = np.where(done[..., None] | self.filled[..., None], poses, track.poses)
         methods = {}
@@ -528,54 +528,6 @@ def _filtered_where_seen(values, apply, strength):
         part = values[run]
         out[run] = part + strength * (apply(part[:, None])[:, 0] - part)
     return out
-
-
-IDENTITY = np.array([1.0, 0, 0, 1, 0, 0])  # no rotation, in 6D
-
-
-def enter(poses, kind):
-    """Track poses as the numbers that are refined: rotations [T, J, 3] become 6D, other kinds stay. float64."""
-    poses = np.array(poses, dtype=np.float64)
-    return rotations.axis_angle_to_6d(torch.from_numpy(poses)).numpy() if kind == "smpl" else poses
-
-
-def leave(values, kind):
-    """The inverse of `enter`."""
-    return rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy() if kind == "smpl" else values
-
-
-def space_of(track, poses, synsp, image_size):
-    """(Space, notes) of a track with poses [T, J, D] as `enter` gives them; synsp: the `Model` that will read them."""
-    if track.kind == "smpl":
-        return _rotation_space(poses, track.joint_names)
-    if track.kind == "3D" and poses.shape[-1] == 3:
-        return space.space_3d(poses, track.joint_names, track.units)
-    normaliser = synsp.normaliser if synsp is not None else "isotropic"
-    by_image = normaliser == "jhmdb" or synsp is not None and synsp.image_size
-    return space.space_2d(poses, normaliser, image_size if by_image else None), []
-
-
-def _rotation_space(poses, names):
-    """6D rotations; a body whose root stands in a frame with y up is turned, as the training data have y down."""
-    plain = space.plain(6)
-    if not names or names[0] != "pelvis":
-        return plain, []
-    up = poses[:, 0, 3]  # second row, second column: how far the body's own y axis points along the frame's y
-    up = up[np.isfinite(up)]
-    if not len(up) or np.median(up) < 0.3:
-        return plain, []
-    return _RootTurned(plain.turn, plain.centre), ["rotations stand in a frame with y up: turned for the network, and back"]
-
-
-class _RootTurned(space.Space):
-    """Half a turn about x on the root rotation alone: rows two and three of its matrix change sign."""
-
-    TURN = np.array([1.0, 1, -1, -1, -1, -1])
-
-    def into(self, poses, roots):
-        return np.concatenate([poses[..., :1, :] * self.TURN, poses[..., 1:, :]], axis=-2)
-
-    out = into
 
 
 def filter_at(name, cfg, rate):

@@ -1,6 +1,7 @@
-"""What every script does around its work: messages, the device, seeds, and the run's folder."""
+"""What every script does around its work: messages, signals, the device, and the run's folder."""
 
 import logging
+import signal
 import sys
 import time
 from pathlib import Path
@@ -87,3 +88,27 @@ def write_text(path, text):
     """A small text file, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+class Deferred:
+    """Ctrl-C (and a scheduler's `kill`) noted in `came` while in force, so that a run stops between two batches, where its
+    state is whole. The second one stops at once."""
+
+    def __init__(self, *signals):
+        self.signals, self.came = signals, False
+
+    def __enter__(self):
+        try:
+            self.before = {number: signal.signal(number, self._note) for number in self.signals}
+        except ValueError:  # not in the main thread, where signals do not arrive either
+            self.before = {}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_):
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True

@@ -21,9 +21,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lib import config
 from lib.core import metrics, run, views
 from lib.core.loss import refinement_loss
-from lib.dataset import catalog, sequences
+from lib.dataset import catalog, noise, sequences
 from lib.dataset.augment import Augment
-from lib.dataset.windows import WindowBank
+from lib.dataset.windows import MIXES, WindowBank
 from lib.errors import UserError
 from lib.models import checkpoints
 
@@ -54,55 +54,6 @@ def load_sets(cfg):
             validation.append(held_out)
         training.append(split)
     return training, validation
-
-
-class _Deferred:
-    """Ctrl-C (and a scheduler's `kill`) noted in `came` while in force, so that a run stops between two batches, where its
-    state is whole. The second one stops at once."""
-
-    def __init__(self, *signals):
-        self.signals, self.came = signals, False
-
-    def __enter__(self):
-        try:
-            self.before = {number: signal.signal(number, self._note) for number in self.signals}
-        except ValueError:  # not in the main thread, where signals do not arrive either
-            self.before = {}
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _note(self, *_):
-        if self.came:
-            raise KeyboardInterrupt
-        self.came = True
-
-
-class SequenceTurns:
-    """The rotations that bring the views of each of a bank's recordings into one frame, over whole sequences."""
-
-    def __init__(self, bank, root):
-        _, self.recording = torch.unique_consecutive(bank.begin[:, 0], return_inverse=True)
-        turns = []
-        for number in range(int(self.recording[-1]) + 1):
-            window = int((self.recording == number).nonzero()[0])
-            begin, last = bank.begin[window], bank.last[window]
-            length = int((last - begin).max()) + 1
-            rows = (begin.clamp_min(0)[:, None] + torch.arange(length, device=begin.device))
-            present = (begin >= 0)[:, None].expand(rows.shape)
-            rows = torch.where(present, rows, 0)
-            if bank.present is not None:
-                present = present & bank.present[rows]
-            joints = views.centred(bank.detected[rows], root).unflatten(-1, (-1, 3))
-            turns.append(views.common_rotations(joints[None], present[None])[0])
-        self.turns = torch.stack(turns)
-
-    def __call__(self, index, chosen=None):
-        """[B, V, 3, 3] of the windows `index`, in the order of the chosen views [B, V'] or of all."""
-        turns = self.turns[self.recording[index]]
-        return turns if chosen is None else turns.gather(1, chosen[..., None, None].expand(*chosen.shape, 3, 3))
 
 
 def _share(split, cfg):
@@ -139,7 +90,7 @@ class Trainer:
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
         self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none")
-        self.aligners = {}  # bank -> SequenceTurns, made anew when its detections change
+        self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
         self.batches = math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
         if cfg.DEBUG:
@@ -147,7 +98,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
         self.schedule = self._schedule()
         self.epoch, self.step, self.running = 0, 0, 0.0
-        self.best = math.inf
+        self.best, self.scores = math.inf, None
         self.folder = None
 
     def _validation_bank(self, splits):
@@ -179,7 +130,7 @@ class Trainer:
         self._saved_at, self._said_at = time.monotonic(), 0.0
         writer = SummaryWriter(self.folder, purge_step=self.epoch)
         try:
-            with logging_redirect_tqdm(), _Deferred(signal.SIGINT, signal.SIGTERM) as self.signals:
+            with logging_redirect_tqdm(), run.Deferred(signal.SIGINT, signal.SIGTERM) as self.signals:
                 while self.epoch < cfg.TRAIN.EPOCH:
                     self._one_epoch(writer)
         except KeyboardInterrupt:
@@ -249,7 +200,7 @@ class Trainer:
             rotations = views.common_rotations(detected.unflatten(-1, (-1, 3)), present)
         else:
             if bank not in self.aligners:
-                self.aligners[bank] = SequenceTurns(bank, root)
+                self.aligners[bank] = views.SequenceTurns(bank, root)
             rotations = self.aligners[bank](index, chosen)
         return views.turn(detected, rotations), views.turn(truth, rotations)
 
@@ -381,31 +332,17 @@ class Trainer:
 
     def _check_continues(self, path, checkpoint):
         """A run continues with the same numbers only under the same settings."""
-        own, stored = config.as_dict(self.cfg), checkpoint.config
-        known = config.as_dict(config.defaults())
         free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN",
-                "REFINE"}
-        free_training = {"RESUME", "INIT", "WORKERS_NUM", "SAVE_EVERY_MINUTES"}
+                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES"}
         if self.cfg.TRAIN.SCHEDULE == "exponential":
-            free_training.add("EPOCH")
-        for group in sorted(own.keys() - free):
-            if not isinstance(own[group], dict):
-                pairs = [(group, own[group], stored.get(group, known.get(group)))]
-            else:  # a key that an older version did not have counts as its default
-                theirs = {**known.get(group, {}), **stored.get(group, {})}
-                pairs = [(f"{group}.{key}", value, theirs.get(key)) for key, value in own[group].items()
-                         if key not in free_training and key != "BASE_DIR"]
-            for name, mine, other in pairs:
-                if isinstance(mine, dict):
-                    other = {**known[group][name.split(".")[1]], **(other or {})}
-                    different = [key for key in mine if mine[key] != other.get(key)]
-                    if different:
-                        name, mine, other = f"{name}.{different[0]}", mine[different[0]], other.get(different[0])
-                    else:
-                        continue
-                if mine != other:
-                    raise UserError(f"TRAIN.RESUME {path}: was trained with {name} {other}, not {mine}. Continue with the "
-                                    "same settings, or start from its weights with TRAIN.INIT")
+            free.add("TRAIN.EPOCH")
+        # A key that an older version did not have counts as its default.
+        stored = {**dict(config.flatten(config.defaults())), **dict(config.flatten(checkpoint.config))}
+        for key, mine in config.flatten(self.cfg):
+            other = stored.get(key)
+            if mine != other and not free & {key, key.split(".")[0]}:
+                raise UserError(f"TRAIN.RESUME {path}: was trained with {key} {other}, not {mine}. Continue with the same "
+                                "settings, or start from its weights with TRAIN.INIT")
 
     def _take_weights(self, checkpoint):
         own, given = self.network.state_dict(), checkpoint.network.state_dict()
@@ -426,7 +363,7 @@ class Trainer:
             "model": checkpoints.describe(self.network),
             "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
             "epoch": self.epoch,
-            "performance": getattr(self, "scores", None),
+            "performance": self.scores,
             "data": {
                 "sources": [str(split.source) for split in self.splits],
                 "representation": first.representation.name,
@@ -477,7 +414,6 @@ def _check(cfg):
     if cfg.MODEL.ALIGN_VIEWS not in views.MODES:
         raise UserError(f"MODEL.ALIGN_VIEWS {cfg.MODEL.ALIGN_VIEWS}: not known. Known: {', '.join(views.MODES)}")
     for name, known in (("SCHEDULE", ("exponential", "onecycle")), ("PRECISION", ("float32", "bfloat16")),
-                        ("MIX", ("proportional", "balanced", "shortest")),
-                        ("noise_type", ("simulated", "uniform", "gaussian"))):
+                        ("MIX", MIXES), ("noise_type", noise.KINDS)):
         if training[name] not in known:
             raise UserError(f"TRAIN.{name} {training[name]}: not known. Known: {', '.join(known)}")

@@ -72,3 +72,27 @@ def align(values, present, root):
         return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
 
     return turn((joints - centre).flatten(-2), rotations), undo
+
+
+class SequenceTurns:
+    """The rotations that bring the views of each recording of a `WindowBank` into one frame, over whole sequences."""
+
+    def __init__(self, bank, root):
+        _, self.recording, counts = torch.unique_consecutive(bank.begin[:, 0], return_inverse=True, return_counts=True)
+        turns = []
+        for window in (counts.cumsum(0) - counts).tolist():  # the first of each recording
+            begin, last = bank.begin[window], bank.last[window]
+            length = int((last - begin).max()) + 1
+            rows = begin.clamp_min(0)[:, None] + torch.arange(length, device=begin.device)
+            present = (begin >= 0)[:, None].expand(rows.shape)
+            rows = torch.where(present, rows, 0)
+            if bank.present is not None:
+                present = present & bank.present[rows]
+            joints = centred(bank.detected[rows], root).unflatten(-1, (-1, 3))
+            turns.append(common_rotations(joints[None], present[None])[0])
+        self.turns = torch.stack(turns)
+
+    def __call__(self, index, chosen=None):
+        """[B, V, 3, 3] of the windows `index`, in the order of the chosen views [B, V'] or of all."""
+        turns = self.turns[self.recording[index]]
+        return turns if chosen is None else turns.gather(1, chosen[..., None, None].expand(*chosen.shape, 3, 3))

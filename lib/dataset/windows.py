@@ -10,6 +10,8 @@ import torch
 from lib.dataset import sequences
 from lib.errors import UserError
 
+# How several sets may share an epoch.
+MIXES = ("proportional", "balanced", "shortest")
 # Sequences that get simulated errors of one character at a time.
 SAME_CHARACTER = 50
 
@@ -123,7 +125,7 @@ class WindowBank:
             size = len(self) // len(members)
             chosen = np.concatenate([_repeated(part, size, rng) for part in members])
         else:
-            raise UserError(f"TRAIN.MIX {mix}: not known. Known: proportional, balanced, shortest")
+            raise UserError(f"TRAIN.MIX {mix}: not known. Known: {', '.join(MIXES)}")
         return torch.from_numpy(rng.permutation(chosen)).to(self.first.device)
 
     def batch(self, index, speed=None, view_order=None):

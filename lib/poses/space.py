@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from lib.poses import gaps, mapping
+from lib.poses import gaps, mapping, rotations
 from lib.poses.representation import frame_2d
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
@@ -138,3 +139,51 @@ def space_3d(poses, names=None, units=None, keep_root=False):
                 notes.append(f"3D joints have {'-' if direction[axis] < 0 else ''}{'xyz'[axis]} up: turned for the network, "
                              "and back")
     return Space(turn, np.zeros(3), factor, root), notes
+
+
+IDENTITY = np.array([1.0, 0, 0, 1, 0, 0])  # no rotation, in 6D
+
+
+def enter(poses, kind):
+    """Track poses as the numbers that are refined: rotations [T, J, 3] become 6D, other kinds stay. float64."""
+    poses = np.array(poses, dtype=np.float64)
+    return rotations.axis_angle_to_6d(torch.from_numpy(poses)).numpy() if kind == "smpl" else poses
+
+
+def leave(values, kind):
+    """The inverse of `enter`."""
+    return rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy() if kind == "smpl" else values
+
+
+def space_of(track, poses, synsp, image_size):
+    """(Space, notes) of a track with poses [T, J, D] as `enter` gives them; synsp: the `Model` that will read them."""
+    if track.kind == "smpl":
+        return _rotation_space(poses, track.joint_names)
+    if track.kind == "3D" and poses.shape[-1] == 3:
+        return space_3d(poses, track.joint_names, track.units)
+    normaliser = synsp.normaliser if synsp is not None else "isotropic"
+    by_image = normaliser == "jhmdb" or synsp is not None and synsp.image_size
+    return space_2d(poses, normaliser, image_size if by_image else None), []
+
+
+def _rotation_space(poses, names):
+    """6D rotations; a body whose root stands in a frame with y up is turned, as the training data have y down."""
+    as_it_is = plain(6)
+    if not names or names[0] != "pelvis":
+        return as_it_is, []
+    up = poses[:, 0, 3]  # second row, second column: how far the body's own y axis points along the frame's y
+    up = up[np.isfinite(up)]
+    if not len(up) or np.median(up) < 0.3:
+        return as_it_is, []
+    return _RootTurned(as_it_is.turn, as_it_is.centre), ["rotations stand in a frame with y up: turned for the network, and back"]
+
+
+class _RootTurned(Space):
+    """Half a turn about x on the root rotation alone: rows two and three of its matrix change sign."""
+
+    TURN = np.array([1.0, 1, -1, -1, -1, -1])
+
+    def into(self, poses, roots):
+        return np.concatenate([poses[..., :1, :] * self.TURN, poses[..., 1:, :]], axis=-2)
+
+    out = into

@@ -36,17 +36,18 @@ def visualize(request):
     written = []
     for source in catalog.sources(cfg):
         split = sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL)
-        numbers = chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, cfg)
+        judge = judge_of(split, cfg)
+        numbers = chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, judge)
         if cfg.VIS.FORMAT == "html":
-            written.append(_write_page(split, numbers, methods, cfg))
+            written.append(_write_page(split, numbers, methods, judge.body, cfg))
         else:
-            written.extend(_render(split, number, methods, cfg) for number in numbers)
+            written.extend(_render(split, number, methods, judge.body, cfg) for number in numbers)
     for path in written:
         print(f"{'page' if cfg.VIS.FORMAT == 'html' else 'video'}: {path}")
     return written
 
 
-def chosen(text, split, methods, cfg):
+def chosen(text, split, methods, judge):
     """Recording numbers that `--visualize_video_id` names: a comma list of numbers and ranges (2-5), `all`, or
     `worst`, the one that the last method leaves with the largest error. Raises UserError."""
     count = len(split.recordings)
@@ -54,7 +55,6 @@ def chosen(text, split, methods, cfg):
     if text == "all":
         return list(range(count))
     if text == "worst":
-        judge = judge_of(split, cfg)
         errors = [np.mean([float(judge(view, raw)[0]["mpjpe"].mean()) for view, raw in zip(recording.views, raws)])
                   for recording, raws in zip(split.recordings, methods[-1](split))]
         return [int(np.argmax(errors))]
@@ -69,8 +69,8 @@ def chosen(text, split, methods, cfg):
     return numbers
 
 
-def _tracks(split, number, methods, cfg):
-    """(one list of `scenes.Track`s a view, the body model or None) of one recording: the methods, then the truth."""
+def _tracks(split, number, methods, body, cfg):
+    """One list of `scenes.Track`s a view of one recording: the methods, then the truth."""
     recording = split.recordings[number]
     start, end = cfg.VIS.START, min(cfg.VIS.END, recording.views[0].length)
     if not 0 <= start < end:
@@ -81,14 +81,13 @@ def _tracks(split, number, methods, cfg):
     roles = {method.label: {"smoothnet": "refined"}.get(method.key, method.key) for method in methods}
     raws["ground truth"] = [torch.as_tensor(view.truth) for view in recording.views]
     roles["ground truth"] = "truth"
-    body = judge_of(split, cfg).body
     return [[_track(label, roles[label], split, view, raws[label][v], slice(start, end), body) for label in raws]
-            for v, view in enumerate(recording.views)], body
+            for v, view in enumerate(recording.views)]
 
 
-def _render(split, number, methods, cfg):
+def _render(split, number, methods, body, cfg):
     recording = split.recordings[number]
-    views, body = _tracks(split, number, methods, cfg)
+    views = _tracks(split, number, methods, body, cfg)
     fps = cfg.DATASET.FPS or 30.0
     options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
     frames = slice(cfg.VIS.START, cfg.VIS.START + len(views[0][0].joints))
@@ -96,8 +95,8 @@ def _render(split, number, methods, cfg):
         options["title"] += f"  [{body.name} body]"
         drawn = scenes.mesh_scene(views[0], **options)
     elif len(views) > 1:
-        only = dataclasses.replace(split, recordings=[recording])
-        drawn = scenes.multi_view_scene(views, _cues(only, methods, frames), split.layout, **options)
+        cues = next((method.quality[:, frames].numpy() for method in reversed(methods) if method.key == "smoothnet"), None)
+        drawn = scenes.multi_view_scene(views, cues, split.layout, **options)
     elif split.representation.dims == 2:
         drawn = scenes.pose_scene_2d(views[0], split.layout, **options)
     else:
@@ -118,14 +117,14 @@ def _place(cfg):
 PAGE_SEQUENCES = 20
 
 
-def _write_page(split, numbers, methods, cfg):
+def _write_page(split, numbers, methods, body, cfg):
     """One interactive page with the chosen recordings, each view a sequence of its own."""
     if len(numbers) > PAGE_SEQUENCES:
         log.info("the page shows the first %d of %d sequences", PAGE_SEQUENCES, len(numbers))
-    shown, rows, layout = [], [], split.layout
+    shown, rows = [], []
+    layout = LAYOUTS["lsp14"] if body is not None else split.layout
     for number in numbers[:PAGE_SEQUENCES]:
-        views, body = _tracks(split, number, methods, cfg)
-        layout = LAYOUTS["lsp14"] if body is not None else split.layout
+        views = _tracks(split, number, methods, body, cfg)
         for view, tracks in zip(split.recordings[number].views, views):
             pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
             shown.append(page.PageSequence(view.name, cfg.DATASET.FPS or 30.0, pages))
@@ -185,11 +184,3 @@ class _Vertices:
     def __getitem__(self, t):
         shape = None if self.shape is None else self.shape[t:t + 1]
         return (self.body.vertices(self.pose[t:t + 1], shape)[0] - self.root[t]).numpy()
-
-
-def _cues(split, methods, frames):
-    """[V, T] quality cue of the last network, or None."""
-    networks = [method for method in methods if method.key == "smoothnet"]
-    if not networks:
-        return None
-    return next(iter(networks[-1].refined(split))).quality[:, frames].numpy()
