@@ -51,6 +51,7 @@ TABLE = (
     Row("mh36m", (), "2D", ("h36m17", "h36m16"), normaliser="h36m", truth_of="h36m", multi_view=True),
     Row("nh36m", (), "3D", ("h36m17",), synthetic=True, truth_of="h36m"),
     Row("mocap", (), "3D", (), synthetic=True),
+    Row("mmocap", (), "3D", ("h36m17",), synthetic=True, multi_view=True),
     Row("aist", (), "3D", ("lsp14",)),
     Row("aist", (), "smpl", ("smpl24",)),
     Row("pw3d", (), "3D", ("lsp14",), reorder=PW3D_REORDER),

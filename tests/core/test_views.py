@@ -1,12 +1,17 @@
 """Several views: rotations from poses, alignment, and what the network makes of a corrupted view."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from lib import config
 from lib.core import views
 from lib.core.refine import refine
+from lib.dataset import sequences
+from lib.dataset.catalog import Source
 from lib.models.synsp import SynSP, median_of_views
 
 
@@ -86,3 +91,15 @@ def test_one_network_takes_any_number_of_views(poses):
         seen = seen_by(poses.repeat(2, 1, 1), rotations(count))[0].flatten(-2)
         (refined,) = refine(network, [(seen, None)], 8, align="frame")
         assert refined.final.shape == (count, 16, 51) and refined.quality.shape == (count, 16)
+
+
+@pytest.mark.parametrize("split, recordings", [("train", 10), ("test", 5)])
+def test_the_shipped_cameras_are_grouped_and_see_one_body(split, recordings):
+    """The four views of each clip of mmocap are one recording, and their truths differ by a rotation alone."""
+    cfg = config.defaults()
+    cfg.DATASET.BASE_DIR = str(Path(__file__).parents[2] / "data" / "poses")
+    found = sequences.load(Source("mmocap", "noise", "3D"), split, cfg).recordings
+    assert [len(recording.views) for recording in found] == [4] * recordings
+    truth = torch.from_numpy(np.stack([view.truth for view in found[0].views]))[None]
+    aligned, _ = views.align(truth, None, (0,))
+    assert (aligned - aligned[:, :1]).abs().max() < 1e-4
