@@ -311,7 +311,8 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
                 skipped.append(track.name)
                 continue
             body = body or _body(cfg)
-            pair, layout = [_on_body(body, values) for values in pair], LAYOUTS["smpl24"]
+            turn = result.space.turn if result.space is not None and result.space.turn.shape == (3, 3) else np.eye(3)
+            pair, layout = [_on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
         elif track.poses.shape[-1] == 1:
             skipped.append(track.name)
             continue
@@ -352,13 +353,12 @@ def _body(cfg):
 
 
 def _on_body(body, poses):
-    """SMPL joints [T, 24, 3] of rotations [T, 22 or 24, 3] in the frame of the training data; NaN where missing."""
+    """SMPL joints [T, 24, 3] of rotations [T, 22 or 24, 3]; NaN where missing."""
     there = gaps.seen(poses).all(axis=1)
     whole = np.zeros((len(poses), 24, 3), dtype=np.float32)
     whole[:, :poses.shape[1]] = np.where(there[:, None, None], poses, 0)
     joints = body.joints(torch.from_numpy(whole).flatten(1)).numpy()[:, :24].astype(np.float64)
-    up = np.median(joints[there][:, 15, 1] - joints[there][:, 0, 1]) if there.any() else -1
     joints[~there] = np.nan
-    return joints * [1, -1, -1] if up > 0 else joints
+    return joints
 
 

@@ -138,13 +138,13 @@ class Refiner:
     lies in `folder`. fps: frames a second of the poses (default: the model's). strength: 0 (input) to 1 (refined).
     max_gap: seconds that are filled. lag: None for whole recordings, else frames after which a pose must be out. kind:
     2D, 3D or smpl (default: 2 or 3 coordinates; matrices and 6D are smpl; 3 coordinates are 3D); layout: a key of
-    `lib.formats.tracks.JOINT_NAMES`; joint_names: J names; units: m, mm or px; image_size: (width, height) in px;
-    translation: also refine where the body goes, not only its pose. cfg: the filters' parameters, meant at 30 Hz.
+    `lib.formats.tracks.JOINT_NAMES`; joint_names: J names; units: m, mm or px; up: the axis that is up in 3D, -y, y,
+    z, … (default: told by the poses, else -y); image_size: (width, height) in px; translation: also refine where the body goes, not only its pose. cfg: the filters' parameters, meant at 30 Hz.
     Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
     """
 
     def __init__(self, method="auto", checkpoint=None, fps=None, *, strength=1.0, max_gap=0.25, lag=None, kind=None,
-                 layout=None, joint_names=None, units=None, image_size=None, translation=False, cfg=None,
+                 layout=None, joint_names=None, units=None, up=None, image_size=None, translation=False, cfg=None,
                  folder="data/checkpoints", device="cpu"):
         method = str(method)
         if method not in METHODS and checkpoint is None and (Path(method).is_file() or method.endswith((".tar", ".pth", ".pt"))):
@@ -165,6 +165,9 @@ class Refiner:
             raise UserError(f"layout {layout}: not known. Known: {', '.join(JOINT_NAMES)}")
         if lag is not None and lag < 0:
             raise UserError(f"--lag {lag}: must be 0 frames or more")
+        if up is not None and up not in space.AXES:
+            raise UserError(f"up {up}: not known. Known: {', '.join(space.AXES)}")
+        self.up = None if up is None else space.AXES[up]
         self.method, self.fps, self.strength, self.max_gap, self.lag = method, fps, strength, max_gap, lag
         self.kind = None if kind is None else KINDS[str(kind).lower()]
         self.joint_names = tuple(joint_names) if joint_names is not None else JOINT_NAMES.get(layout)
@@ -345,7 +348,10 @@ class Refiner:
         if self.method == "none":
             return [Refined(track.poses.copy(), np.zeros(track.poses.shape[:2], bool), plan="none: the input as it is")
                     for track in tracks]
-        works = [_Work(self, index, track, fps, timestamps, image_size) for index, track in enumerate(tracks)]
+        entered = [space.enter(track.poses, track.kind) for track in tracks]  # rotations as 6D from here on
+        ups = self._ways_up(tracks, entered)
+        works = [_Work(self, index, track, poses, up, fps, timestamps, image_size)
+                 for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))]
         if self.method == "synsp" and not any(work.plan.synsp for work in works):
             raise UserError(f"--method synsp: {works[0].plan.sentence.rpartition(': ')[2]}. Use --method auto, or a checkpoint "
                             "that fits")
@@ -358,6 +364,15 @@ class Refiner:
             if job.first:
                 works[job.track].take(job)
         return [work.finish() for work in works]
+
+    def _ways_up(self, tracks, entered):
+        """The axis that is up for each track: people of one file, in one kind of key points, share a frame."""
+        groups = {}
+        for track, poses in zip(tracks, entered):
+            directions = space.heads(poses, track.joint_names, track.kind) if track.kind != "2D" else np.zeros((0, 3))
+            groups.setdefault((track.kind, track.part), []).append(directions)
+        found = {key: self.up or space.way_up(np.concatenate(directions)) for key, directions in groups.items()}
+        return [found[track.kind, track.part] for track in tracks]
 
     def _run(self, jobs):
         """Fill in the results. Jobs of one network and width go through it together."""
@@ -396,9 +411,8 @@ class Refiner:
 class _Work:
     """One track on its way through the methods."""
 
-    def __init__(self, refiner, index, track, fps, timestamps, image_size):
-        self.refiner, self.track, self.notes = refiner, track, []
-        self.poses = space.enter(track.poses, track.kind)  # rotations as 6D from here on
+    def __init__(self, refiner, index, track, poses, up, fps, timestamps, image_size):
+        self.refiner, self.track, self.poses, self.notes = refiner, track, poses, []
         self.plan = refiner.plan(track, self.poses)
         count = len(self.poses)
         rate = refiner.fps or fps
@@ -421,7 +435,8 @@ class _Work:
             # What was filled lies on its neighbours' line already.
             score = np.nan_to_num(track.confidence)
             filled = gaps.fuse(filled, np.where(self.filled, score.max(axis=0), score))
-        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, track.image_size or image_size)
+        size = track.image_size or image_size
+        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, size, up)
         self.notes += notes
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)

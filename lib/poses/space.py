@@ -12,6 +12,12 @@ METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # Diagonal of the box around a body in metres: what poses without a known size are scaled to, what the training data
 # have (their 5 to 95 % are 1.49 to 1.79), and how far from it is no cause for a warning.
 BODY, USUAL, ODD = 1.6, (1.45, 1.8), (1.0, 2.6)
+# Axes by name, as (axis, sign); the training data have -y up.
+AXES = {"-y": (1, -1), "y": (1, 1), "z": (2, 1), "-z": (2, -1), "x": (0, 1), "-x": (0, -1)}
+# Ways up that are told by the bodies themselves: (axis, cosine from which a body stands along it, share of the frames
+# that must). A frame with z up is a room's, level; one with y up may be a tilted camera's. Along other axes people
+# lie rather than stand.
+_TOLD = (("y", 0.6, 2 / 3), ("z", 0.85, 0.75))
 # Rotations of a body whose head points along this axis (axis, sign) into x right, y down, z forward.
 _TURNS = {
     (1, -1): np.eye(3),
@@ -96,19 +102,51 @@ def space_2d(poses, normaliser="isotropic", image_size=None):
     return Space(np.eye(dims), (low + high) / 2, 1 / max(float((high - low).max()) / 2, 1e-9))
 
 
-def space_3d(poses, names=None, units=None, keep_root=False):
+def heads(poses, names, kind):
+    """Unit vectors [N, 3] along the body, upwards, of the frames in which it is known.
+
+    From the root to the head of joints [T, J, 3] called `names`, or the root's own y axis of rotations [T, J, 6].
+    """
+    if kind == "smpl":
+        along = poses[:, 0, 1::2] if names and names[0] == "pelvis" else np.zeros((0, 3))
+    else:
+        root, up = mapping.root_weights(names), mapping.top(names)
+        if root is None or up is None or poses.shape[-1] != 3:
+            return np.zeros((0, 3))
+        along = poses[:, up].mean(axis=1) - np.einsum("j,tjd->td", root[root > 0], poses[:, root > 0])
+    length = np.linalg.norm(along, axis=-1)
+    known = length > 1e-9  # False for NaN
+    return along[known] / length[known, None]
+
+
+def way_up(heads):
+    """The axis (axis, sign) that is up for people whose bodies point along `heads` [N, 3] (see there).
+
+    The training data's unless most frames, of all people together, clearly have another: a person who lies down for
+    a while, or through a whole recording, does not turn the world.
+    """
+    for name, cosine, share in _TOLD:
+        axis, sign = AXES[name]
+        if len(heads) and (sign * heads[:, axis] > cosine).mean() >= share:
+            return axis, sign
+    return AXES["-y"]
+
+
+def _said(up):
+    return next(name for name, axis in AXES.items() if axis == up)
+
+
+def space_3d(poses, names=None, units=None, keep_root=False, up=None):
     """The space of 3D joints [T, J, 3], and sentences for the user.
 
-    names: J joint names or None; units: m, cm, mm or None (told by the body's size); keep_root: subtract no root.
-    A body is turned so that y points down as in the training data, and its root is subtracted in each frame. Joints of
-    which nothing is known are centred and scaled to a body's size.
+    names: J joint names or None; units: m, cm, mm or None (told by the body's size); keep_root: subtract no root;
+    up: the axis that is up, a value of `AXES`, or None (`way_up` of these poses). A body is turned so that y points down as in the training data, and its root is subtracted in each frame. Joints
+    of which nothing is known are centred and scaled to a body's size.
     """
     notes = []
     size = extent(poses)
     root = None if keep_root else mapping.root_weights(names)
-    up = mapping.top(names)
-    body = root is not None and up is not None
-    if not body:
+    if root is None or mapping.top(names) is None:
         points = poses.reshape(-1, 3)
         points = points[np.isfinite(points).all(axis=-1)]
         centre = np.median(points, axis=0) if len(points) else np.zeros(3)
@@ -126,19 +164,10 @@ def space_3d(poses, names=None, units=None, keep_root=False):
     if size > 0 and not ODD[0] <= size * factor <= ODD[1]:
         notes.append(f"warning: the body is {size * factor:.2f} m across, the training data have {USUAL[0]} to {USUAL[1]}: "
                      "check the units; SynSP may do worse")
-    turn = np.eye(3)
-    roots = np.einsum("j,tjd->td", root[root > 0], poses[:, root > 0])
-    spine = poses[:, up].mean(axis=1) - roots
-    spine = spine[np.isfinite(spine).all(axis=-1)]
-    if len(spine):
-        direction = np.median(spine, axis=0)
-        axis = int(np.abs(direction).argmax())
-        if np.abs(direction[axis]) > 0.6 * np.linalg.norm(direction):
-            turn = _TURNS[axis, int(np.sign(direction[axis]))]
-            if (axis, np.sign(direction[axis])) != (1, -1):
-                notes.append(f"3D joints have {'-' if direction[axis] < 0 else ''}{'xyz'[axis]} up: turned for the network, "
-                             "and back")
-    return Space(turn, np.zeros(3), factor, root), notes
+    up = up or way_up(heads(poses, names, "3D"))
+    if up != AXES["-y"]:
+        notes.append(f"3D joints have {_said(up)} up: turned for the network, and back")
+    return Space(_TURNS[up], np.zeros(3), factor, root), notes
 
 
 IDENTITY = np.array([1.0, 0, 0, 1, 0, 0])  # no rotation, in 6D
@@ -155,35 +184,43 @@ def leave(values, kind):
     return rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy() if kind == "smpl" else values
 
 
-def space_of(track, poses, synsp, image_size):
-    """(Space, notes) of a track with poses [T, J, D] as `enter` gives them; synsp: the `Model` that will read them."""
+def space_of(track, poses, synsp, image_size, up=None):
+    """(Space, notes) of a track with poses [T, J, D] as `enter` gives them.
+
+    synsp: the `Model` that will read them; up: the axis that is up (a value of `AXES`), None: told by these poses.
+    """
     if track.kind == "smpl":
-        return _rotation_space(poses, track.joint_names)
+        return _rotation_space(poses, track.joint_names, up)
     if track.kind == "3D" and poses.shape[-1] == 3:
-        return space_3d(poses, track.joint_names, track.units)
+        return space_3d(poses, track.joint_names, track.units, up=up)
     normaliser = synsp.normaliser if synsp is not None else "isotropic"
     by_image = normaliser == "jhmdb" or synsp is not None and synsp.image_size
     return space_2d(poses, normaliser, image_size if by_image else None), []
 
 
-def _rotation_space(poses, names):
-    """6D rotations; a body whose root stands in a frame with y up is turned, as the training data have y down."""
+def _rotation_space(poses, names, up):
+    """6D rotations; where another axis than -y is up, the root's rotation is turned as the training data have it."""
     as_it_is = plain(6)
     if not names or names[0] != "pelvis":
         return as_it_is, []
-    up = poses[:, 0, 3]  # second row, second column: how far the body's own y axis points along the frame's y
-    up = up[np.isfinite(up)]
-    if not len(up) or np.median(up) < 0.3:
+    up = up or way_up(heads(poses, names, "smpl"))
+    if up == AXES["-y"]:
         return as_it_is, []
-    return _RootTurned(as_it_is.turn, as_it_is.centre), ["rotations stand in a frame with y up: turned for the network, and back"]
+    turned = _RootTurned(_TURNS[up], as_it_is.centre)
+    return turned, [f"rotations stand in a frame with {_said(up)} up: turned for the network, and back"]
 
 
 class _RootTurned(Space):
-    """Half a turn about x on the root rotation alone: rows two and three of its matrix change sign."""
-
-    TURN = np.array([1.0, 1, -1, -1, -1, -1])
+    """Rotations [..., J, 6] of which the root's alone is turned by `turn` [3, 3]: the others are relative to it."""
 
     def into(self, poses, roots):
-        return np.concatenate([poses[..., :1, :] * self.TURN, poses[..., 1:, :]], axis=-2)
+        return self._turned(poses, self.turn)
 
-    out = into
+    def out(self, values, roots):
+        return self._turned(values, self.turn.T)
+
+    @staticmethod
+    def _turned(poses, turn):
+        # A 6D rotation is two columns of its matrix, row by row.
+        root = turn @ poses[..., 0, :].reshape(*poses.shape[:-2], 3, 2)
+        return np.concatenate([root.reshape(*poses.shape[:-2], 1, 6), poses[..., 1:, :]], axis=-2)

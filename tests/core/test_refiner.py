@@ -1,6 +1,8 @@
 """The user-level Refiner, with networks whose answer is known: SynSP with zero heads gives the first DCT components of each
 window, two of them (a smoother) or all (the window itself, so that everything comes back as it was)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,10 @@ from lib.formats.tracks import JOINT_NAMES
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
+from lib.poses import space
 from lib.poses.skeletons import LAYOUTS
 
+ROOT = Path(__file__).parents[2]
 H36M = LAYOUTS["h36m17"]
 REST = np.array([[0, 0, 0], [-.12, 0, 0], [-.12, .42, .03], [-.12, .85, 0], [.12, 0, 0], [.12, .42, .03], [.12, .85, 0],
                  [0, -.25, 0], [0, -.5, 0], [0, -.58, -.1], [0, -.7, 0], [.17, -.5, 0], [.2, -.2, 0], [.22, .05, 0],
@@ -95,7 +99,7 @@ def by_names(poses, names):
     return out
 
 
-UP = {"down": np.eye(3), "up": np.diag([1.0, -1, -1])}
+UP = {"down": np.eye(3), "up": np.diag([1.0, -1, -1]), "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])}
 
 
 @pytest.mark.parametrize("up", UP)
@@ -135,6 +139,51 @@ def test_detectors_go_through_synsp_and_their_other_joints_through_smoothnet(fol
     before = (noisy - poses) - ((noisy - poses)[:, names.index("left_hip")] / 2
                                 + (noisy - poses)[:, names.index("right_hip")] / 2)[:, None] * (dims == 3)
     assert np.square(error).mean() < 0.35 * np.square(before).mean()
+
+
+# Rotations of a standing body's y down, by which it lies with its head to the left, to the right, towards the camera …
+LYING = {"left": Rotation.from_rotvec([0, 0, -np.pi / 2]), "right": Rotation.from_rotvec([0, 0, np.pi / 2]),
+         "towards": Rotation.from_rotvec([np.pi / 2, 0, 0]),
+         # … and away from one that looks down on it by 40 degrees.
+         "away": Rotation.from_rotvec([-np.pi / 3.6, 0, 0])}
+
+
+@pytest.mark.parametrize("how", LYING)
+def test_who_lies_through_a_whole_recording_stays_in_the_frame_of_the_file(folder, how):
+    poses = straight(speed=0.1) @ LYING[how].as_matrix().T
+    refine = Refiner("auto", fps=30, folder=folder)
+    refine(poses)
+    assert not refine.results[0].notes
+    np.testing.assert_array_equal(refine.results[0].space.turn, np.eye(3))
+
+
+def test_who_lies_down_for_a_while_does_not_turn_a_room_with_z_up(folder):
+    standing = straight(60) @ UP["z"].T
+    lying = standing.copy()
+    lying[:20] = standing[:20] @ Rotation.from_rotvec([0, np.pi / 2, 0]).as_matrix().T
+    refine = Refiner("auto", fps=30, folder=folder)
+    for poses in (np.stack([standing, lying]), standing):  # of two people, 1 in 6 frames
+        refine(poses)
+        for result in refine.results:
+            assert any("z up" in note for note in result.notes)
+            head = (result.space.turn @ (standing[0, 10] - standing[0, 0]))
+            assert head[1] < -0.9 * np.linalg.norm(head)
+
+
+def test_sample_of_a_person_who_gets_up_is_not_turned():
+    """The clip begins face down with the head towards the camera: its median direction is -z, 62 mm too far."""
+    sample = np.load(ROOT / "data/poses/mocap_noise_3D/detected/mocap_noise_3D_test.npz", allow_pickle=True)
+    number = [names[0].split(".")[0] for names in sample["imgname"]].index("getup_facedown")
+    poses = sample["joints_3d"][number].reshape(-1, 17, 3).astype(float)
+    directions = space.heads(poses, H36M.joints, "3D")
+    assert np.abs(np.median(directions, axis=0)).argmax() == 2
+    assert space.way_up(directions) == space.AXES["-y"]
+
+
+def test_a_told_direction_goes_before_the_poses(folder):
+    refine = Refiner("auto", fps=30, folder=folder, up="x")
+    refine(straight())
+    assert any("x up" in note for note in refine.results[0].notes)
 
 
 def test_root_is_left_where_it_is_unless_asked(folder):
@@ -281,14 +330,15 @@ def test_rotation_forms_agree(folder):
                                atol=1e-4)
 
 
-def test_a_world_that_is_y_up_is_turned_about_for_the_network(folder):
+@pytest.mark.parametrize("up, flip", [("y", [np.pi, 0, 0]), ("z", [-np.pi / 2, 0, 0])])  # AMASS has z up
+def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip):
     poses = turning(noise=0.05)
-    flip = Rotation.from_rotvec([np.pi, 0, 0])
+    flip = Rotation.from_rotvec(flip)
     world = poses.copy()
     world[:, 0] = (flip * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
     refine = Refiner("auto", fps=30, folder=folder, kind="smpl")
     back = refine(world)
-    assert any("y up" in note for note in refine.results[0].notes)
+    assert any(f" {up} up" in note for note in refine.results[0].notes)
     expected = Refiner("auto", fps=30, folder=folder, kind="smpl")(poses)
     np.testing.assert_allclose(angle(back[:, 1:], expected[:, 1:]).max(), 0, atol=1e-5)
     turned = (flip * Rotation.from_rotvec(expected[:, 0])).as_rotvec()
@@ -327,6 +377,7 @@ def test_a_damaged_checkpoint_is_passed_over(folder, tmp_path, caplog):
     (dict(max_gap=-1), "--max_gap"),
     (dict(kind="4D"), "Known: 2D"),
     (dict(layout="cow"), "Known: coco17"),
+    (dict(up="north"), "Known: -y"),
 ])
 def test_impossible_settings_are_one_line(arguments, said):
     with pytest.raises(UserError, match=said):
