@@ -1,11 +1,12 @@
 #!/usr/bin/env python
 """Score a network beside filters: python eval_smoothnet.py --cfg C --checkpoint P --tradition all"""
 
-from lib import config, errors
+from lib import errors
+from lib.visualize import options
 
 
 def main():
-    request = config.Request("eval")
+    request = options.request("eval")
     from lib.core import evaluator, run  # after --help and bad flags, which need no torch
 
     run.start_messages()

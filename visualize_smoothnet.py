@@ -1,11 +1,12 @@
 #!/usr/bin/env python
 """Render test sequences: python visualize_smoothnet.py --cfg C --checkpoint P --visualize_video_id 0"""
 
-from lib import config, errors
+from lib import errors
+from lib.visualize import options
 
 
 def main():
-    request = config.Request("visualize")
+    request = options.request("visualize")
     from lib.core import run  # after --help and bad flags, which need no torch
     from lib.visualize import visualizer
 

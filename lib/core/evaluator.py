@@ -29,6 +29,7 @@ ACCEL_NOTE = ("ACCEL averages over all T frames of a sequence, with two zeros at
 def evaluate(request):
     """Score what a command line asked for. Returns the list that `metrics.json` holds."""
     device = run.choose_device(request.config())
+    report, figures = (_folder(request.args, flag) for flag in ("report", "figures"))
     cfg, networks = load_networks(request, device)
     if not networks and not cfg.EVALUATE.TRADITION:
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
@@ -41,22 +42,40 @@ def evaluate(request):
             check_fits(network.checkpoint, split)
     folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
     run.also_log_to(folder / "eval_log.txt")
-    results, rows = [], []
+    results, scored = [], []
     for split in splits:
         result, scores = score_split(split, [*others, *several_view_baselines(split, networks), *networks], cfg)
         results.append(result)
-        rows.extend({"dataset": str(split.source), **row} for row in result["table"])
+        scored.append(scores)
         print(table(split, scores, result["body"]))
     print(ACCEL_NOTE)
     text = json.dumps(results, indent=1, allow_nan=False)
     places = [folder / "metrics.json"] + ([Path(request.args.json)] if request.args.json else [])
     for place in places:
         run.write_text(place, text)
-        run.write_text(place.with_suffix(".csv"), as_csv(rows))
+        for ending, rows in tables(results).items():
+            run.write_text(place.with_name(f"{place.stem}{ending}.csv"), as_csv(rows))
     run.write_text(folder / "config.yaml", config.dump(cfg))
-    print("\n".join(f"{what}: {place}" for what, place in
-                    [("JSON", places[-1]), ("CSV", places[-1].with_suffix(".csv")), ("log", folder / "eval_log.txt")]))
+    written = [("JSON", places[-1]), ("CSV", places[-1].with_suffix(".csv")), ("log", folder / "eval_log.txt")]
+    if report:
+        from lib.visualize.report import write_report  # pictures are a floor above, and not everybody's
+
+        written.append(("report", write_report(report, splits, scored, results, cfg)))
+    if figures:
+        from lib.visualize.figures import write_figures
+
+        written.extend(("figures", path) for split, scores in zip(splits, scored)
+                       for path in write_figures(figures, split, scores, cfg))
+    print("\n".join(f"{what}: {place}" for what, place in written))
     return results
+
+
+def _folder(args, flag):
+    """The folder that a flag names, or None. Raises UserError before work starts where it is a file."""
+    place = getattr(args, flag, None)
+    if place and Path(place).is_file():
+        raise UserError(f"--{flag} {place}: is a file. Give a folder")
+    return Path(place) if place else None
 
 
 # -------------------------------------------------------------------------------------------- scoring
@@ -76,6 +95,8 @@ def score_split(split, methods, cfg):
             for recording, found in zip(split.recordings, score.method(split)):
                 views += recording.views
                 raws += found
+                cues = getattr(score.method, "quality", None)
+                score.cues += [None] * len(found) if cues is None else list(cues.numpy())
                 bar.update(len(recording.views))
             for view, scored in zip(views, judge.all(views, raws)):
                 score.add(view.name, *scored)
@@ -90,13 +111,13 @@ def _result(split, scores, body, cfg):
     published, filters_found, detail = {}, {}, []
     frames = sum(len(values["mpjpe"]) for values in reference.per_sequence)
     for score in scores:
-        means = score.means
+        means, intervals = score.means, score.intervals(np.random.default_rng(rng_seed))
         for name in ("mpjpe", "accel"):
             means[f"{name}_top1"] = float(np.mean(score.pooled(name)[worst]))
-        if cfg.DATASET.FPS:
+        if cfg.DATASET.FPS and "accel_unpadded" in means:
             scale = cfg.DATASET.FPS**2 / split.representation.per_unit
-            if "accel_unpadded" in means:
-                means["accel_per_second2"] = means["accel_unpadded"] * scale
+            means["accel_per_second2"] = means["accel_unpadded"] * scale
+            intervals["accel_per_second2"] = [value * scale for value in intervals["accel_unpadded"]]
         micro = score.method.seconds / frames * 1e6
         if score.method.key == "filter":
             own = {f"filter_{name}": value for name, value in means.items()} | {"filter_inference_time": micro}
@@ -109,11 +130,12 @@ def _result(split, scores, body, cfg):
                 published |= {f"improvement_{name}": value - published[f"input_{name}"] for name, value in means.items()
                               if f"input_{name}" in published}
                 published["smoothnet_inference_time"] = micro
-        joints = score.joint_sums / max(score.frames, 1)
+        names = joint_names(split)
         detail.append({
             "method": score.method.label, "means": means, "microseconds_a_frame": micro,
-            "interval_95": score.intervals(np.random.default_rng(rng_seed)),
-            "per_joint_mpjpe": dict(zip(_joint_names(split), joints.tolist())),
+            "interval_95": intervals,
+            "per_joint_mpjpe": dict(zip(names, score.joints.tolist())),
+            "per_joint_interval_95": dict(zip(names, score.joint_intervals(np.random.default_rng(rng_seed)).tolist())),
             "per_view_mpjpe": _per_view(split, score),
             "per_sequence": [{"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
                              for name, values in zip(score.names, score.per_sequence)],
@@ -136,7 +158,8 @@ def _per_view(split, score):
     return [float(np.concatenate(pooled[place]).mean()) for place in sorted(pooled)]
 
 
-def _joint_names(split):
+def joint_names(split):
+    """The names of the joints that are scored."""
     return LAYOUTS["lsp14"].joints if split.representation.name == "smpl" else split.layout.joints
 
 
@@ -145,10 +168,7 @@ def _joint_names(split):
 
 def table(split, scores, body=None):
     """The table on screen: one row a method, the best value of each column marked. body: the body model's name."""
-    unit = split.representation.unit
-    columns = {"mpjpe": f"MPJPE {unit}", "pampjpe": f"PA-MPJPE {unit}", "accel": f"ACCEL {unit}/frame²",
-               "mpvpe": "MPVPE mm", "pck_005": "PCK@0.05", "pck_01": "PCK@0.1", "pck_02": "PCK@0.2"}
-    columns = {name: title for name, title in columns.items() if name in scores[0].means}
+    columns = shown_columns(split.representation.unit, scores[0].means)
     higher = {name for name in columns if name.startswith("pck")}
     means = [score.means for score in scores]
     frames = max(scores[0].frames, 1)
@@ -161,6 +181,28 @@ def table(split, scores, body=None):
     if body == "mannequin":
         title += " [mannequin body: not comparable with SMPL numbers]"
     return f"\n{title}\n{aligned(lines)}"
+
+
+def shown_columns(unit, means):
+    """{metric: title} of the metrics that a table shows to people, of those that there are."""
+    columns = {"mpjpe": f"MPJPE {unit}", "pampjpe": f"PA-MPJPE {unit}", "accel": f"ACCEL {unit}/frame²",
+               "mpvpe": "MPVPE mm", "pck_005": "PCK@0.05", "pck_01": "PCK@0.1", "pck_02": "PCK@0.2"}
+    return {name: title for name, title in columns.items() if name in means}
+
+
+def tables(results):
+    """All numbers of metrics.json as rows, {ending of the file's name: [row]}: of methods, sequences and joints."""
+    methods, per_sequence, per_joint = [], [], []
+    for result in results:
+        where = {"dataset": f"{result['dataset']}_{result['estimator']}_{result['body_representation']}"}
+        for row, part in zip(result["table"], result["methods"]):
+            where["method"] = part["method"]
+            ends = {f"{name}_{end}": value for name, pair in part["interval_95"].items() for end, value in zip(("low", "high"), pair)}
+            methods.append({**where, **row, **ends})
+            per_sequence.extend({**where, **found} for found in part["per_sequence"])
+            per_joint.extend({**where, "joint": joint, "mpjpe": value, **dict(zip(("low", "high"), part["per_joint_interval_95"][joint]))}
+                             for joint, value in part["per_joint_mpjpe"].items())
+    return {"": methods, "_per_sequence": per_sequence, "_per_joint": per_joint}
 
 
 def aligned(lines):

@@ -144,10 +144,15 @@ def area_under_shares(errors, limit=150.0, steps=31):
     return (steps - first).clamp_min(0).mean(-1) / steps
 
 
+def bone_lengths(poses, edges):
+    """Length of each bone in every frame, in the poses' unit: [T, bones]."""
+    a, b = torch.tensor(edges, device=poses.device).T
+    return euclidean(poses[:, a] - poses[:, b])
+
+
 def bone_length_deviation(poses, edges):
     """Standard deviation over frames of each bone's length, in the poses' unit: [bones]."""
-    a, b = torch.tensor(edges, device=poses.device).T
-    return euclidean(poses[:, a] - poses[:, b]).std(0, correction=0)
+    return bone_lengths(poses, edges).std(0, correction=0)
 
 
 def speeds(poses):

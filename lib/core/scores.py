@@ -20,21 +20,37 @@ PCK_COLUMNS = {"head": ("face",), "shoulder": ("left_shoulder", "right_shoulder"
                "knee": ("left_knee", "right_knee"), "ankle": ("left_ankle", "right_ankle")}
 BOOTSTRAP = 1000
 TOGETHER = 2000  # frames that are compared at once
+# Measures of a whole sequence, one value each.
+OF_SEQUENCES = ("amplitude_kept", "bone_length_deviation")
 
 
 class Scores:
-    """The per-frame scores of one method on one split: {metric: [frames]}, sequence by sequence."""
+    """The per-frame scores of one method on one split: {metric: [frames]}, sequence by sequence.
+
+    joint_sums: [J] sum of a sequence's joint errors, sequence by sequence; lengths: their frames that count; cues: the
+    network's confidence [T] in each sequence, where the method has one.
+    """
 
     def __init__(self, method):
         self.method, self.per_sequence, self.names = method, [], []
-        self.joint_sums, self.frames = 0.0, 0
+        self.joint_sums, self.lengths, self.cues = [], [], []
 
     def add(self, name, values, joint_errors):
         """values: {metric: [frames of this sequence]}; joint_errors [T, J]."""
         self.names.append(name)
         self.per_sequence.append({key: value.double().cpu().numpy() for key, value in values.items()})
-        self.joint_sums = self.joint_sums + joint_errors.double().sum(0).cpu().numpy()
-        self.frames += len(joint_errors)
+        self.joint_sums.append(joint_errors.double().sum(0).cpu().numpy())
+        self.lengths.append(len(joint_errors))
+
+    @property
+    def frames(self):
+        """How many frames of all sequences count."""
+        return sum(self.lengths)
+
+    @property
+    def joints(self):
+        """Mean error of each joint over the pooled frames, [J]."""
+        return np.sum(self.joint_sums, 0) / max(self.frames, 1)
 
     def pooled(self, metric):
         """[all frames] of one metric; sequences that do not have it (too short, at rest) count for nothing."""
@@ -49,9 +65,7 @@ class Scores:
 
     def intervals(self, rng):
         """{metric: [low, high]}, the 95 % bootstrap interval of the mean, sequences drawn with replacement."""
-        count = len(self.per_sequence)
-        draws = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP).astype(np.float64)  # for BLAS
-        found = {}
+        draws, found = self._draws(rng), {}
         for metric in self.means:
             each = [values.get(metric, np.empty(0)) for values in self.per_sequence]
             sums, sizes = np.array([part.sum() for part in each]), np.array([len(part) for part in each])
@@ -59,6 +73,18 @@ class Scores:
             means = (draws @ sums)[total > 0] / total[total > 0]
             found[metric] = np.percentile(means, [2.5, 97.5]).tolist()
         return found
+
+    def joint_intervals(self, rng):
+        """`intervals` of the joints' mean errors: [J, 2]."""
+        draws = self._draws(rng)
+        total = draws @ np.array(self.lengths, float)
+        means = (draws @ np.array(self.joint_sums))[total > 0] / total[total > 0, None]
+        return np.percentile(means, [2.5, 97.5], axis=0).T
+
+    def _draws(self, rng):
+        """How often each sequence is drawn, [BOOTSTRAP, sequences]."""
+        count = len(self.per_sequence)
+        return rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP).astype(np.float64)  # for BLAS
 
 
 def judge_of(split, cfg):
@@ -77,6 +103,13 @@ class JointJudge:
         self.rep, self.layout = split.representation, split.layout
         self.root = split.layout.root if self.rep.root_relative and cfg.EVALUATE.ROOT_RELATIVE else None
         self.has_boxes = split.source.row.normaliser == "jhmdb"
+        # In the image a bone's length changes as it turns.
+        self.edges = self.layout.edges if self.rep.dims == 3 else ()
+
+    def joints(self, view, raw, is_truth=False):
+        """Joints [T, J, D] as they are compared, mm root-relative or px."""
+        joints = self.rep.joints(raw)
+        return joints if self.root is None else metrics.root_relative(joints, self.root)
 
     def __call__(self, view, raw):
         return self.all([view], [raw])[0]
@@ -88,10 +121,13 @@ class JointJudge:
             predicted = self.rep.joints(torch.cat([torch.as_tensor(raw) for raw in raws[group]]))
             truth = self.rep.joints(np.concatenate([view.truth for view in views[group]]))
             lengths, begin = [len(raw) for raw in raws[group]], 0
+            bones = metrics.bone_lengths(predicted, self.edges) if self.edges else None
             for view, (values, errors) in zip(views[group], compare(predicted, truth, lengths, self.root, self.rep.dims == 3)):
+                rows = slice(begin, begin + len(errors))
                 if self.has_boxes and "truth_bbox" in view.extras:
-                    rows = slice(begin, begin + len(errors))
                     values |= self._pck(view, predicted[rows], truth[rows])
+                if bones is not None:
+                    values |= bones_kept(bones[rows], view.counted)
                 begin += len(errors)
                 found.append(only_counted(values, errors, None if view.counted is None else torch.from_numpy(view.counted)))
         return found
@@ -156,6 +192,13 @@ def _amplitude(speeds):
     return {"amplitude_kept": (100 * predicted[moving].sum() / truth[moving].sum()).reshape(1)} if moving.any() else {}
 
 
+def bones_kept(lengths, counted):
+    """How much the bones' lengths [T, bones] vary over the frames that count, mean over bones; nothing for one frame."""
+    if counted is not None:
+        lengths = lengths[torch.from_numpy(counted)]
+    return {"bone_length_deviation": lengths.std(0, correction=0).mean().reshape(1)} if len(lengths) > 1 else {}
+
+
 def only_counted(values, errors, counted):
     """Scores of the frames that count. counted: bool [T] or None; a second difference needs three of them, jerk four."""
     if counted is None:
@@ -163,7 +206,7 @@ def only_counted(values, errors, counted):
     neighbours = {"accel_unpadded": 3, "jerk": 4}
     kept = {}
     for name, value in values.items():
-        if name == "amplitude_kept":
+        if name in OF_SEQUENCES:
             kept[name] = value
             continue
         span = neighbours.get(name, 1)
@@ -186,6 +229,11 @@ class BodyJudge:
             log.info("%s", self.body.note)
         self.root = LAYOUTS["lsp14"].root if cfg.EVALUATE.ROOT_RELATIVE else None
 
+    def joints(self, view, raw, is_truth=False):
+        """As JointJudge's: mm, of the body in the shape that was detected, or in the truth's."""
+        joints = self.body.evaluation_joints(raw, view.extras.get("truth_shape" if is_truth else "shape")) * 1000
+        return joints if self.root is None else metrics.root_relative(joints, self.root)
+
     def __call__(self, view, raw):
         shape, truth_shape = view.extras.get("shape"), view.extras.get("truth_shape")
         predicted = self.body.evaluation_joints(raw, shape) * 1000
@@ -193,6 +241,7 @@ class BodyJudge:
         present = None if view.counted is None else torch.from_numpy(view.counted)
         ((values, errors),) = compare(predicted, truth, [len(truth)], self.root)
         values["mpvpe"] = self._vertex_errors(view, raw, shape, truth_shape, predicted, truth)
+        values |= bones_kept(metrics.bone_lengths(predicted, LAYOUTS["lsp14"].edges), view.counted)
         return only_counted(values, errors, present)
 
     def all(self, views, raws):

@@ -160,10 +160,10 @@ const drawTimes = []; // ms, the latest 600, for whoever wants to know
 // Okabe & Ito's colours, which colour-blind readers can tell apart, some a little lighter on dark ground.
 // A role's further tracks take its next ones.
 const COLOURS = {
-  light: { input: ["#d55e00", "#e69f00"], filter: ["#009e73", "#cc79a7", "#e69f00"],
+  light: { input: ["#d55e00", "#e69f00"], filter: ["#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b"],
     refined: ["#0072b2", "#56b4e9"], truth: ["#1b1f23", "#6e7781"],
     back: "#ffffff", ink: "#1b1f23", soft: "#57606a", grid: "#e1e4e8" },
-  dark: { input: ["#e8762b", "#e69f00"], filter: ["#1fbf92", "#cc79a7", "#e69f00"],
+  dark: { input: ["#e8762b", "#e69f00"], filter: ["#1fbf92", "#cc79a7", "#e69f00", "#9a86ff", "#c08a4e"],
     refined: ["#56b4e9", "#4a90c2"], truth: ["#f0f0f0", "#9aa4ad"],
     back: "#14171a", ink: "#e8eaed", soft: "#a3abb3", grid: "#2b3036" },
 };

@@ -69,28 +69,32 @@ def chosen(text, split, methods, judge):
     return numbers
 
 
-def _tracks(split, number, methods, body, cfg):
-    """One list of `scenes.Track`s a view of one recording: the methods, then the truth."""
-    recording = split.recordings[number]
+def _frames(recording, cfg):
+    """The slice of a recording's frames that the config asks for."""
     start, end = cfg.VIS.START, min(cfg.VIS.END, recording.views[0].length)
     if not 0 <= start < end:
         raise UserError(f"VIS.START {cfg.VIS.START}, VIS.END {cfg.VIS.END}: no frames of {recording.name}, which has "
                         f"{recording.views[0].length}, lie between them")
+    return slice(start, end)
+
+
+def tracks_of(split, recording, methods, body, frames):
+    """One list of `scenes.Track`s a view of one recording, of the slice `frames`: the methods, then the truth."""
     only = dataclasses.replace(split, recordings=[recording])
     raws = {method.label: next(iter(method(only))) for method in methods}
     roles = {method.label: {"smoothnet": "refined"}.get(method.key, method.key) for method in methods}
     raws["ground truth"] = [torch.as_tensor(view.truth) for view in recording.views]
     roles["ground truth"] = "truth"
-    return [[_track(label, roles[label], split, view, raws[label][v], slice(start, end), body) for label in raws]
+    return [[_track(label, roles[label], split, view, raws[label][v], frames, body) for label in raws]
             for v, view in enumerate(recording.views)]
 
 
 def _render(split, number, methods, body, cfg):
     recording = split.recordings[number]
-    views = _tracks(split, number, methods, body, cfg)
+    frames = _frames(recording, cfg)
+    views = tracks_of(split, recording, methods, body, frames)
     fps = cfg.DATASET.FPS or 30.0
     options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
-    frames = slice(cfg.VIS.START, cfg.VIS.START + len(views[0][0].joints))
     if body is not None:
         options["title"] += f"  [{body.name} body]"
         drawn = scenes.mesh_scene(views[0], **options)
@@ -124,19 +128,30 @@ def _write_page(split, numbers, methods, body, cfg):
     shown, rows = [], []
     layout = LAYOUTS["lsp14"] if body is not None else split.layout
     for number in numbers[:PAGE_SEQUENCES]:
-        views = _tracks(split, number, methods, body, cfg)
-        for view, tracks in zip(split.recordings[number].views, views):
-            pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
-            shown.append(page.PageSequence(view.name, cfg.DATASET.FPS or 30.0, pages))
+        recording = split.recordings[number]
+        views = tracks_of(split, recording, methods, body, _frames(recording, cfg))
+        for view, tracks in zip(recording.views, views):
+            shown.append(page_sequence(view.name, tracks, cfg))
             rows.extend(_score_rows(view.name, tracks, split))
-    provenance = {"command": config.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
+    provenance = provenance_of(methods, cfg)
+    path = _place(cfg) / f"{split.source}_{'-'.join(map(str, numbers[:3]))}{'-more' if len(numbers) > 3 else ''}.html"
+    return page.write_page(path, shown, layout, provenance, rows, f"{split.source}: before and after")
+
+
+def page_sequence(name, tracks, cfg, layout=None):
+    """`scenes.Track`s as what the page plays together."""
+    pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
+    return page.PageSequence(name, cfg.DATASET.FPS or 30.0, pages, layout)
+
+
+def provenance_of(methods, cfg):
+    """What made a page: {label: text}."""
+    found = {"command": config.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
     for method in methods:
         if method.key == "smoothnet":
             content = Path(method.checkpoint.path).read_bytes()
-            provenance[f"SHA-256 of {method.label}"] = hashlib.sha256(content).hexdigest()
-    provenance["config"] = config.dump(cfg)
-    path = _place(cfg) / f"{split.source}_{'-'.join(map(str, numbers[:3]))}{'-more' if len(numbers) > 3 else ''}.html"
-    return page.write_page(path, shown, layout, provenance, rows, f"{split.source}: before and after")
+            found[f"SHA-256 of {method.label}"] = hashlib.sha256(content).hexdigest()
+    return found | {"config": config.dump(cfg)}
 
 
 def _score_rows(name, tracks, split):

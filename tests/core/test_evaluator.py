@@ -295,6 +295,53 @@ def test_pooled_over_frames_and_not_over_sequences(evaluate, tmp_path):
     assert low == pytest.approx(10 * 16 / 17, rel=1e-4) and high == pytest.approx(50 * 16 / 17, rel=1e-4)
 
 
+def test_bones_that_stretch(evaluate, tmp_path):
+    """Of 16 bones one, thorax to nose, is longer by 20 mm in every other frame: its deviation is 10 mm, the mean 10 / 16.
+    Frames without a truth, in which it is longer still, do not count; another sequence at rest halves the mean."""
+    truth = np.tile(np.random.default_rng(0).normal(0, 0.3, 51), (12, 1))
+    noisy = truth.reshape(12, 17, 3).copy()
+    along = noisy[0, 9] - noisy[0, 8]
+    noisy[1::2, 9:11] += 0.02 * along / np.linalg.norm(along)  # nose and head: the bone between them keeps its length
+    noisy[10:, 9:11] += along
+    gone = truth.copy()
+    gone[10:] = np.nan
+    write_set(tmp_path / "poses", "mocap_net_3D", [(gone, noisy.reshape(12, 51)), (truth, truth)])
+    (result,), folder = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "mocap", "--estimator", "net",
+                                 "--tradition", "savgol")
+    assert result["metrics"]["input_bone_length_deviation"] == pytest.approx(10 / 16 / 2, rel=1e-3)
+    assert result["metrics"]["filter_bone_length_deviation"] > 0
+    with open(folder / "metrics.csv", newline="") as file:
+        assert float(next(csv.DictReader(file))["bone_length_deviation"]) == pytest.approx(10 / 16 / 2, rel=1e-3)
+
+
+def test_every_sequence_and_joint_in_files_of_their_own(evaluate, tmp_path):
+    """Joint 3 alone is wrong, by 30 mm in a long sequence and by 60 mm in a short one."""
+    pairs = []
+    for frames, error in ((30, 0.03), (10, 0.06)):
+        truth = walk(frames)[0]
+        noisy = truth.copy()
+        noisy[:, 10] += error
+        pairs.append((truth, noisy))
+    write_set(tmp_path / "poses", "mocap_net_3D", pairs)
+    (result,), folder = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "mocap", "--estimator", "net",
+                                 "--tradition", "savgol", "DATASET.FPS", 10)
+    with open(folder / "metrics_per_joint.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == "input"]
+    wrong, right = rows[3], rows[5]
+    assert (len(rows), wrong["joint"]) == (17, "right_ankle")
+    assert [float(wrong[key]) for key in ("mpjpe", "low", "high")] == pytest.approx([37.5, 30, 60], rel=1e-3)
+    assert [float(right[key]) for key in ("mpjpe", "low", "high")] == pytest.approx([0, 0, 0], abs=1e-3)
+    with open(folder / "metrics_per_sequence.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == "input"]
+    assert [row["sequence"] for row in rows] == ["clip0", "clip1"]
+    assert [float(row["mpjpe"]) for row in rows] == pytest.approx([30 / 17, 60 / 17], rel=1e-3)
+    with open(folder / "metrics.csv", newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (float(row["mpjpe_low"]), float(row["mpjpe_high"])) == pytest.approx((30 / 17, 60 / 17), rel=1e-3)
+    # Frame by frame at 10 a second: an error of acceleration in mm/frame^2 is a tenth of that in m/s^2.
+    assert float(row["accel_per_second2"]) == pytest.approx(float(row["accel_unpadded"]) / 10, abs=1e-6)
+
+
 @pytest.mark.parametrize("lengths", [(1,), (2,), (3,), (1, 40), (40, 1), (40, 2, 3)])
 def test_very_short_sequences(evaluate, tmp_path, lengths):
     write_set(tmp_path / "poses", "short_net_3D", [walk(frames) for frames in lengths])
