@@ -16,7 +16,7 @@ from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.models import filters
 from lib.poses.skeletons import LAYOUTS
-from lib.visualize import page, scenes, video
+from lib.visualize import background, page, scenes, video
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,19 @@ def visualize(request):
     if cfg.VIS.FORMAT not in (*WRITERS, "html"):
         raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}, html")
     methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
+    splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in catalog.sources(cfg)]
+    under = getattr(request.args, "video", None)
+    if under:
+        background.check(under, splits, cfg.VIS.FORMAT)
     written = []
-    for source in catalog.sources(cfg):
-        split = sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL)
+    for split in splits:
         judge = judge_of(split, cfg)
         numbers = chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, judge)
         if cfg.VIS.FORMAT == "html":
             written.append(_write_page(split, numbers, methods, judge.body, cfg))
         else:
-            written.extend(_render(split, number, methods, judge.body, cfg) for number in numbers)
+            alone = len(numbers) == len(splits) == 1
+            written.extend(path for number in numbers for path in _render(split, number, methods, judge.body, cfg, under, alone))
     for path in written:
         print(f"{'page' if cfg.VIS.FORMAT == 'html' else 'video'}: {path}")
     return written
@@ -89,25 +93,35 @@ def tracks_of(split, recording, methods, body, frames):
             for v, view in enumerate(recording.views)]
 
 
-def _render(split, number, methods, body, cfg):
+def _render(split, number, methods, body, cfg, under, alone):
+    """Write the video of one recording, or of each of its views where these are not poses in space; yields the paths.
+
+    under: `--video`, or None; alone: whether no other recording is drawn.
+    """
     recording = split.recordings[number]
     frames = _frames(recording, cfg)
     views = tracks_of(split, recording, methods, body, frames)
     fps = cfg.DATASET.FPS or 30.0
     options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
-    if body is not None:
-        options["title"] += f"  [{body.name} body]"
-        drawn = scenes.mesh_scene(views[0], **options)
-    elif len(views) > 1:
+    name, several = f"{split.source}_{number}", len(views) > 1
+    if body is None and split.representation.dims == 3:
         cues = next((method.quality[:, frames].numpy() for method in reversed(methods) if method.key == "smoothnet"), None)
-        drawn = scenes.multi_view_scene(views, cues, split.layout, **options)
-    elif split.representation.dims == 2:
-        drawn = scenes.pose_scene_2d(views[0], split.layout, **options)
+        pictures = {name: scenes.multi_view_scene(views, cues, split.layout, **options) if several else
+                    scenes.pose_scene_3d(views[0], split.layout, **options)}
     else:
-        drawn = scenes.pose_scene_3d(views[0], split.layout, **options)
-    path = _place(cfg) / f"{split.source}_{number}.{cfg.VIS.FORMAT}"
-    WRITERS[cfg.VIS.FORMAT](drawn, path, fps, len(views[0][0].joints))
-    return path
+        pictures = {}
+        for v, (view, tracks) in enumerate(zip(recording.views, views)):
+            options["title"] = f"{split.source}  {view.name}" + (f"  [{body.name} body]" if body is not None else "")
+            if body is not None:
+                scene = scenes.mesh_scene(tracks, **options)
+            else:
+                images = background.images(under, view, frames, alone and not several) if under else None
+                scene = scenes.pose_scene_2d(tracks, split.layout, images, **options)
+            pictures[f"{name}_view{v + 1}" if several else name] = scene
+    for name, scene in pictures.items():
+        path = _place(cfg) / f"{name}.{cfg.VIS.FORMAT}"
+        WRITERS[cfg.VIS.FORMAT](scene, path, fps, frames.stop - frames.start)
+        yield path
 
 
 def _place(cfg):
