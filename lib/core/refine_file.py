@@ -40,7 +40,7 @@ def build(cfg, args, method=None):
     device = cfg.DEVICE if cfg.DEVICE.startswith("cuda") and torch.cuda.is_available() and not args.live else "cpu"
     return Refiner(method or node.METHOD, cfg.EVALUATE.PRETRAINED or None, node.FPS or None, strength=node.STRENGTH,
                    max_gap=node.MAX_GAP, lag=None if node.LAG < 0 else node.LAG, cfg=cfg, folder=node.CHECKPOINT_DIR,
-                   translation=args.refine_translation, device=device)
+                   translation=args.refine_translation, own_places=True, device=device)
 
 
 def refine_file(path, cfg, args):
@@ -84,6 +84,11 @@ def _describe(path, pose_file):
     log.info("%s: %s, %d frames (%s), %d %s, %d key-point %s", path, registry.FORMATS[pose_file.format].description,
              pose_file.frame_count, rate, people, "person" if people == 1 else "people", len(tracks),
              "set" if len(tracks) == 1 else "sets")
+    somebody = np.zeros(pose_file.frame_count, dtype=bool)
+    for track in tracks:
+        somebody[track.start:track.start + len(track.poses)] |= gaps.seen(track.poses).any(axis=1)
+    if not somebody.all():
+        log.info("%d of %d frames without anybody", (~somebody).sum(), pose_file.frame_count)
     for note in pose_file.notes:
         log.info("%s", note)
 
@@ -125,7 +130,11 @@ def _say(pose_file, results, refine, table):
                  "where the body goes (root of 3D joints, SMPL trans) is left as it is; --refine_translation smooths it")
     if refine.lag is not None:
         log.info("lag: %d frames, as in live use", refine.lag)
-    log.info("%s", ", ".join(f"{count} {name}" for name, count in table.items() if count or name in ("key points", "missing")))
+    counts = [f"{count} {name}" for name, count in table.items()
+              if name != "longest gap" and (count or name in ("key points", "missing"))]
+    if table["longest gap"]:
+        counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")
+    log.info("%s", ", ".join(counts))
 
 
 def _few(names):

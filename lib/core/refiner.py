@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from lib import config
 from lib.core import clock
@@ -39,6 +40,8 @@ KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
 MOVED = 0.06
 # Metres a frame² from which a root's path counts as noisy; people who run keep below it.
 SHAKE = 0.01
+# Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on a body.
+SLOW = 0.5
 # SMPL rotations that need not be there: identity for the network.
 HANDS = ("left_hand", "right_hand")
 
@@ -139,13 +142,16 @@ class Refiner:
     max_gap: seconds that are filled. lag: None for whole recordings, else frames after which a pose must be out. kind:
     2D, 3D or smpl (default: 2 or 3 coordinates; matrices and 6D are smpl; 3 coordinates are 3D); layout: a key of
     `lib.formats.tracks.JOINT_NAMES`; joint_names: J names; units: m, mm or px; up: the axis that is up in 3D, -y, y,
-    z, … (default: told by the poses, else -y); image_size: (width, height) in px; translation: also refine where the body goes, not only its pose. cfg: the filters' parameters, meant at 30 Hz.
+    z, … (default: told by the poses, else -y); image_size: (width, height) in px;
+    translation: also refine where the body goes, not only its pose; own_places: leave out the slow part of SynSP's
+    correction where a detector's joints stand in for the network's, so that shoulders stay where that detector sees
+    shoulders (whole recordings only). cfg: the filters' parameters, meant at 30 Hz.
     Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
     """
 
     def __init__(self, method="auto", checkpoint=None, fps=None, *, strength=1.0, max_gap=0.25, lag=None, kind=None,
-                 layout=None, joint_names=None, units=None, up=None, image_size=None, translation=False, cfg=None,
-                 folder="data/checkpoints", device="cpu"):
+                 layout=None, joint_names=None, units=None, up=None, image_size=None, translation=False, own_places=False,
+                 cfg=None, folder="data/checkpoints", device="cpu"):
         method = str(method)
         if method not in METHODS and checkpoint is None and (Path(method).is_file() or method.endswith((".tar", ".pth", ".pt"))):
             method, checkpoint = "auto", method
@@ -172,6 +178,7 @@ class Refiner:
         self.kind = None if kind is None else KINDS[str(kind).lower()]
         self.joint_names = tuple(joint_names) if joint_names is not None else JOINT_NAMES.get(layout)
         self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
+        self.own_places = own_places and lag is None
         self.cfg, self.folder, self.device = cfg or config.defaults(), Path(folder), torch.device(device)
         self.results, self._models, self._broken = [], {}, []
         self.model = self._load(checkpoint) if checkpoint else None
@@ -282,8 +289,9 @@ class Refiner:
         if self.model is not None and given is None or self.method not in ("auto", "synsp"):
             return None, None, ""
         candidates = [given] if given else self._shipped("synsp_*.pth.tar")
-        candidates = [model for model in candidates if model.kind == track.kind and poses.shape[-1] ==
-                      {"2D": 2, "3D": 3, "smpl": 6}[track.kind]]
+        if poses.shape[-1] != {"2D": 2, "3D": 3, "smpl": 6}[track.kind]:
+            return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
+        candidates = [model for model in candidates if model.kind == track.kind]
         if not candidates:
             what = f"{given.path} reads {given.kind}" if given else f"no SynSP weights for {track.kind} in {self.folder}"
             return None, None, what
@@ -352,6 +360,9 @@ class Refiner:
         ups = self._ways_up(tracks, entered)
         works = [_Work(self, index, track, poses, up, fps, timestamps, image_size)
                  for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))]
+        self._share_jumps(works)
+        for work in works:
+            work.prepare()
         if self.method == "synsp" and not any(work.plan.synsp for work in works):
             raise UserError(f"--method synsp: {works[0].plan.sentence.rpartition(': ')[2]}. Use --method auto, or a checkpoint "
                             "that fits")
@@ -373,6 +384,16 @@ class Refiner:
             groups.setdefault((track.kind, track.part), []).append(directions)
         found = {key: self.up or space.way_up(np.concatenate(directions)) for key, directions in groups.items()}
         return [found[track.kind, track.part] for track in tracks]
+
+    @staticmethod
+    def _share_jumps(works):
+        """What belongs to one person (its depth, its hands) jumps with it."""
+        found = {}
+        for work in works:
+            found.setdefault((str(work.track.id), work.track.start), set()).update(work.jumps)
+        for work in works:
+            shared = found[str(work.track.id), work.track.start]
+            work.jumps = sorted(frame for frame in shared if frame < len(work.poses))
 
     def _run(self, jobs):
         """Fill in the results. Jobs of one network and width go through it together."""
@@ -429,21 +450,42 @@ class _Work:
                 self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second (--fps says otherwise)")
             self.times = np.arange(count) / (rate or self.plan.rate)
         self.rate = _pace(self.times) if count > 1 else rate or self.plan.rate
-        filled, self.filled = gaps.fill(self.poses, int(refiner.max_gap * self.rate + 1e-6), self.times)
-        self.start = filled.copy()
+        longest = int(refiner.max_gap * self.rate + 1e-6)
+        self.jumps = gaps.jumps(self.poses, longest) if track.kind != "smpl" and self.poses.shape[-1] > 1 else []
+        self.up, self.longest, self.index = up, longest, index
+        self.image_size = track.image_size or image_size
+
+    def prepare(self):
+        """Fill gaps, go into the network's coordinates and cut the work into jobs, now that `jumps` is settled."""
+        refiner, track = self.refiner, self.track
+        if self.jumps:
+            frames = [track.start + frame for frame in self.jumps]
+            listed = ", ".join(map(str, frames[:5])) + (f" and {len(frames) - 5} more" if len(frames) > 5 else "")
+            self.notes.append(f"jumps to another place at frame {listed} (another person?): nothing is filled or "
+                              "smoothed across")
+        filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
+        score = None
         if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
-            # What was filled lies on its neighbours' line already.
             score = np.nan_to_num(track.confidence)
-            filled = gaps.fuse(filled, np.where(self.filled, score.max(axis=0), score))
-        size = track.image_size or image_size
-        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, size, up)
+        self.start = filled.copy()
+        for part in self._parts():
+            self.start[part], self.filled[part] = gaps.fill(self.poses[part], self.longest, self.times[part])
+            filled[part] = self.start[part]
+            if score is not None:
+                # What was filled lies on its neighbours' line already.
+                filled[part] = gaps.fuse(filled[part], np.where(self.filled[part], score.max(axis=0), score[part]))
+        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, self.image_size, self.up)
         self.notes += notes
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)
         self.out = self.values.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
-        self.index = index
         self.jobs = list(self._jobs())
+
+    def _parts(self):
+        """The stretches of frames between jumps, as slices."""
+        ends = [0, *self.jumps, len(self.poses)]
+        return [slice(first, last) for first, last in zip(ends, ends[1:])]
 
     def _stretches(self, mask, method):
         """Runs of frames [T] without a hole in time longer than `max_gap` in them."""
@@ -452,7 +494,7 @@ class _Work:
         least = 0 if isinstance(method, Model) and lag is not None and lag < method.window - 1 else 1
         steps = np.diff(self.times)
         limit = self.refiner.max_gap + 1.5 * (np.median(steps) if len(steps) else 0)
-        breaks = np.flatnonzero(steps > limit) + 1
+        breaks = np.union1d(np.flatnonzero(steps > limit) + 1, self.jumps).astype(int)
         for run in gaps.runs(mask):
             ends = [run.start, *breaks[(breaks > run.start) & (breaks < run.stop)].tolist(), run.stop]
             yield from (slice(first, last) for first, last in zip(ends, ends[1:]) if last - first > least)
@@ -482,7 +524,12 @@ class _Work:
                                np.arange(len(joints)), self.times[frames], False)
 
     def take(self, job):
-        self.out[job.frames, job.joints] = job.result[:, job.picks]
+        result = job.result
+        mapped = self.plan.mapping is not None and len(self.plan.mapping.written) < len(self.plan.mapping.gather)
+        if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":
+            width = SLOW * _pace(job.times)
+            result = result - gaussian_filter1d(result - job.values, width, axis=0, mode="nearest")
+        self.out[job.frames, job.joints] = result[:, job.picks]
         self.by[job.frames, job.joints] = 2 if job.first else 1
 
     def _check_moved(self):
@@ -513,7 +560,9 @@ class _Work:
         if refiner.translation:
             apply = self._root_filter()
             if self.space.root is not None and len(roots) > 2:
-                roots = roots + refiner.strength * (apply(roots) - roots)
+                moved = np.concatenate([apply(roots[part]) if part.stop - part.start > 2 else roots[part]
+                                        for part in self._parts()])
+                roots = roots + refiner.strength * (moved - roots)
             if translation is not None and np.isfinite(translation).all(axis=1).sum() > 2:
                 translation = _filtered_where_seen(translation, apply, refiner.strength)
         done = self.by > 0

@@ -4,6 +4,8 @@ import numpy as np
 
 # Frames on each side from which a key point of low confidence is estimated anew, and their falling weight.
 REACH = 3
+# Sizes of a body that it does not move from one frame to the next.
+FAR = 0.5
 
 
 def seen(poses):
@@ -33,6 +35,66 @@ def fill(poses, longest, times=None):
     filled = poses.copy()
     filled[frames, joints] = (1 - share) * poses[first, joints] + share * poses[last, joints]
     return filled, mask
+
+
+def jumps(poses, shortest=0):
+    """Frames at which a track [T, J, D] is suddenly elsewhere: another person, as detectors that know one have it.
+
+    From one frame to the next that has key points, a pose is further than half the body's size (`FAR`) from where it
+    was, and from where its pace before and after would have it. Excursions of at most `shortest` frames that come
+    back are no jump. Returns a sorted list of frames, each the first at the new place.
+    """
+    frames = np.flatnonzero(seen(poses).any(axis=1))
+    if len(frames) < 2:
+        return []
+    poses = poses[frames]
+    with np.errstate(over="ignore", invalid="ignore"):
+        least = np.median(_size(poses))  # who is half hidden, or folded up, is no smaller body
+        before = _pace(poses, frames)
+        after = _pace(poses[::-1], frames[::-1])[::-1]
+        far = _far(poses[:-1], poses[1:], least, np.diff(frames), before[:-1], after[1:])
+        starts = [0, *(np.flatnonzero(far) + 1).tolist()]
+        stops = [*starts[1:], len(frames)]
+        lengths = [frames[stop - 1] - frames[start] + 1 for start, stop in zip(starts, stops)]
+        # What an excursion lies between counts as neighbours.
+        kept = [index for index, length in enumerate(lengths)
+                if length > shortest or index in (0, len(starts) - 1)]
+        found = []
+        for one, other in zip(kept, kept[1:]):
+            last, first = [stops[one] - 1], [starts[other]]
+            if _far(poses[last], poses[first], least, frames[first] - frames[last], before[last], after[first])[0]:
+                found.append(int(frames[starts[other]]))
+    return found
+
+
+def _pace(poses, frames):
+    """How far a body moves a frame, [T, D], going by the median of the last `REACH` steps up to each frame."""
+    steps = np.diff(poses, axis=0)
+    there = seen(steps)
+    steps = np.where(there[..., None], steps, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)[:, None]
+    steps = np.concatenate([np.zeros((REACH, poses.shape[-1])), steps / np.diff(frames)[:, None]])
+    return np.median(np.stack([steps[offset:offset + len(poses)] for offset in range(REACH)]), axis=0)
+
+
+def _far(one, other, size, step, *paces):
+    """bool [N]: whether poses [N, J, D] `step` [N] frames later are more than `FAR` bodies away, whatever the pace.
+
+    size: what a body measures at least.
+    """
+    there = seen(one) & seen(other)
+    sizes = np.maximum(np.maximum(_size(one), _size(other)), size)
+    nearest = np.full(len(one), np.inf)
+    for pace in (np.zeros((len(one), one.shape[-1])), *paces):
+        apart = np.linalg.norm(other - one - (pace * np.minimum(step, 10)[:, None])[:, None], axis=-1)
+        nearest = np.minimum(nearest, np.where(there, apart, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+    return there.any(axis=1) & (sizes > 0) & (nearest > FAR * sizes)
+
+
+def _size(poses):
+    """The diagonal of the box around the key points of each pose, [N]."""
+    there = seen(poses)[..., None]
+    box = np.where(there, poses, -np.inf).max(axis=1) - np.where(there, poses, np.inf).min(axis=1)
+    return np.linalg.norm(np.where(np.isfinite(box), box, 0), axis=-1)
 
 
 def runs(mask):

@@ -12,7 +12,7 @@ from lib.core.refine import Refiner, lag_weights
 from lib.core.refiner import filter_at
 from lib.config import defaults
 from lib.errors import UserError
-from lib.formats.tracks import JOINT_NAMES
+from lib.formats.tracks import JOINT_NAMES, Track
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
@@ -258,6 +258,51 @@ def test_people_are_refined_each_alone(folder):
     together = Refiner("auto", fps=30, folder=folder)(people)
     for person, refined in zip(people, together):
         np.testing.assert_allclose(refined, Refiner("auto", fps=30, folder=folder)(person), atol=1e-6)
+
+
+def test_a_detector_that_jumps_between_people_is_not_smoothed_across(folder):
+    """As MediaPipe does, which knows one person: the gap at the jump stays, and both sides are as each alone."""
+    one, other = straight()[..., :2] * 200, straight()[..., :2] * 200 + 900
+    noise = np.random.default_rng(0).normal(0, 3, (81, 17, 2))
+    poses = np.concatenate([one, np.full((1, 17, 2), np.nan), other]) + noise
+    refine = Refiner("auto", fps=30, folder=folder, layout="coco17")
+    refined = refine(poses)
+    assert any("jumps to another place at frame 41 " in note for note in refine.results[0].notes)
+    assert np.isnan(refined[40]).all()
+    np.testing.assert_allclose(refined[:40], refine(poses[:40]), atol=1e-3)
+    np.testing.assert_allclose(refined[41:], refine(poses[41:]), atol=1e-3)
+
+
+def test_what_belongs_to_a_person_jumps_with_it(folder):
+    body, depth = straight()[..., :2] * 200, straight()[..., 2:]
+    body[20:] += 900
+    depth[20:] += 0.1
+    tracks = [Track("a", "a", body, layout="h36m17"), Track("a", "a depth", depth, part="depth"),
+              Track("b", "b depth", depth, part="depth")]
+    refine = Refiner("gaus1d", folder=folder)
+    _, shared, own = refine.refine_tracks(tracks, 30)
+    alone = refine.refine_tracks([Track("b", "b", depth[:20])], 30)[0].poses
+    np.testing.assert_allclose(shared.poses[:20], alone, atol=1e-9)
+    assert np.abs(own.poses[:20] - alone).max() > 0.01
+
+
+def test_own_places_keep_a_detector_s_joints_where_it_sees_them(tmp_path):
+    """A network that puts joints elsewhere moves a detector's joints by that, and with own_places by nothing."""
+    path = save_synsp(tmp_path, "2D")
+    checkpoint = torch.load(path, weights_only=False)
+    heads = [name for name in checkpoint["state_dict"] if name.endswith("bias")]
+    for name in heads:
+        checkpoint["state_dict"][name] += 0.03
+    torch.save(checkpoint, path)
+    poses = by_names(straight(90), JOINT_NAMES["coco17"])[..., :2] * 200
+    noisy = poses + np.random.default_rng(0).normal(0, 2, poses.shape)
+    options = {"fps": 30, "folder": tmp_path, "layout": "coco17"}
+    moved, kept = (Refiner("auto", own_places=own, **options)(noisy) for own in (False, True))
+    joints = [JOINT_NAMES["coco17"].index(name) for name in ("left_shoulder", "right_hip", "left_wrist")]
+    offset = [np.linalg.norm((refined - noisy)[:, joints].mean(axis=0), axis=-1).max() for refined in (moved, kept)]
+    assert offset[0] > 2 and offset[1] < 0.3
+    jitter = [np.abs(np.diff(values[:, joints], n=2, axis=0)).mean() for values in (noisy, moved, kept)]
+    assert jitter[1] < 0.3 * jitter[0] and jitter[2] < 1.05 * jitter[1]
 
 
 def test_strength_blends(folder):

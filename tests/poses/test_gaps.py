@@ -73,3 +73,31 @@ def test_fuse_keeps_missing_missing():
     poses[7, 0], confidence[7, 0], confidence[8, 0] = np.nan, 0, 0.1
     fused = gaps.fuse(poses, confidence)
     assert np.isnan(fused).sum() == 2 and np.isnan(fused[7, 0]).all()
+
+
+def walking(frames, start, step, joints=5):
+    """A body [T, J, 2] of size 100 that moves by `step` a frame."""
+    shape = np.random.default_rng(0).uniform(0, 70, (joints, 2))
+    return shape + start + np.arange(frames)[:, None, None] * step
+
+
+def test_jumps_to_another_person_are_found_with_and_without_a_gap():
+    track = np.concatenate([walking(20, 0, 2), walking(20, 300, -2), np.full((3, 5, 2), np.nan), walking(20, 600, 0)])
+    track[20, 1] = np.nan
+    assert gaps.jumps(track) == [20, 43]
+    assert gaps.jumps(track[..., :1]) == [20, 43]
+
+
+def test_fast_motion_is_no_jump():
+    assert gaps.jumps(walking(40, 0, 15)[::6]) == []  # 90 of 100 a frame, evenly
+    assert gaps.jumps(np.full((4, 5, 2), np.nan)) == []
+
+
+def test_an_excursion_that_comes_back_is_an_outlier_unless_it_lasts():
+    track = walking(40, 0, 2)
+    track[20:23] += 400
+    assert gaps.jumps(track, shortest=3) == []
+    assert gaps.jumps(track, shortest=2) == [20, 23]
+    # What comes after an excursion is judged by what was before it.
+    track[23:] += 900
+    assert gaps.jumps(track, shortest=3) == [23]
