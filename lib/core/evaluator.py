@@ -64,8 +64,9 @@ def evaluate(request):
     if figures:
         from lib.visualize.figures import write_figures
 
-        written.extend(("figures", path) for split, scores in zip(splits, scored)
-                       for path in write_figures(figures, split, scores, cfg))
+        for split, scores in zip(splits, scored):
+            write_figures(figures, split, scores, cfg)
+        written.append(("figures", figures))
     print("\n".join(f"{what}: {place}" for what, place in written))
     return results
 
@@ -84,7 +85,7 @@ def _folder(args, flag):
 def score_split(split, methods, cfg):
     """Run all methods over one split. Returns (one object of metrics.json, [Scores])."""
     judge = judge_of(split, cfg)
-    scores = [Scores(method) for method in methods]
+    scores = [Scores(method, judge) for method in methods]
     for method in methods:
         method.seconds = 0.0
     total = len(split.sequences) * len(methods)

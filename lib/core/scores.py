@@ -27,12 +27,12 @@ OF_SEQUENCES = ("amplitude_kept", "bone_length_deviation")
 class Scores:
     """The per-frame scores of one method on one split: {metric: [frames]}, sequence by sequence.
 
-    joint_sums: [J] sum of a sequence's joint errors, sequence by sequence; lengths: their frames that count; cues: the
-    network's confidence [T] in each sequence, where the method has one.
+    judge: what they were judged by; joint_sums: [J] sum of a sequence's joint errors, sequence by sequence; lengths: their
+    frames that count; cues: the network's confidence [T] in each sequence, where the method has one.
     """
 
-    def __init__(self, method):
-        self.method, self.per_sequence, self.names = method, [], []
+    def __init__(self, method, judge=None):
+        self.method, self.judge, self.per_sequence, self.names = method, judge, [], []
         self.joint_sums, self.lengths, self.cues = [], [], []
 
     def add(self, name, values, joint_errors):

@@ -5,7 +5,6 @@ import logging
 import numpy as np
 
 from lib.core.evaluator import shown_columns
-from lib.core.scores import judge_of
 from lib.poses.skeletons import LAYOUTS
 from lib.visualize import page, visualizer
 
@@ -27,7 +26,7 @@ def write_report(folder, splits, scored, results, cfg):
     shown, rows, chosen, room = [], [], {}, MOST_JOINTS
     for split, scores, result in zip(splits, scored, results):
         name = f"{split.source} " if len(splits) > 1 else ""
-        body = judge_of(split, cfg).body
+        body = scores[0].judge.body
         layout = LAYOUTS["lsp14"] if body is not None else split.layout
         kept = [score for score in scores if score.method.key in ("input", "filter", "smoothnet")]
         lead = _lead(kept)
