@@ -1,0 +1,112 @@
+"""A validation clip as TensorBoard shows it while a network is trained: skeletons and its error, frame by frame."""
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lib.core.methods import stacked
+from lib.core.refine import refine
+from lib.core.scores import judge_of
+from lib.dataset import sequences
+from lib.dataset.sequences import Recording
+from lib.poses.skeletons import LAYOUTS
+from lib.visualize import drawing
+from lib.visualize.figures import COLOURS, STYLE, TRUTH
+
+FRAMES = 300  # of the clip
+POSES = 6  # skeletons side by side
+
+
+def write_clip(writer, epoch, network, split, cfg):
+    """Add two pictures of one validation clip to TensorBoard: `clip/skeletons` and `clip/error`.
+
+    writer: SummaryWriter; epoch: the step they are filed under; network: SynSP or SmoothNet, put into eval mode for this
+    and back; split: the validation `sequences.Split`, whose first recording is the clip; where its errors are simulated,
+    they are the same at every epoch. Leaves torch's random generators as they were. Returns the mean MPJPE before and
+    after, in mm or px.
+    """
+    views = _clip(split, cfg)
+    before, after, truth = _joints(network, split, views, cfg)
+    unit, layout = split.representation.unit, LAYOUTS["lsp14"] if split.representation.name == "smpl" else split.layout
+    errors = [np.linalg.norm(joints - truth, axis=-1).mean(-1) for joints in (before, after)]
+    with matplotlib.rc_context(STYLE):
+        writer.add_image("clip/skeletons", _skeletons(before, after, truth, layout, errors, unit), epoch, dataformats="HWC")
+        writer.add_image("clip/error", _curves(errors, unit, views[0].name), epoch, dataformats="HWC")
+    return tuple(float(error.mean()) for error in errors)
+
+
+def _clip(split, cfg):
+    """The views of the first recording, cut to FRAMES, with detections; the split's own stay as they are."""
+    views = []
+    for view in split.recordings[0].views:
+        per_frame = {key: view.extras[key][:FRAMES] for key in ("shape", "truth_shape") if key in view.extras}
+        views.append(replace(view, truth=view.truth[:FRAMES], extras=per_frame, known=None,
+                             detected=None if view.detected is None else view.detected[:FRAMES],
+                             present=None if view.present is None else view.present[:FRAMES]))
+    sequences.add_fixed_noise([view for view in views if view.detected is None], split.layout, split.representation, cfg)
+    return views
+
+
+def _joints(network, split, views, cfg):
+    """[input, refined, truth], each [T, J, D] in mm or px, of the first view."""
+    rep, view = split.representation, views[0]
+    recording = stacked(replace(split, recordings=[Recording(view.name, views)]))
+    align = cfg.MODEL.ALIGN_VIEWS if rep.name == "3D" else "none"
+    training = network.training
+    network.eval()
+    refined = next(refine(network, recording, cfg.MODEL.SLIDE_WINDOW_SIZE, align=align, root=split.layout.root))
+    network.train(training)
+    judge = judge_of(split, cfg)
+    raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame), torch.as_tensor(view.truth))
+    return [judge.joints(view, raw, raw is raws[2]).numpy() for raw in raws]
+
+
+def _skeletons(before, after, truth, layout, errors, unit):
+    """Poses of the clip in a row, the input above and the refined below, each over the truth: [H, W, 3] uint8."""
+    chosen = np.unique(np.linspace(0, len(truth) - 1, POSES).astype(int))
+    seen = [joints if joints.shape[-1] == 2 else drawing.look(joints / 1000, 30, 10)[..., :2] * 1000
+            for joints in (before, after, truth)]
+    # Each pose about its own middle, all in one scale.
+    middle = seen[2].mean(1, keepdims=True)
+    seen = [(joints - middle)[chosen] for joints in seen]
+    half = 0.55 * np.ptp(seen[2].reshape(-1, 2), axis=0).max()
+    figure = Figure((1.7 * len(chosen), 4.6))
+    axes = np.reshape(figure.subplots(2, len(chosen)), (2, -1))
+    for row, (name, error) in enumerate(zip(("input", "refined"), errors)):
+        colour = COLOURS[("input", "smoothnet")[row]][0]
+        for column, frame in enumerate(chosen):
+            cell = axes[row, column]
+            for joints, paint, width in ((seen[2][column], "#b6bcc2", 3), (seen[row][column], colour, 1.6)):
+                for a, b in layout.edges or ((k, k) for k in range(layout.size)):
+                    cell.plot(*joints[[a, b]].T, color=paint, lw=width, marker="o", ms=width, solid_capstyle="round")
+            # Both kinds of poses have y down.
+            cell.set(xlim=(-half, half), ylim=(half, -half), aspect="equal", xticks=[], yticks=[])
+            cell.spines[:].set_visible(False)
+            cell.set_title(f"{error[frame]:.1f} {unit}" if row else f"frame {frame}\n{error[frame]:.1f} {unit}", loc="center")
+        axes[row, 0].set_ylabel(name, color=colour, weight="bold")
+    figure.suptitle("over the ground truth in grey; numbers: MPJPE of the frame", fontsize=9, x=0.01, ha="left")
+    return _pixels(figure)
+
+
+def _curves(errors, unit, name):
+    """The clip's MPJPE over its frames: [H, W, 3] uint8."""
+    figure = Figure((8, 2.8))
+    axes = figure.subplots()
+    for label, error, key in zip(("input", "refined"), errors, ("input", "smoothnet")):
+        axes.plot(error, color=COLOURS[key][0], lw=1.4)
+        axes.annotate(f"{label} {error.mean():.1f}", (1.01, 0.75 if label == "input" else 0.6), xycoords="axes fraction",
+                      color=COLOURS[key][0], weight="bold")
+    axes.axhline(0, color=TRUTH, lw=0.8)
+    axes.set(xlabel="frame", ylabel=f"MPJPE ({unit})", title=name, xlim=(0, max(len(errors[0]) - 1, 1)))
+    return _pixels(figure)
+
+
+def _pixels(figure):
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(100)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
