@@ -70,6 +70,34 @@ def _truth(tracks):
     return next((track for track in tracks if track.color_role == "truth"), None)
 
 
+def _reference(tracks):
+    """The tracks that a scene's extent is taken from: the truth, without one the estimator's, else all.
+
+    A network or a filter that runs away must not make everybody small; it leaves its own panel.
+    """
+    for role in ("truth", "input"):
+        found = [track for track in tracks if track.color_role == role and _shows_something(track)]
+        if found:
+            return found
+    return tracks
+
+
+def _shows_something(track):
+    if track.joints is not None:
+        return np.isfinite(track.joints).any()
+    return any(np.isfinite(track.vertices[t]).all() for t in range(len(track.vertices)))
+
+
+# Air about the extent of the reference, as a share of it: noise about it stays in the panel.
+AIR = 0.12
+
+
+def _aired(box):
+    """A `bounds` box with air on all sides."""
+    low, high = np.asarray(box, float)
+    return np.array([low - AIR / 2 * (high - low), high + AIR / 2 * (high - low)])
+
+
 def default_curves(tracks, unit):
     """The curves a scene shows when none are given: the joints' errors, against the truth if it is there."""
     truth = _truth(tracks)
@@ -209,17 +237,15 @@ class _Space:
     """The fixed projection of a group of 3D tracks: one scale for all panels, ground below the feet."""
 
     def __init__(self, tracks, turns, width, height):
-        everything = np.concatenate([track.joints.reshape(-1, 3) for track in tracks])
+        reference = _reference(tracks)
+        everything = np.concatenate([track.joints.reshape(-1, 3) for track in reference])
         self.turns = turns
-        boxes = [drawing.bounds(self.seen(everything, turn)[:, :2]) for turn in turns]
-        truth = _truth(tracks)
-        if truth is not None:
-            # Where the truth goes is always in the picture.
-            exact = [drawing.bounds(self.seen(truth.joints, turn)[..., :2], 100) for turn in turns]
-            boxes = [np.stack([np.minimum(a[0], b[0]), np.maximum(a[1], b[1])]) for a, b in zip(boxes, exact)]
-        self.scale = min(drawing.fit(box, width, height, 0.07)[0] for box in boxes)
+        # Where the truth goes is always in the picture.
+        keep = 100 if reference[0].color_role == "truth" else 99.8
+        boxes = [_aired(drawing.bounds(self.seen(everything, turn)[:, :2], keep)) for turn in turns]
+        self.scale = min(drawing.fit(box, width, height, 0.03)[0] for box in boxes)
         self.offsets = [np.array([width, height]) / 2 - self.scale * box.mean(0) for box in boxes]
-        feet = (truth.joints if truth is not None else everything)[..., 1]
+        feet = everything[..., 1]
         self.ground = float(np.nanpercentile(feet, 99.9)) + 0.03 if np.isfinite(feet).any() else 1.0
 
     def seen(self, points, turn):
@@ -356,7 +382,7 @@ def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30
     top, bottom = bar + int(50 * unit), bottom - gap
     columns = _cells(0, canvas.shape[1], len(tracks))
     panel = (columns[0][1] - columns[0][0] - 2 * gap, bottom - top)
-    box = drawing.bounds(np.concatenate([track.joints.reshape(-1, 2) for track in tracks]), 99.8)
+    box = drawing.bounds(np.concatenate([track.joints.reshape(-1, 2) for track in _reference(tracks)]), 99.8)
     picture, image_size = None, None
     if background is not None:
         images = iter(background)
@@ -440,11 +466,11 @@ def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0
     columns = _cells(0, canvas.shape[1], len(tracks))
 
     # The extent from a few dozen frames: vertices may be computed one frame at a time.
-    some = [np.asarray(track.vertices[t], np.float32) for track in tracks
+    some = [np.asarray(track.vertices[t], np.float32) for track in _reference(tracks)
             for t in np.unique(np.linspace(0, frames - 1, 40).astype(int))]
     sample = np.concatenate([vertices[::max(len(vertices) // 1000, 1)] for vertices in some])
-    box = drawing.bounds(drawing.look(sample, turn, RAISED)[:, :2], 99.9)
-    scale, offset = drawing.fit(box, columns[0][1] - columns[0][0], bottom - top)
+    box = _aired(drawing.bounds(drawing.look(sample, turn, RAISED)[:, :2], 99.9))
+    scale, offset = drawing.fit(box, columns[0][1] - columns[0][0], bottom - top, 0.02)
     ground = float(np.nanpercentile(sample[:, 1], 99.9)) if np.isfinite(sample).any() else 1.0
 
     def on_ground(points):

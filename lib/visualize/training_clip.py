@@ -73,7 +73,7 @@ def _skeletons(before, after, truth, layout, errors, unit):
     # Each pose about its own middle, all in one scale.
     middle = seen[2].mean(1, keepdims=True)
     seen = [(joints - middle)[chosen] for joints in seen]
-    half = 0.55 * np.ptp(seen[2].reshape(-1, 2), axis=0).max()
+    half = 1.08 * np.abs(seen[2]).max()
     figure = Figure((1.7 * len(chosen), 4.6))
     axes = np.reshape(figure.subplots(2, len(chosen)), (2, -1))
     for row, (name, error) in enumerate(zip(("input", "refined"), errors)):

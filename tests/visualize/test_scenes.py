@@ -164,6 +164,33 @@ def test_projection_stays_the_same_over_the_sequence():
     assert (pixels >= 0).all() and (pixels <= [240, 400]).all()
 
 
+@pytest.mark.parametrize("kind", ["3d", "2d", "mesh"])
+@pytest.mark.parametrize("roles", [("input", "refined", "truth"), ("input", "refined")])
+def test_one_track_that_runs_away_does_not_shrink_the_others(kind, roles):
+    """The first panel, the estimator's, is the same whether the network's poses are near or three times as large."""
+    panels = []
+    for factor in (1, 3):
+        made = tracks(4, 2 if kind == "2d" else 3, roles)
+        away = made[1]
+        away.joints = away.joints * factor
+        if kind == "mesh":
+            corners, faces = cube()
+            for track in made:
+                track.vertices = np.repeat(corners[None] * (factor if track is away else 1), 4, 0)
+                track.faces = faces
+            frame = next(scenes.mesh_scene(made, curves=[]))
+        else:
+            scene = scenes.pose_scene_2d if kind == "2d" else scenes.pose_scene_3d
+            frame = next(scene(made, H36M, curves=[]))
+        panels.append(frame[110:, :frame.shape[1] // len(roles) - 8])
+    assert (panels[0] == panels[1]).all() and (panels[0] != 255).any()
+
+
+def test_many_filters_have_colours_of_their_own():
+    roles = ("input", *["filter"] * 5, "refined", "truth")
+    assert len(set(scenes._colors(tracks(2, roles=roles)).values())) == 8
+
+
 def test_key_points_lie_on_the_pixels_of_the_background():
     # A picture that is black but for white discs under the ankles: the drawn ankles must cover them.
     joints = tracks(2, 2, roles=("truth",))[0].joints
