@@ -62,6 +62,8 @@ def defaults():
     # 0: SPEC 5, each head predicts the pose. K > 0: each head predicts a correction to the window's first
     # K DCT components (2: mean and slope).
     cfg.MODEL.RESIDUAL_COMPONENTS = 0
+    # Every window is turned to one heading (2D: moved to one place) for the network, which then learns each pose once.
+    cfg.MODEL.CANONICAL = False
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
 
     cfg.TRAIN = CfgNode()

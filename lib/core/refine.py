@@ -96,12 +96,13 @@ def lag_weights(length, window, lag):
 def _together(network, recordings, window, step, batch, weighting, align, root, lag):
     """`refine` for recordings of one number of views, their windows in one row."""
     device = next(network.parameters()).device
-    undo_sequence = [None] * len(recordings)
+    undo_sequence, depths = [None] * len(recordings), None
     if align == "sequence" and len(recordings[0][0]) > 1:
         aligned = [views.align(poses[None], None if present is None else torch.as_tensor(present)[None], root)
                    for poses, present in recordings]
-        undo_sequence = [undo for _, undo in aligned]
-        recordings = [(values[0], present) for (values, _), (_, present) in zip(aligned, recordings)]
+        undo_sequence = [undo for _, _, undo in aligned]
+        depths = [views.depth(rotations) for _, rotations, _ in aligned]
+        recordings = [(values[0], present) for (values, _, _), (_, present) in zip(aligned, recordings)]
     if lag is not None:  # every frame ends a window, the first ones with copies of the first frame before them
         recordings = [(_led(frames, window), None if present is None else _led(torch.as_tensor(present), window))
                       for frames, present in recordings]
@@ -115,14 +116,17 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
         mask = torch.cat([padded(torch.ones(frames.shape[:2], dtype=torch.bool) if present is None else
                                  torch.as_tensor(present), window) for frames, present in recordings], dim=1).to(device)
     rows = (torch.cat(firsts)[:, None] + torch.arange(window)).to(device)
+    if depths is not None:  # of each window, [N, V, 3]
+        depths = torch.cat([depth.expand(len(first), -1, -1) for depth, first in zip(depths, firsts)]).to(device)
     finals, qualities = [], []
-    for index in rows.split(batch):
+    for part, index in zip(torch.arange(len(rows)).split(batch), rows.split(batch)):
         values = resident[:, index].transpose(0, 1)
         there = None if mask is None else mask[:, index].transpose(0, 1)
-        undo = None
+        undo, looks = None, depths if depths is None else depths[part]
         if align == "frame" and len(resident) > 1:
-            values, undo = views.align(values, there, root)
-        out = network(values, there)
+            values, rotations, undo = views.align(values, there, root)
+            looks = views.depth(rotations)
+        out = network(values, there, looks)
         final = out.final.float()
         finals.append(final if undo is None else undo(final))
         qualities.append(out.quality)

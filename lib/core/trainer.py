@@ -26,6 +26,7 @@ from lib.dataset.augment import Augment
 from lib.dataset.windows import MIXES, WindowBank
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.poses import canonical
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,8 @@ class Trainer:
         self.validation = self._validation_bank(validation) if validation else None
         self.splits = training
         first = training[0]
-        self.network = checkpoints.build(cfg, first.channels, window).to(device)
+        heading = canonical.spec(first.layout, first.representation) if cfg.MODEL.CANONICAL else None
+        self.network = checkpoints.build(cfg, first.channels, window, heading).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
         self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none")
@@ -172,10 +174,10 @@ class Trainer:
         cfg = self.cfg
         chosen = self._choose_views(index, generator)
         detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
-        detected, truth = self._aligned(self.bank, index, chosen, detected, truth, present)
-        detected, truth = self.augment(detected, truth, generator)
+        detected, truth, depth = self._aligned(self.bank, index, chosen, detected, truth, present)
+        detected, truth, depth = self.augment(detected, truth, generator, depth)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            refined = self.network(detected, present if self.bank.views > 1 else None)
+            refined = self.network(detected, present if self.bank.views > 1 else None, depth)
         loss, _ = refinement_loss(refined, truth, cfg.LOSS.W_POS, cfg.LOSS.W_ACCEL, present)
         value = loss.item()
         if not math.isfinite(value):
@@ -191,9 +193,9 @@ class Trainer:
         return value
 
     def _aligned(self, bank, index, chosen, detected, truth, present):
-        """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks."""
+        """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks, and where their cameras look in it."""
         if self.align == "none" or bank.views == 1:
-            return detected, truth
+            return detected, truth, None
         root = self.splits[0].layout.root
         detected, truth = views.centred(detected, root), views.centred(truth, root)
         if self.align == "frame":
@@ -202,7 +204,7 @@ class Trainer:
             if bank not in self.aligners:
                 self.aligners[bank] = views.SequenceTurns(bank, root)
             rotations = self.aligners[bank](index, chosen)
-        return views.turn(detected, rotations), views.turn(truth, rotations)
+        return views.turn(detected, rotations), views.turn(truth, rotations), views.depth(rotations)
 
     def _choose_views(self, index, generator):
         """A random number of the views, in random order, for each batch; None for a single view."""
@@ -265,8 +267,8 @@ class Trainer:
         indices = torch.arange(len(self.validation), device=self.device)
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
-            detected, truth = self._aligned(self.validation, index, None, detected, truth, present)
-            refined = network(detected, present if self.bank.views > 1 else None)
+            detected, truth, depth = self._aligned(self.validation, index, None, detected, truth, present)
+            refined = network(detected, present if self.bank.views > 1 else None, depth)
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             _, parts = refinement_loss(refined, truth, self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL, present)
             weight = int(counts.sum())

@@ -61,7 +61,8 @@ def align(values, present, root):
     """Windows or sequences of several views in one frame.
 
     values [B, V, F, J*3] metres; present bool [B, V, F] or None; root: indices of the root joints. Returns (aligned,
-    undo): root-relative values in the common frame, and a function that takes values in it back.
+    rotations, undo): root-relative values in the common frame, the rotations [B, V, 3, 3] into it, and a function that
+    takes values in it back.
     """
     joints = values.unflatten(-1, (-1, 3))
     centre = _root(joints, root)
@@ -71,7 +72,12 @@ def align(values, present, root):
         back = turn(aligned.to(rotations.dtype), rotations.transpose(-1, -2))
         return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
 
-    return turn((joints - centre).flatten(-2), rotations), undo
+    return turn((joints - centre).flatten(-2), rotations), rotations, undo
+
+
+def depth(rotations):
+    """Where each view's camera looks in the common frame: its z axis, turned. [..., 3, 3] -> [..., 3]."""
+    return rotations[..., 2]
 
 
 class SequenceTurns:

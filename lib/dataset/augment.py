@@ -30,8 +30,8 @@ class Augment:
         spread = self.options.SPEED
         return 1 + spread * _symmetric(count, generator) if spread else None
 
-    def __call__(self, detected, truth, generator):
-        """Changed (detected, truth), both [B, V, W, C]."""
+    def __call__(self, detected, truth, generator, depth=None):
+        """Changed (detected, truth, depth): [B, V, W, C] twice, and where the cameras look, [B, V, 3] or None."""
         options, name = self.options, self.representation.name
         batch = len(truth)
         bones = options.BONES if name == "3D" else 0.0  # in the image they change length by themselves
@@ -41,13 +41,17 @@ class Augment:
         if options.MIRROR and (name != "smpl" or self.representation.use_6d):
             flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
             detected, truth = (torch.where(flip[:, None, None, None], self.mirrored(x), x) for x in (detected, truth))
+            if depth is not None:
+                depth = torch.where(flip[:, None, None], depth * depth.new_tensor([-1.0, 1.0, 1.0]), depth)
         if options.YAW and (name == "3D" or name == "smpl" and self.representation.use_6d):
             # Views with a frame of their own are turned each by itself.
             views = 1 if self.one_yaw else truth.shape[1]
             angle = math.radians(options.YAW) * _symmetric(batch * views, generator)
             turn = yaw_matrix(angle).view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
-            detected, truth = self._turned(detected, turn), self._turned(truth, turn)
-        return detected, truth
+            turned = self._turned(truth, turn)
+            # A camera's errors stay as the camera sees them, largest in depth; rotations have no difference to keep.
+            detected, truth = detected + turned - truth if name == "3D" else self._turned(detected, turn), turned
+        return detected, truth, depth
 
     def _reshape_body(self, truth, spread, batch, generator):
         """The ground truth on another body: all lengths times one factor, each pair of bones times its own."""

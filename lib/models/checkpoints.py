@@ -26,6 +26,7 @@ from lib.errors import UserError
 from lib.files import atomic_write
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
+from lib.poses import canonical
 
 FORMAT_VERSION = 1
 
@@ -63,8 +64,9 @@ class Checkpoint:
         return None if isinstance(self.network, SmoothNet) else self.network.channels
 
 
-def build(cfg, channels, window):
-    """A new network as cfg.MODEL says. Raises UserError for a name or sizes that cannot be."""
+def build(cfg, channels, window, heading=None):
+    """A new network as cfg.MODEL says; heading: `lib.poses.canonical.spec` of its joints, where cfg.MODEL.CANONICAL asks for
+    it. Raises UserError for a name or sizes that cannot be."""
     model = cfg.MODEL
     if model.DROPOUT >= 1:
         raise UserError(f"MODEL.DROPOUT {model.DROPOUT}: must be less than 1 (-1: the network's own)")
@@ -84,7 +86,8 @@ def build(cfg, channels, window):
     if model.RESIDUAL_COMPONENTS < 0:
         raise UserError(f"MODEL.RESIDUAL_COMPONENTS {model.RESIDUAL_COMPONENTS}: must not be negative")
     return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
-                 model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS)
+                 model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS,
+                 heading if model.CANONICAL else None)
 
 
 def describe(network):
@@ -93,7 +96,7 @@ def describe(network):
         return {"name": "smoothnet"}
     first = network.decoder.layer_stack[0].enc_attn
     return {"name": "synsp", "n_head": first.n_head, "residual_components": network.residual_components,
-            "align_views": network.align_views, "dropout": network.dropout.share}
+            "align_views": network.align_views, "canonical": network.canonical, "dropout": network.dropout.share}
 
 
 def save(path, content):
@@ -170,7 +173,8 @@ def load(path, n_head=4):
     elif "proj_i_a.0.weight" in weights:
         weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
         network = _synsp(path, weights, model.get("n_head", n_head), model.get("residual_components", 0),
-                         model.get("dropout", 0.2), model.get("align_views", "none"))
+                         model.get("dropout", 0.2), model.get("align_views", "none"),
+                         _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]))
     else:
         raise UserError(f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
                         f"first keys are {', '.join(list(weights)[:4])}")
@@ -188,7 +192,7 @@ def _smoothnet(weights):
     return SmoothNet(window, hidden, inner, blocks)
 
 
-def _synsp(path, weights, n_head, residual_components, dropout, align_views):
+def _synsp(path, weights, n_head, residual_components, dropout, align_views, heading):
     d_model, channels = weights["proj_i_a.0.weight"].shape
     layers = sum(re.fullmatch(r"decoder\.layer_stack\.\d+\.pos_ffn\.w_1\.weight", name) is not None for name in weights)
     first = "decoder.layer_stack.0"
@@ -202,7 +206,17 @@ def _synsp(path, weights, n_head, residual_components, dropout, align_views):
         raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
                         "Set MODEL.n_head to the number of heads it was trained with")
     return SynSP(channels, d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout,
-                 residual_components, align_views)
+                 residual_components, align_views, heading)
+
+
+def _canonical(path, spec, channels):
+    """The `canonical` of a file's model, checked: a damaged one must not index beyond the channels."""
+    if not spec:
+        return None
+    kind, pairs = spec.get("kind"), spec.get("pairs", [])
+    if kind not in canonical.KINDS or not all(len(pair) == 2 and all(0 <= joint < channels // 3 for joint in pair) for pair in pairs):
+        raise UserError(f"checkpoint {path}: its heading ({spec!r}) does not fit {channels} channels. The file is damaged")
+    return {"kind": kind, "pairs": [list(pair) for pair in pairs]}
 
 
 def _fill(path, network, weights):

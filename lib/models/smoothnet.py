@@ -33,9 +33,9 @@ class SmoothNet(nn.Module):
         self.res_blocks = nn.ModuleList(ResidualBlock(hidden, res_hidden, dropout) for _ in range(num_block))
         self.decoder = nn.Linear(hidden, window)
 
-    def forward(self, x, present=None):
+    def forward(self, x, present=None, depth=None):
         """x: [B, V, W, C] or [B, W, C] (then V = 1 in the output). Views do not see each other, and absent
-        frames (`present`) come padded. Returns `Refined` whose three heads are one and the same."""
+        frames (`present`) come padded; `depth` is SynSP's. Returns `Refined` whose three heads are one and the same."""
         x = x[:, None] if x.dim() == 3 else x
         out = self.encoder(x.transpose(-1, -2))
         for block in self.res_blocks:

@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lib.poses.canonical import CUE, Canonical
+
 # Added to the attention scores of tokens that are not there. Finite, so that a window in which a view is
 # absent altogether yields numbers (which nobody reads) and not NaN.
 ABSENT = -1e9
@@ -223,15 +225,17 @@ class SynSP(nn.Module):
     channels: C. residual_components: 0 predicts poses as published; K > 0 predicts corrections to the first K
     DCT components of the input window, so that the untrained network already is a smoother. align_views: how its
     views are brought into one frame before they come here (lib/core/views.py); unless 'none', the corrections are
-    to the median over the views.
+    to the median over the views. canonical: None as published, or what `lib.poses.canonical.spec` returns: every
+    window is turned to one heading (2D: moved to one place) for the network and put back.
     """
 
     def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,
-                 residual_components=0, align_views="none"):
+                 residual_components=0, align_views="none", canonical=None):
         super().__init__()
         self.channels = channels
         self.residual_components = residual_components
         self.align_views = align_views
+        self.canonical = canonical
         sizes = (d_model, d_inner, n_head, d_k, d_v, dropout)
         self.proj_i_a = nn.Sequential(nn.Linear(channels, d_model), nn.Linear(d_model, d_model))
         self.encoder_local = Stack(EncoderLayer, n_layers, *sizes)
@@ -241,6 +245,8 @@ class SynSP(nn.Module):
         self.dropout = Dropout(dropout)
         for name in ("proj_o_p", "proj_o_a", "proj_o_2"):
             setattr(self, name, nn.Sequential(nn.Linear(d_model, 2 * d_model), nn.Linear(2 * d_model, channels)))
+        if canonical:
+            self.proj_v = nn.Linear(CUE, d_model)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
@@ -249,11 +255,12 @@ class SynSP(nn.Module):
                 nn.init.zeros_(head[1].weight)
                 nn.init.zeros_(head[1].bias)
 
-    def forward(self, x, present=None):
+    def forward(self, x, present=None, depth=None):
         """Refine windows.
 
         x: [B, V, F, C], or [B, F, C] for one view (then V = 1 in the outputs). present: bool [B, V, F], False
-        where a view has no frame; None: all are there. Returns `Refined`.
+        where a view has no frame; None: all are there. depth: [B, V, 3], where each view's camera looks in the frame
+        of x, for a `canonical` network; None: along z. Returns `Refined`.
         """
         x = x[:, None] if x.dim() == 3 else x
         views, frames = x.shape[1:3]
@@ -261,12 +268,18 @@ class SynSP(nn.Module):
 
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
+            if self.canonical:
+                together = self.align_views != "none"
+                canonical = Canonical(**self.canonical, values=x, present=present, together=together, depth=depth)
+                x = canonical.enter(x)
             spectrum = _dct_matrix(frames, x.device) @ x
             base = 0.0
             if self.residual_components:
                 together = x if self.align_views == "none" or views == 1 else median_of_views(x, present)
                 base = _slow_part(frames, self.residual_components, x.device) @ together
         embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
+        if self.canonical:
+            embedded = embedded + self.proj_v(canonical.cue)[:, :, None]
         placed = embedded + _positions(frames, embedded.shape[-1], x.device).to(embedded.dtype)
         local = self.dropout(placed).flatten(0, 1)
         shared = self.dropout(placed).flatten(1, 2)
@@ -297,7 +310,10 @@ class SynSP(nn.Module):
         for layer in self.decoder_2.layer_stack:
             hidden = layer(hidden, layer.enc_attn.keys_values(memory), absent.memory)
         final = base + self.proj_o_2(hidden + query).unflatten(0, x.shape[:2])
-        return Refined(final, precision, smoothness, quality)
+        heads = final, precision, smoothness
+        if self.canonical:
+            heads = (canonical.leave(head.float()) for head in heads)
+        return Refined(*heads, quality)
 
 
 @dataclass

@@ -61,7 +61,7 @@ def test_a_view_that_shares_no_frame_stays_as_it_is(poses):
 
 def test_align_is_undone(poses):
     values = (seen_by(poses, rotations(4)) + torch.tensor([1.0, 2, 5])).flatten(-2)
-    aligned, undo = views.align(values, None, (0,))
+    aligned, _, undo = views.align(values, None, (0,))
     assert torch.allclose(undo(aligned), values, atol=1e-5)
     assert aligned.unflatten(-1, (-1, 3))[..., 0, :].abs().max() < 1e-6
 
@@ -101,5 +101,5 @@ def test_the_shipped_cameras_are_grouped_and_see_one_body(split, recordings):
     found = sequences.load(Source("mmocap", "noise", "3D"), split, cfg).recordings
     assert [len(recording.views) for recording in found] == [4] * recordings
     truth = torch.from_numpy(np.stack([view.truth for view in found[0].views]))[None]
-    aligned, _ = views.align(truth, None, (0,))
+    aligned, _, _ = views.align(truth, None, (0,))
     assert (aligned - aligned[:, :1]).abs().max() < 1e-4

@@ -36,7 +36,7 @@ def bones(values, layout):
 
 def test_nothing_asked_nothing_changed():
     detected, truth = windows()
-    ours, theirs = augment()(detected, truth, generator())
+    ours, theirs, _ = augment()(detected, truth, generator())
     assert torch.equal(ours, detected) and torch.equal(theirs, truth)
     assert augment().speed(4, generator()) is None
 
@@ -83,7 +83,7 @@ def test_mirrored_rotations_pose_the_mirrored_body():
                                      {"MIRROR": True, "YAW": 90.0, "SCALE": 0.2, "BONES": 0.1}])
 def test_the_error_is_kept(options):
     detected, truth = windows()
-    ours, theirs = augment(**options)(detected, truth, generator())
+    ours, theirs, _ = augment(**options)(detected, truth, generator())
     assert not torch.equal(theirs, truth)
     errors = [(a - b).unflatten(-1, (17, 3)).norm(dim=-1).sort(-1).values for a, b in ((ours, theirs), (detected, truth))]
     torch.testing.assert_close(*errors, atol=1e-5, rtol=1e-5)
@@ -92,7 +92,7 @@ def test_the_error_is_kept(options):
 def test_mirror_turns_half_of_the_windows_whole():
     detected, truth = windows(batch=400)
     changer = augment(MIRROR=True)
-    ours, theirs = changer(detected, truth, generator())
+    ours, theirs, _ = changer(detected, truth, generator())
     flipped = (theirs != truth).flatten(1).any(1)
     assert 150 < int(flipped.sum()) < 250
     torch.testing.assert_close(theirs[flipped], changer.mirrored(truth[flipped]))
@@ -107,7 +107,7 @@ def test_bones_keep_their_length_within_a_window(layout, channels):
     angle = torch.arange(8.0)
     turn = axis_angle_to_matrix(torch.stack((angle, 0 * angle, 0 * angle), -1))
     truth = torch.einsum("wij,bvkj->bvwki", turn, truth[:, :, 0].unflatten(-1, (-1, 3))).flatten(-2)
-    _, theirs = augment(layout.name, BONES=0.1, SCALE=0.2)(truth, truth, generator())
+    _, theirs, _ = augment(layout.name, BONES=0.1, SCALE=0.2)(truth, truth, generator())
     before, after = bones(truth, layout), bones(theirs, layout)
     factor = after / before
     tree = [edge for edge, (a, b) in enumerate(layout.edges) if layout.parents[a] == b or layout.parents[b] == a]
@@ -122,7 +122,7 @@ def test_bones_keep_their_length_within_a_window(layout, channels):
 def test_left_and_right_bones_share_their_factor():
     layout = LAYOUTS["h36m17"]
     _, truth = windows()
-    _, theirs = augment(BONES=0.1)(truth, truth, generator())
+    _, theirs, _ = augment(BONES=0.1)(truth, truth, generator())
     factor = bones(theirs, layout) / bones(truth, layout)
     edges = [frozenset(edge) for edge in layout.edges]
     for edge, (a, b) in enumerate(layout.edges):
@@ -133,7 +133,7 @@ def test_left_and_right_bones_share_their_factor():
 @pytest.mark.parametrize("layout, kind, dims", [("unknown", "3D", 3), ("h36m17", "2D", 2), ("h36m17", "3D", 3)])
 def test_scale_alone_is_a_zoom_about_the_root(layout, kind, dims):
     detected, truth = windows(17 * dims)
-    ours, theirs = augment(layout, kind, SCALE=0.2)(detected, truth, generator())
+    ours, theirs, _ = augment(layout, kind, SCALE=0.2)(detected, truth, generator())
     relative = [x.unflatten(-1, (17, dims)) - x.unflatten(-1, (17, dims))[..., :1, :] for x in (theirs, truth)]
     factor = (relative[0] / relative[1])[..., 1:, :].flatten(1)
     torch.testing.assert_close(factor, factor[:, :1].expand_as(factor), atol=1e-3, rtol=1e-3)
@@ -148,7 +148,7 @@ def test_bones_of_key_points_are_left_alone():
 
 def test_yaw_keeps_heights_and_distances_and_reaches_all_round():
     detected, truth = windows(batch=200)
-    _, theirs = augment(YAW=180.0)(detected, truth, generator())
+    _, theirs, _ = augment(YAW=180.0)(detected, truth, generator())
     joints, before = theirs.unflatten(-1, (17, 3)), truth.unflatten(-1, (17, 3))
     torch.testing.assert_close(joints[..., 1], before[..., 1])  # y is down
     torch.testing.assert_close(bones(theirs, LAYOUTS["h36m17"]), bones(truth, LAYOUTS["h36m17"]), atol=1e-5, rtol=1e-5)
@@ -164,14 +164,30 @@ def test_yaw_keeps_heights_and_distances_and_reaches_all_round():
 def test_views_turn_together_when_they_share_a_frame(one_yaw):
     _, truth = windows(views=1)
     truth = truth.expand(-1, 3, -1, -1)
-    _, theirs = augment(YAW=180.0, one_yaw=one_yaw)(truth, truth, generator())
+    _, theirs, _ = augment(YAW=180.0, one_yaw=one_yaw)(truth, truth, generator())
     assert torch.allclose(theirs[:, 0], theirs[:, 1]) is one_yaw
+
+
+def test_errors_stay_as_the_camera_sees_them():
+    detected, truth = windows(batch=50)
+    ours, theirs, _ = augment(YAW=180.0)(detected, truth, generator())
+    assert not torch.allclose(theirs, truth)
+    torch.testing.assert_close(ours - theirs, detected - truth, atol=1e-5, rtol=0)
+
+
+def test_a_mirrored_camera_looks_from_the_other_side():
+    detected, truth = windows(batch=50)
+    depth = torch.tensor([0.6, 0.0, 0.8]).expand(*truth.shape[:2], 3)
+    _, theirs, looks = augment(MIRROR=True)(detected, truth, generator(), depth)
+    flipped = (theirs != truth).flatten(1).any(1)
+    assert 0 < int(flipped.sum()) < 50
+    assert torch.equal(looks[..., 0] < 0, flipped[:, None].expand(looks.shape[:2]))
 
 
 def test_yaw_of_rotations_turns_the_root_alone():
     pose = 0.5 * torch.randn(16, 1, 8, 24, 3, generator=generator())
     truth = axis_angle_to_6d(pose).flatten(-2)
-    _, theirs = augment("smpl24", "smpl", YAW=90.0)(truth, truth, generator())
+    _, theirs, _ = augment("smpl24", "smpl", YAW=90.0)(truth, truth, generator())
     torch.testing.assert_close(theirs[..., 6:], truth[..., 6:])
     turned = matrix_from_6d(theirs[..., :6]) @ matrix_from_6d(truth[..., :6]).mT
     axis = axis_angle_from_6d(turned[..., :2].flatten(-2))
@@ -181,7 +197,7 @@ def test_yaw_of_rotations_turns_the_root_alone():
 def test_axis_angles_are_left_alone():
     detected, truth = windows(72)
     changer = augment("smpl24", "smpl", use_6d=False, YAW=90.0, MIRROR=True, SCALE=0.2, BONES=0.1)
-    ours, theirs = changer(detected, truth, generator())
+    ours, theirs, _ = changer(detected, truth, generator())
     assert torch.equal(ours, detected) and torch.equal(theirs, truth)
 
 
