@@ -1,7 +1,7 @@
 """Figures of an evaluation, as a paper shows them: PNG to look at, PDF (vectors, editable text) to print.
 
-`write_figures` draws what applies and says in one line what does not. Each figure is a function that gets `Scored`
-and returns a matplotlib Figure, or the reason why there is none.
+`write_figures` draws what applies and says in one line what does not. Each figure is a function that gets
+`Scored` and returns a matplotlib Figure, or the reason why there is none.
 """
 
 import logging
@@ -23,21 +23,24 @@ from lib.models import filters
 
 log = logging.getLogger(__name__)
 
-# The colours of the interactive page, which colour-blind readers tell apart (Okabe and Ito); lines differ in dashes too.
+# The colours of the interactive page, which colour-blind readers tell apart (Okabe and Ito); lines differ in
+# dashes too.
 COLOURS = {"input": ("#d55e00",), "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b"),
            "smoothnet": ("#0072b2", "#56b4e9", "#1b1f23"), "other": ("#6e7781", "#a0a7ae", "#40464c")}
 DASHES = {"input": "-", "filter": (0, (5, 2)), "smoothnet": "-", "other": (0, (1, 1.5))}
 TRUTH = "#1b1f23"
 STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9, "legend.fontsize": 8.5,
-    "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.color": "#e1e4e8", "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "lines.linewidth": 1.6,
-    "pdf.fonttype": 42, "figure.constrained_layout.use": True, "savefig.dpi": 200, "axes.titlelocation": "left",
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9,
+    "legend.fontsize": 8.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
+    "grid.color": "#e1e4e8", "grid.linewidth": 0.6, "legend.frameon": False, "lines.linewidth": 1.6,
+    "pdf.fonttype": 42, "figure.constrained_layout.use": True, "savefig.dpi": 200,
 }
 WIDTH = 7.2  # inches: both columns of a paper
 
 DOTS = 4000  # frames of a scatter plot
-# What is computed again for a figure is of so many frames at most: a filter's sweep, and all methods for the spectrum.
+# What is computed again for a figure is of so many frames at most: a filter's sweep, and all methods for the
+# spectrum.
 SWEEP_FRAMES = {"3D": 20_000, "2D": 20_000, "smpl": 1_500}
 SPECTRUM_FRAMES = {"3D": 4_000, "2D": 4_000, "smpl": 1_500}
 SWEEPS = {  # filter -> (its parameter, the values)
@@ -95,7 +98,7 @@ class Scored:
 
     @property
     def heading(self):
-        body = ", mannequin body" if self.judge.body is not None and self.judge.body.name == "mannequin" else ""
+        body = f", {self.judge.body.name} body" if self.judge.body is not None else ""
         return f"{self.split.source} test, {self.input.frames} frames{body}"
 
 
@@ -115,7 +118,8 @@ def write_figures(folder, split, scores, cfg):
                 path = folder / f"{split.source}_{name}.{ending}"
                 with atomic_write(path) as temporary:
                     # Without a date the same numbers make the same file.
-                    figure.savefig(temporary, format=ending, metadata={"CreationDate": None} if ending == "pdf" else None)
+                    undated = {"CreationDate": None} if ending == "pdf" else None
+                    figure.savefig(temporary, format=ending, metadata=undated)
                 written.append(path)
     return written
 
@@ -124,7 +128,7 @@ def write_figures(folder, split, scores, cfg):
 
 
 def bad_frames(scored):
-    """Left: every method's error over the input's, in bins of equally many frames; right: the change by decile."""
+    """Left: every method's error over the input's, in bins of equally many frames; right: the change."""
     before = scored.input.pooled("mpjpe")
     others = scored.scores[1:]
     if len(before) < 20:
@@ -141,12 +145,14 @@ def bad_frames(scored):
     end = max(end, 1.05 * max(map(max, lines.values()), default=0))
     left.fill_between([begin, end], [begin, end], [begin, begin], color="#eef4f8", zorder=0, lw=0)
     left.plot([begin, end], [begin, end], color=TRUTH, lw=0.8)
-    left.annotate("better than the input", (0.97, 0.03), xycoords="axes fraction", ha="right", va="bottom", fontsize=8.5,
+    left.annotate("better than the input", (0.97, 0.03), xycoords="axes fraction", ha="right", va="bottom",
+                  fontsize=8.5,
                   color="#57606a", bbox=dict(fc="white", ec="none", alpha=0.7, pad=1.5))
     shown = order[np.linspace(0, len(order) - 1, min(DOTS, len(order))).astype(int)]
     for score in lead:
         colour = scored.styles[score.method.label][0]
-        left.scatter(before[shown], score.pooled("mpjpe")[shown], s=4, lw=0, color=colour, alpha=_opacity(shown),
+        left.scatter(before[shown], score.pooled("mpjpe")[shown], s=4, lw=0, color=colour,
+                     alpha=_opacity(shown),
                      rasterized=True)
     x = [before[part].mean() for part in parts]
     for score in others:
@@ -157,7 +163,8 @@ def bad_frames(scored):
     left.set(xlim=(begin, end), ylim=(begin, end), xlabel=f"input MPJPE of a frame ({scored.unit})",
              ylabel=f"MPJPE of the same frame ({scored.unit})", title="error against input error")
     right.axhline(0, color=TRUTH, lw=0.8)
-    right.set(xlabel="frames by input error, best to worst" + (" (tenths)" if count == 10 else f" ({count} parts)"),
+    bins = "tenths" if count == 10 else f"{count} parts"
+    right.set(xlabel=f"frames by input error, best to worst ({bins})",
               ylabel=f"mean change of MPJPE ({scored.unit})", title="below 0: the frames got better",
               xticks=np.arange(count) + 1)
     return _finished(figure, scored, left)
@@ -175,9 +182,11 @@ def joints(scored):
     width = 0.8 / len(shown)
     for k, score in enumerate(shown):
         means = score.joints
-        low, high = score.joint_intervals(np.random.default_rng([scored.cfg.SEED_VALUE, len(score.lengths)])).T
+        rng = np.random.default_rng([scored.cfg.SEED_VALUE, len(score.lengths)])  # as in metrics.json
+        low, high = score.joint_intervals(rng).T
         best = " (best filter)" if score.method.key == "filter" else ""
-        axes.bar(np.arange(len(names)) + (k - (len(shown) - 1) / 2) * width, means, 0.92 * width, label=score.method.label + best,
+        axes.bar(np.arange(len(names)) + (k - (len(shown) - 1) / 2) * width, means, 0.92 * width,
+                 label=score.method.label + best,
                  color=scored.styles[score.method.label][0], yerr=np.maximum([means - low, high - means], 0),
                  error_kw=dict(lw=0.8, ecolor=TRUTH))
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
@@ -204,7 +213,8 @@ def acceleration(scored):
         height = ndimage.gaussian_filter1d(np.histogram(np.log10(value), edges)[0].astype(float), 3)
         colour, place = scored.styles[score.method.label][0], len(values) - 1 - row
         middle = 10 ** ((edges[1:] + edges[:-1]) / 2)
-        axes.fill_between(middle, place, place + 0.82 * height / max(height.max(), 1e-9), color=colour, alpha=0.55, lw=0)
+        axes.fill_between(middle, place, place + 0.82 * height / max(height.max(), 1e-9), color=colour,
+                          alpha=0.55, lw=0)
         quarter, median, third = np.percentile(value, [25, 50, 75])
         axes.plot([quarter, third], [place - 0.06] * 2, color=colour, lw=2.5, solid_capstyle="butt")
         axes.plot(median, place - 0.06, "o", color=TRUTH, ms=4)
@@ -230,7 +240,9 @@ def spectrum(scored):
     chosen = _some(split, SPECTRUM_FRAMES[split.representation.name])
     tracks = {score.method.label: [] for score in scored.scores if score.method.key != "other"}
     runs = [_longest_run(view) for recording in chosen for view in recording.views]
-    length = next((n for n in (128, 64, 32, 16) if 2 * sum(len(run) for run in runs if len(run) >= n) >= sum(map(len, runs))), 0)
+    # The longest piece that fits into runs which hold at least half of the frames.
+    held = {n: sum(len(run) for run in runs if len(run) >= n) for n in (128, 64, 32, 16)}
+    length = next((n for n, frames in held.items() if 2 * frames >= sum(map(len, runs))), 0)
     if not length:
         return "its sequences are too short"
     rate = scored.cfg.DATASET.FPS or 1.0
@@ -239,8 +251,10 @@ def spectrum(scored):
         if score.method.key == "other":
             continue
         raws = [raw for found in score.method(part) for raw in found]
-        tracks[score.method.label] = [scored.judge.joints(view, raw)[:, worst] for view, raw in zip(part.sequences, raws)]
-    tracks["ground truth"] = [scored.judge.joints(view, torch.as_tensor(view.truth), True)[:, worst] for view in part.sequences]
+        tracks[score.method.label] = [scored.judge.joints(view, raw)[:, worst]
+                                      for view, raw in zip(part.sequences, raws)]
+    tracks["ground truth"] = [scored.judge.joints(view, torch.as_tensor(view.truth), True)[:, worst]
+                              for view in part.sequences]
     figure = Figure((WIDTH, 3.6))
     axes = figure.subplots()
     floor, strong = np.inf, {score.method.label for score in scored.scores if score.method.key == "filter"}
@@ -257,18 +271,18 @@ def spectrum(scored):
         axes.semilogy(frequency[1:], power, color=colour, ls=dashes, label=label)
         if label not in strong:
             floor = min(floor, power.min())
-    if 0 < floor < np.inf:  # what filters take off far below the motion itself would press everything else flat
+    if 0 < floor < np.inf:  # filters go far below the motion itself, which would press all else flat
         axes.set_ylim(bottom=0.1 * floor)
     name = joint_names(split)[worst].replace("_", " ")
-    per = ("Hz", f"{scored.unit}²/Hz") if scored.cfg.DATASET.FPS else ("cycles per frame", f"{scored.unit}² frame")
-    frames = sum(len(run) for run in runs if len(run) >= length)
-    axes.set(xlabel=f"frequency ({per[0]})", ylabel=f"power ({per[1]})", xlim=(0, rate / 2),
+    unit, per = ("Hz", "/Hz") if scored.cfg.DATASET.FPS else ("cycles per frame", " frame")
+    frames = held[length]
+    axes.set(xlabel=f"frequency ({unit})", ylabel=f"power ({scored.unit}²{per})", xlim=(0, rate / 2),
              title=f"motion of the {name}, the input's worst joint ({frames} frames)")
     return _finished(figure, scored, axes)
 
 
 def _some(split, frames):
-    """Recordings spread over the split that have at most about `frames` frames in all views together; at least one."""
+    """At least one recording, spread over the split, with about `frames` frames at most, views together."""
     sizes = [sum(view.length for view in recording.views) for recording in split.recordings]
     share = min(1.0, frames / sum(sizes))
     count = max(1, int(len(sizes) * share))
@@ -303,7 +317,8 @@ def plane(scored):
         if not len(points):
             continue
         colour = COLOURS["filter"][k]
-        low, high, word = points[0][0], points[-1][0], SWEEPS[name][0].lower().replace("_size", "").replace("_", " ")
+        low, high = points[0][0], points[-1][0]
+        word = SWEEPS[name][0].lower().replace("_size", "").replace("_", " ")
         xy = np.array([point[1:] for point in points])
         axes.plot(*xy.T, color=colour, marker=".", ms=4, lw=1.3, label=f"{name}, {word} {low:g} to {high:g}")
         axes.plot(*xy[own], "o", mfc="white", mec=colour, mew=1.5, ms=6.5)
@@ -315,7 +330,8 @@ def plane(scored):
         marker, size = marks[score.method.key]
         mean = [np.concatenate([score.per_sequence[place].get(name, np.empty(0)) for place in places]).mean()
                 for name in ("accel", "mpjpe")]
-        axes.plot(*mean, marker, color=scored.styles[score.method.label][0], ms=size, mec="white", mew=0.6, zorder=5,
+        axes.plot(*mean, marker, color=scored.styles[score.method.label][0], ms=size, mec="white", mew=0.6,
+                  zorder=5,
                   label=score.method.label)
         if score.method.key != "other":
             labels.append((score.method.label, mean))
@@ -323,7 +339,8 @@ def plane(scored):
     middle = np.exp(np.mean(np.log(axes.get_xlim())))
     for label, mean in labels:
         right = mean[0] < middle
-        axes.annotate(label, mean, xytext=(8 if right else -8, -3), textcoords="offset points", fontsize=9, weight="bold",
+        axes.annotate(label, mean, xytext=(8 if right else -8, -3), textcoords="offset points", fontsize=9,
+                      weight="bold",
                       ha="left" if right else "right", zorder=6)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(_minor_labels(*axes.get_xlim()))
@@ -339,7 +356,7 @@ def plane(scored):
 def _minor_labels(low, high):
     """A formatter of minor ticks of a logarithmic axis: more of them the fewer decades it spans."""
     labelled = (2, 3, 5) if high > 8 * low else (2, 3, 4, 5, 6, 8)
-    return lambda value, place: f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in labelled else ""
+    return lambda value, _: f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in labelled else ""
 
 
 def _places(split, chosen):
@@ -353,7 +370,7 @@ def _places(split, chosen):
 
 
 def sweep(scored, name, split, truths):
-    """One filter at many values of its parameter: ([(value, ACCEL, MPJPE)], the place of the configured value).
+    """One filter at many values of its parameter: ([(value, ACCEL, MPJPE)], place of the configured value).
 
     truths: joints [T, J, D] of every sequence of `split`, as the judge compares them.
     """
@@ -384,9 +401,10 @@ def sweep(scored, name, split, truths):
 
 
 def quality(scored):
-    """Left: the network's quality cue over the true error of the detection; right: of several views, what choosing by
-    the cue gives."""
-    network = next((score for score in reversed(scored.networks) if any(cue is not None for cue in score.cues)), None)
+    """Left: the network's quality cue over the true error of the detection; right: of several views, what
+    choosing by the cue gives."""
+    having = [score for score in scored.networks if any(cue is not None for cue in score.cues)]
+    network = having[-1] if having else None
     if network is None:
         return "no network with a quality cue was scored"
     views, errors = scored.split.sequences, [values["mpjpe"] for values in scored.input.per_sequence]
@@ -396,7 +414,7 @@ def quality(scored):
         return f"the cue of {network.method.label} says nothing on a single view"
     several = any(len(recording.views) > 1 for recording in scored.split.recordings)
     figure = Figure((WIDTH, 3.4))
-    left, *rest = np.atleast_1d(figure.subplots(1, 2 if several else 1, width_ratios=(3, 2) if several else None))
+    left, *rest = figure.subplots(1, 2, width_ratios=(3, 2)) if several else [figure.subplots()]
     colour = scored.styles[network.method.label][0]
     order = np.argsort(pooled, kind="stable")
     shown = order[np.linspace(0, len(order) - 1, min(DOTS, len(order))).astype(int)]
@@ -408,8 +426,10 @@ def quality(scored):
     left.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
     left.plot(x, middle, color=TRUTH, marker="o", ms=3, label="median and middle half")
     rank = stats.spearmanr(pooled, error).statistic
-    left.set(xlim=np.percentile(pooled, [0.3, 99.7]), ylim=(0, np.percentile(error, 99.5)), xlabel="quality cue",
-             ylabel=f"input MPJPE ({scored.unit})", title=f"cue and true error: rank correlation {rank:.2f}".replace("-", "−"))
+    left.set(xlim=np.percentile(pooled, [0.3, 99.7]), ylim=(0, np.percentile(error, 99.5)),
+             xlabel="quality cue",
+             ylabel=f"input MPJPE ({scored.unit})",
+             title=f"cue and true error: rank correlation {rank:.2f}".replace("-", "−"))
     if rest:
         _choosing(rest[0], scored, network)
     return _finished(figure, scored, left)
@@ -462,7 +482,8 @@ def _finished(figure, scored, axes):
             handle.set_sizes([20])
     rows = -(-len(labels) // columns)
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + 0.19 * (rows - 1))  # or the legend's rows would press the axes flat
+    # Or the legend's rows would press the axes flat.
+    figure.set_size_inches(width, height + 0.19 * (rows - 1))
     return figure
 
 
@@ -475,5 +496,6 @@ def _columns(labels, room=104):
     return 1
 
 
-FIGURES = {"bad_frames": bad_frames, "joints": joints, "accel": acceleration, "spectrum": spectrum, "plane": plane,
+FIGURES = {"bad_frames": bad_frames, "joints": joints, "accel": acceleration, "spectrum": spectrum,
+           "plane": plane,
            "quality": quality}

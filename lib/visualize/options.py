@@ -1,4 +1,4 @@
-"""Flags of the doors that say where pictures lie. They are no keys of the config: a run does not depend on them."""
+"""Flags of the doors that say where pictures lie. No keys of the config: no number depends on them."""
 
 import argparse
 import sys
@@ -11,8 +11,9 @@ FLAGS = {
         "figures": ("DIR", "folder for figures of the scores, as PNG and PDF"),
     },
     "visualize": {
-        "video": ("FILE_OR_FOLDER", "source video, or folder of its images, under 2D key points; for several sequences a "
-                                    "folder with one of these for each, called as the sequence"),
+        "video": ("FILE_OR_FOLDER",
+                  "source video, or folder of its images, under 2D key points; for several sequences a "
+                                    "folder with one of these for each, of the sequence's name"),
     },
 }
 

@@ -19,9 +19,10 @@ MOST_FRAMES = 1500  # of one sequence
 def write_report(folder, splits, scored, results, cfg):
     """Write folder/report.html and return its path.
 
-    splits: the `sequences.Split`s of an evaluation; scored: for each its [Scores] (lib/core/scores.py); results: what
-    metrics.json holds. Shown are the recordings that the last network (the first filter without one) leaves with the
-    largest and with the smallest error and one between, each cut to MOST_FRAMES, until MOST_JOINTS are used up.
+    splits: the `sequences.Split`s of an evaluation; scored: for each its [Scores] (lib/core/scores.py);
+    results: what metrics.json holds. Shown are the recordings that the last network (the first filter without
+    one) leaves with the largest and with the smallest error and one between, each cut to MOST_FRAMES, until
+    MOST_JOINTS are used up.
     """
     shown, rows, chosen, room = [], [], {}, MOST_JOINTS
     for split, scores, result in zip(splits, scored, results):
@@ -40,7 +41,8 @@ def write_report(folder, splits, scored, results, cfg):
                 continue
             room -= cost
             length = recording.views[0].length
-            cut = f", frames {frames.start} to {frames.stop - 1} of {length}" if frames.stop - frames.start < length else ""
+            whole = frames.stop - frames.start == length
+            cut = "" if whole else f", frames {frames.start} to {frames.stop - 1} of {length}"
             drawn = visualizer.tracks_of(split, recording, [score.method for score in kept], body, frames)
             for index, view, tracks in zip(_places(split, number), recording.views, drawn):
                 shown.append(visualizer.page_sequence(f"{why}: {name}{view.name}{cut}", tracks, cfg, layout))
@@ -53,7 +55,8 @@ def write_report(folder, splits, scored, results, cfg):
         log.info("report: %s by the MPJPE of %s: %s", split.source, lead.method.label, ", ".join(said))
     methods = [score.method for score in scored[0]]
     path = folder / "report.html"
-    return page.write_page(path, shown, shown[0].layout, chosen | visualizer.provenance_of(methods, cfg), rows,
+    return page.write_page(path, shown, shown[0].layout, chosen | visualizer.provenance_of(methods, cfg),
+                           rows,
                            f"Evaluation of {', '.join(str(split.source) for split in splits)}")
 
 
@@ -65,7 +68,7 @@ def _lead(scores):
 
 
 def _errors(split, score, number):
-    """MPJPE of one recording, frame by frame where all of its frames count, else only their mean: [T] or [1]."""
+    """MPJPE of one recording: [T], or [1], the mean of its frames, where some do not count."""
     values = [score.per_sequence[index]["mpjpe"] for index in _places(split, number)]
     if all(len(value) == split.recordings[number].views[0].length for value in values):
         return np.mean(values, 0)
@@ -82,7 +85,8 @@ def _choice(split, lead):
     """[(recording's number, 'worst' | 'best' | 'middling')], the most telling first."""
     means = np.array([_errors(split, lead, number).mean() for number in range(len(split.recordings))])
     order = [int(number) for number in np.argsort(-means) if np.isfinite(means[number])] or [0]
-    groups = [("worst", order[:1]), ("best", order[-1:]), ("middling", [order[len(order) // 2]]), ("worst", order[1:WORST]),
+    groups = [("worst", order[:1]), ("best", order[-1:]), ("middling", [order[len(order) // 2]]),
+              ("worst", order[1:WORST]),
               ("best", order[::-1][1:BEST])]
     found = {}
     for why, numbers in groups:
@@ -106,6 +110,8 @@ def _rows(name, scores, split, index=None):
     for score in scores:
         means = score.means
         if index is not None:
-            means = {key: float(value.mean()) for key, value in score.per_sequence[index].items() if len(value)}
+            means = {key: float(value.mean()) for key, value in score.per_sequence[index].items()
+                     if len(value)}
         titles = shown_columns(split.representation.unit, means)
-        yield {"sequence": name, "method": score.method.label, **{title: f"{means[key]:.2f}" for key, title in titles.items()}}
+        yield {"sequence": name, "method": score.method.label,
+               **{title: f"{means[key]:.2f}" for key, title in titles.items()}}

@@ -1,4 +1,4 @@
-"""A validation clip as TensorBoard shows it while a network is trained: skeletons and its error, frame by frame."""
+"""A validation clip as TensorBoard shows it during training: skeletons, and its error frame by frame."""
 
 from dataclasses import replace
 
@@ -24,17 +24,19 @@ POSES = 6  # skeletons side by side
 def write_clip(writer, epoch, network, split, cfg):
     """Add two pictures of one validation clip to TensorBoard: `clip/skeletons` and `clip/error`.
 
-    writer: SummaryWriter; epoch: the step they are filed under; network: SynSP or SmoothNet, put into eval mode for this
-    and back; split: the validation `sequences.Split`, whose first recording is the clip; where its errors are simulated,
-    they are the same at every epoch. Leaves torch's random generators as they were. Returns the mean MPJPE before and
-    after, in mm or px.
+    writer: SummaryWriter; epoch: the step they are filed under; network: SynSP or SmoothNet, put into eval
+    mode for this and back; split: the validation `sequences.Split`, whose first recording is the clip; where
+    its errors are simulated, they are the same at every epoch. Leaves torch's random generators as they were.
+    Returns the mean MPJPE before and after, in mm or px.
     """
     views = _clip(split, cfg)
     before, after, truth = _joints(network, split, views, cfg)
-    unit, layout = split.representation.unit, LAYOUTS["lsp14"] if split.representation.name == "smpl" else split.layout
+    unit = split.representation.unit
+    layout = LAYOUTS["lsp14"] if split.representation.name == "smpl" else split.layout
     errors = [np.linalg.norm(joints - truth, axis=-1).mean(-1) for joints in (before, after)]
     with matplotlib.rc_context(STYLE):
-        writer.add_image("clip/skeletons", _skeletons(before, after, truth, layout, errors, unit), epoch, dataformats="HWC")
+        writer.add_image("clip/skeletons", _skeletons(before, after, truth, layout, errors, unit), epoch,
+                         dataformats="HWC")
         writer.add_image("clip/error", _curves(errors, unit, views[0].name), epoch, dataformats="HWC")
     return tuple(float(error.mean()) for error in errors)
 
@@ -47,7 +49,8 @@ def _clip(split, cfg):
         views.append(replace(view, truth=view.truth[:FRAMES], extras=per_frame, known=None,
                              detected=None if view.detected is None else view.detected[:FRAMES],
                              present=None if view.present is None else view.present[:FRAMES]))
-    sequences.add_fixed_noise([view for view in views if view.detected is None], split.layout, split.representation, cfg)
+    sequences.add_fixed_noise([view for view in views if view.detected is None], split.layout,
+                              split.representation, cfg)
     return views
 
 
@@ -58,15 +61,17 @@ def _joints(network, split, views, cfg):
     align = cfg.MODEL.ALIGN_VIEWS if rep.name == "3D" else "none"
     training = network.training
     network.eval()
-    refined = next(refine(network, recording, cfg.MODEL.SLIDE_WINDOW_SIZE, align=align, root=split.layout.root))
+    refined = next(refine(network, recording, cfg.MODEL.SLIDE_WINDOW_SIZE, align=align,
+                          root=split.layout.root))
     network.train(training)
     judge = judge_of(split, cfg)
-    raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame), torch.as_tensor(view.truth))
+    raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame),
+            torch.as_tensor(view.truth))
     return [judge.joints(view, raw, raw is raws[2]).numpy() for raw in raws]
 
 
 def _skeletons(before, after, truth, layout, errors, unit):
-    """Poses of the clip in a row, the input above and the refined below, each over the truth: [H, W, 3] uint8."""
+    """Poses of the clip, the input above and the refined below, each over the truth: [H, W, 3] uint8."""
     chosen = np.unique(np.linspace(0, len(truth) - 1, POSES).astype(int))
     seen = [joints if joints.shape[-1] == 2 else drawing.look(joints / 1000, 30, 10)[..., :2] * 1000
             for joints in (before, after, truth)]
@@ -82,13 +87,16 @@ def _skeletons(before, after, truth, layout, errors, unit):
             cell = axes[row, column]
             for joints, paint, width in ((seen[2][column], "#b6bcc2", 3), (seen[row][column], colour, 1.6)):
                 for a, b in layout.edges or ((k, k) for k in range(layout.size)):
-                    cell.plot(*joints[[a, b]].T, color=paint, lw=width, marker="o", ms=width, solid_capstyle="round")
+                    cell.plot(*joints[[a, b]].T, color=paint, lw=width, marker="o", ms=width,
+                              solid_capstyle="round")
             # Both kinds of poses have y down.
             cell.set(xlim=(-half, half), ylim=(half, -half), aspect="equal", xticks=[], yticks=[])
             cell.spines[:].set_visible(False)
-            cell.set_title(f"{error[frame]:.1f} {unit}" if row else f"frame {frame}\n{error[frame]:.1f} {unit}", loc="center")
+            cell.set_title(f"{error[frame]:.1f} {unit}" if row
+                           else f"frame {frame}\n{error[frame]:.1f} {unit}", loc="center")
         axes[row, 0].set_ylabel(name, color=colour, weight="bold")
-    figure.suptitle("over the ground truth in grey; numbers: MPJPE of the frame", fontsize=9, x=0.01, ha="left")
+    figure.suptitle("over the ground truth in grey; numbers: MPJPE of the frame", fontsize=9, x=0.01,
+                    ha="left")
     return _pixels(figure)
 
 
@@ -98,7 +106,8 @@ def _curves(errors, unit, name):
     axes = figure.subplots()
     for label, error, key in zip(("input", "refined"), errors, ("input", "smoothnet")):
         axes.plot(error, color=COLOURS[key][0], lw=1.4)
-        axes.annotate(f"{label} {error.mean():.1f}", (1.01, 0.75 if label == "input" else 0.6), xycoords="axes fraction",
+        axes.annotate(f"{label} {error.mean():.1f}", (1.01, 0.75 if label == "input" else 0.6),
+                      xycoords="axes fraction",
                       color=COLOURS[key][0], weight="bold")
     axes.axhline(0, color=TRUTH, lw=0.8)
     axes.set(xlabel="frame", ylabel=f"MPJPE ({unit})", title=name, xlim=(0, max(len(errors[0]) - 1, 1)))
