@@ -130,7 +130,7 @@ def _say(pose_file, results, refine, table):
                  "where the body goes (root of 3D joints, SMPL trans) is left as it is; --refine_translation smooths it")
     if refine.lag is not None:
         log.info("lag: %d frames, as in live use", refine.lag)
-    counts = [f"{count} {name}" for name, count in table.items()
+    counts = [f"{count} {'gap' if (count, name) == (1, 'gaps') else name}" for name, count in table.items()
               if name != "longest gap" and (count or name in ("key points", "missing"))]
     if table["longest gap"]:
         counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")

@@ -93,9 +93,9 @@ def root_weights(names):
     if names is None:
         return None
     weights = np.zeros(len(names))
-    roots = [name for name in ("pelvis", "mid_hip") if name in names][:1] or \
-        [name for name in ("left_hip", "right_hip") if name in names]
-    if not roots or roots[0].startswith("left") and len(roots) < 2:
+    groups = (("pelvis",), ("mid_hip",), ("hip",), ("left_hip", "right_hip"))
+    roots = next((group for group in groups if all(name in names for name in group)), None)
+    if roots is None:
         return None
     for name in roots:
         weights[names.index(name)] = 1 / len(roots)

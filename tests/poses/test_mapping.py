@@ -109,3 +109,11 @@ def test_drawn_layout_joins_what_the_names_say():
     bones = {frozenset((layout.joints[a], layout.joints[b])) for a, b in layout.edges}
     assert frozenset(("left_knee", "left_ankle")) in bones and frozenset(("left_hip", "right_hip")) in bones
     assert frozenset(("left_knee", "right_ankle")) not in bones
+
+
+@pytest.mark.parametrize("names, root", [
+    (("left_hip", "right_hip", "nose"), [0.5, 0.5, 0]), (("right_hip", "neck"), None), (("left_hip", "neck"), None),
+    (("hip", "right_hip", "left_hip"), [1, 0, 0]), (("nose",), None), (None, None)])
+def test_one_hip_is_no_root(names, root):
+    weights = mapping.root_weights(names)
+    assert (weights is None) == (root is None) and (root is None or weights.tolist() == root)
