@@ -81,6 +81,8 @@ def defaults():
     cfg.TRAIN.noise_type = "simulated"  # simulated (what a real estimator does) | uniform | gaussian
     cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest
     cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR x LRDECAY each epoch) | onecycle (peak LR)
+    # -1: windows by themselves. L >= 0: also what a live stream of a lag of L frames makes of them, over runs of windows.
+    cfg.TRAIN.LAG = -1
     cfg.TRAIN.CLIP_GRADIENT = 0.0  # largest gradient norm; 0: not clipped
     cfg.TRAIN.WINDOW_STRIDE = 1  # every how many frames a training window starts
     cfg.TRAIN.PRECISION = "float32"  # float32 | bfloat16 (autocast, on CUDA and on CPUs that have it)

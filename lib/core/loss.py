@@ -16,17 +16,42 @@ def refinement_loss(refined, truth, w_pos=1.0, w_accel=1.0, present=None):
     heads = {"final": 1.0} if single else ACCEL_SHARE
     total, parts = 0.0, {}
     for name, share in heads.items():
-        error = (getattr(refined, name) - truth).float()
-        position = _mean_absolute(error, present)
+        position, acceleration = _position_and_acceleration(getattr(refined, name), truth, present, bool(share))
         total = total + w_pos * position
         parts[f"{name}_pos"] = position.detach()
-        if share and error.shape[2] > 2:
-            second = error[:, :, 2:] - 2 * error[:, :, 1:-1] + error[:, :, :-2]
-            counts = None if present is None else present[:, :, 2:] & present[:, :, 1:-1] & present[:, :, :-2]
-            acceleration = _mean_absolute(second, counts)
+        if acceleration is not None:
             total = total + share * w_accel * acceleration
             parts[f"{name}_accel"] = acceleration.detach()
     return total, parts
+
+
+def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None):
+    """The loss of what a live stream of a lag of L frames puts out, in network units: (loss, {name: part}).
+
+    final: [B, R, V, W, C], the network's windows at R consecutive frames, R > L; truth [B, V, W-1+R, C] and present
+    (bool [B, V, W-1+R] or None): the frames that they cover. The stream's pose is the mean of what the L+1 windows
+    that end by then say of a frame, as in `lib.core.refine`.
+    """
+    count, window = final.shape[1] - lag, final.shape[3]
+    poses = sum(final[:, late:late + count, :, window - 1 - late] for late in range(lag + 1)) / (lag + 1)
+    frames = slice(window - 1, window - 1 + count)
+    position, acceleration = _position_and_acceleration(
+        poses.transpose(1, 2), truth[:, :, frames], None if present is None else present[:, :, frames])
+    total, parts = w_pos * position, {"stream_pos": position.detach()}
+    if acceleration is not None:
+        total = total + w_accel * acceleration
+        parts["stream_accel"] = acceleration.detach()
+    return total, parts
+
+
+def _position_and_acceleration(poses, truth, present, wanted=True):
+    """L1 of the poses [B, V, F, C] and of their second difference over frames, None if not wanted or F < 3."""
+    error = (poses - truth).float()
+    if not wanted or error.shape[2] < 3:
+        return _mean_absolute(error, present), None
+    second = error[:, :, 2:] - 2 * error[:, :, 1:-1] + error[:, :, :-2]
+    counts = None if present is None else present[:, :, 2:] & present[:, :, 1:-1] & present[:, :, :-2]
+    return _mean_absolute(error, present), _mean_absolute(second, counts)
 
 
 def _mean_absolute(error, present):

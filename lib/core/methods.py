@@ -146,7 +146,7 @@ class AlignedMedian:
             if self.align == "frame":  # every frame is a window of its own
                 values = values.permute(2, 1, 0, 3)
                 present = None if present is None else present.permute(2, 1, 0)
-            aligned, undo = align(values, present, split.layout.root)
+            aligned, _, undo = align(values, present, split.layout.root)
             back = undo(median_of_views(aligned, present).expand_as(aligned))
             back = back.permute(2, 1, 0, 3)[0] if self.align == "frame" else back[0]
             tracks = filters.gaus1d(back.double().numpy().transpose(1, 0, 2), 1.5)

@@ -20,7 +20,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib import config
 from lib.core import metrics, run, views
-from lib.core.loss import refinement_loss
+from lib.core.loss import ACCEL_SHARE, refinement_loss, stream_loss
 from lib.dataset import catalog, noise, sequences
 from lib.dataset.augment import Augment
 from lib.dataset.windows import MIXES, WindowBank
@@ -83,7 +83,10 @@ class Trainer:
         training, validation = load_sets(cfg)
         self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
         window = cfg.MODEL.SLIDE_WINDOW_SIZE
-        self.bank = WindowBank(training, window, cfg.TRAIN.WINDOW_STRIDE, device)
+        # What a stream puts out is judged over two accelerations, which take a run of windows.
+        self.lag = cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
+        self.run = 1 if self.lag is None else self.lag + 4
+        self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
         self.splits = training
         first = training[0]
@@ -94,7 +97,8 @@ class Trainer:
         self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none")
         self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
-        self.batches = math.ceil(per_epoch / cfg.TRAIN.BATCH_SIZE)
+        self.batch_size = max(1, cfg.TRAIN.BATCH_SIZE // self.run)
+        self.batches = math.ceil(per_epoch / self.batch_size)
         if cfg.DEBUG:
             self.batches = min(8, self.batches)
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
@@ -104,8 +108,8 @@ class Trainer:
         self.folder = None
 
     def _validation_bank(self, splits):
-        bank = WindowBank(splits, self.cfg.MODEL.SLIDE_WINDOW_SIZE, max(1, self.cfg.MODEL.SLIDE_WINDOW_SIZE // 2),
-                          self.device)
+        window = self.cfg.MODEL.SLIDE_WINDOW_SIZE
+        bank = WindowBank(splits, window + self.run - 1, max(1, window // 2), self.device)
         bank.draw_noise(self.cfg.TRAIN.noise_type, self.cfg.TRAIN.noise_std,
                         np.random.default_rng([self.cfg.SEED_VALUE, VALIDATION_NOISE]))
         return bank
@@ -126,7 +130,7 @@ class Trainer:
         self._open()
         log.info("training %s on %s: %d sequences, %d windows of %d frames, %d channels, %d views; %d epochs of %d "
                  "batches on %s", cfg.MODEL.NAME, ", ".join(str(split.source) for split in self.splits),
-                 sum(len(split.sequences) for split in self.splits), len(self.bank), self.bank.window,
+                 sum(len(split.sequences) for split in self.splits), len(self.bank), cfg.MODEL.SLIDE_WINDOW_SIZE,
                  self.splits[0].channels, self.bank.views, cfg.TRAIN.EPOCH, self.batches, self.device)
         log.info("output: %s", self.folder)
         self._saved_at, self._said_at = time.monotonic(), 0.0
@@ -156,7 +160,7 @@ class Trainer:
                    dynamic_ncols=True, mininterval=0.5, leave=False)
         with bar:
             while self.step < self.batches:
-                index = order[self.step * cfg.TRAIN.BATCH_SIZE:(self.step + 1) * cfg.TRAIN.BATCH_SIZE]
+                index = order[self.step * self.batch_size:(self.step + 1) * self.batch_size]
                 entropy = np.random.SeedSequence([seed, BATCH, self.epoch, self.step])
                 generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
                 self.running += self._one_batch(index, generator)
@@ -177,8 +181,7 @@ class Trainer:
         detected, truth, depth = self._aligned(self.bank, index, chosen, detected, truth, present)
         detected, truth, depth = self.augment(detected, truth, generator, depth)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            refined = self.network(detected, present if self.bank.views > 1 else None, depth)
-        loss, _ = refinement_loss(refined, truth, cfg.LOSS.W_POS, cfg.LOSS.W_ACCEL, present)
+            loss = self._refined(self.network, detected, truth, present, depth)[1]
         value = loss.item()
         if not math.isfinite(value):
             raise UserError(self._why_not_finite(value, index, detected, truth))
@@ -191,6 +194,26 @@ class Trainer:
         if self.averaged is not None:
             self._average()
         return value
+
+    def _refined(self, network, detected, truth, present, depth):
+        """(`Refined`, loss, its parts, the windows (detected, truth, present)) of a batch.
+
+        With a TRAIN.LAG the bank's windows are `run` frames longer, and the network's the `run` that they hold.
+        """
+        weights = self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL
+        windows = detected, truth, present
+        if self.lag is not None:
+            size = self.cfg.MODEL.SLIDE_WINDOW_SIZE
+            detected, frames = (x.unfold(2, size, 1).permute(0, 2, 1, 4, 3).flatten(0, 1) for x in (detected, truth))
+            there = None if present is None else present.unfold(2, size, 1).transpose(1, 2).flatten(0, 1)
+            depth = None if depth is None else depth.repeat_interleave(self.run, 0)
+            windows = detected, frames, there
+        refined = network(windows[0], windows[2] if self.bank.views > 1 else None, depth)
+        loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
+        if self.lag is not None:
+            streamed, more = stream_loss(refined.final.unflatten(0, (-1, self.run)), truth, self.lag, *weights, present)
+            loss, parts = loss + streamed, parts | more
+        return refined, loss, parts, windows
 
     def _aligned(self, bank, index, chosen, detected, truth, present):
         """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks, and where their cameras look in it."""
@@ -260,7 +283,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self):
-        """Loss of the final head on the validation windows, and their MPJPE before and after (mm or px) where
+        """Loss of the final head on the validation windows (of the stream, with a TRAIN.LAG), and their MPJPE before and after (mm or px) where
         joints are the representation."""
         network = (self.averaged or self.network).eval()
         totals, frames = {}, 0
@@ -268,12 +291,13 @@ class Trainer:
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
             detected, truth, depth = self._aligned(self.validation, index, None, detected, truth, present)
-            refined = network(detected, present if self.bank.views > 1 else None, depth)
+            refined, _, parts, windows = self._refined(network, detected, truth, present, depth)
+            detected, truth, present = windows
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
-            _, parts = refinement_loss(refined, truth, self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL, present)
             weight = int(counts.sum())
-            sums = {"loss": float(self.cfg.LOSS.W_POS * parts["final_pos"]
-                                  + self.cfg.LOSS.W_ACCEL * parts.get("final_accel", 0) / 2) * weight}
+            judged, share = ("final", ACCEL_SHARE["final"]) if self.lag is None else ("stream", 1.0)
+            sums = {"loss": float(self.cfg.LOSS.W_POS * parts[f"{judged}_pos"]
+                                  + self.cfg.LOSS.W_ACCEL * share * parts.get(f"{judged}_accel", 0)) * weight}
             rep = self.splits[0].representation
             if rep.name == "3D":
                 root = self.splits[0].layout.root
@@ -360,7 +384,7 @@ class Trainer:
 
     def save(self, name):
         """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
-        first = self.splits[0]
+        first, window = self.splits[0], self.cfg.MODEL.SLIDE_WINDOW_SIZE
         checkpoints.save(self.folder / f"checkpoint_{name}.pth.tar", {
             "model": checkpoints.describe(self.network),
             "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
@@ -373,10 +397,11 @@ class Trainer:
                 "use_6d": self.cfg.TRAIN.USE_6D_SMPL,
                 "layout": {"name": first.layout.name, "joints": list(first.layout.joints),
                            "edges": [list(edge) for edge in first.layout.edges], "root": list(first.layout.root)},
-                "window": self.bank.window,
+                "window": window,
                 "fps": self.cfg.DATASET.FPS,
                 "views": self.bank.views,
                 "normaliser": first.source.row.normaliser,
+                "lag": self.lag,
             },
             "config": config.as_dict(self.cfg),
             "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
@@ -404,6 +429,9 @@ def _check(cfg):
     for name in ("CLIP_GRADIENT", "noise_std"):
         if training[name] < 0:
             raise UserError(f"TRAIN.{name} {training[name]}: must not be negative")
+    if training.LAG >= cfg.MODEL.SLIDE_WINDOW_SIZE:
+        raise UserError(f"TRAIN.LAG {training.LAG}: must be less than the window of {cfg.MODEL.SLIDE_WINDOW_SIZE} frames "
+                        "(-1: windows by themselves)")
     if training.noise_type != "simulated" and not training.noise_std and any(
             source.estimator == "noise" for source in catalog.sources(cfg)):
         raise UserError(f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm")

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.loss import refinement_loss
+from lib.core.loss import refinement_loss, stream_loss
+from lib.core.refine import refine
 from lib.models.smoothnet import SmoothNet
-from lib.models.synsp import Refined
+from lib.models.synsp import Refined, SynSP
 
 
 def refined(final, precision, smoothness):
@@ -116,3 +117,31 @@ def test_half_precision_outputs_are_summed_in_float32():
     out = [truth + 0.01 * random(64, 1, 8, 51, seed=k) for k in (1, 2, 3)]
     total, _ = refinement_loss(refined(*(head.bfloat16() for head in out)), truth)
     assert total.dtype == torch.float32
+
+
+@pytest.mark.parametrize("lag", [0, 3, 7])
+def test_stream_loss_judges_what_a_stream_puts_out(lag):
+    """It is 0 against what `refine(..., lag)` says of the same frames, and the mean error against that plus 1."""
+    network = SynSP(6, 16, 16, 1, 2, 8, 8, residual_components=2).eval()
+    run = lag + 4
+    poses = random(1, 8 + run - 1, 6)
+    streamed = next(refine(network, [(poses, None)], 8, lag=lag)).final[None]
+    with torch.no_grad():
+        windows = network(poses.unfold(1, 8, 1)[0].transpose(1, 2)).final.float()[None]
+    loss, parts = stream_loss(windows, streamed, lag)
+    assert loss == pytest.approx(0, abs=1e-6) and set(parts) == {"stream_pos", "stream_accel"}
+    loss, parts = stream_loss(windows, streamed + 1, lag, w_pos=3)
+    assert loss == pytest.approx(3, abs=1e-5)
+    bent = streamed.clone()
+    bent[:, :, 8:9] += 1  # the second of the four frames: second differences -2 and 1
+    _, parts = stream_loss(windows, bent, lag)
+    assert parts["stream_pos"] == pytest.approx(1 / 4, abs=1e-6) and parts["stream_accel"] == pytest.approx(1.5, abs=1e-5)
+
+
+def test_stream_loss_leaves_out_absent_frames():
+    windows, truth = random(2, 4, 1, 8, 6), random(2, 1, 11, 6, seed=1)
+    present = torch.ones(2, 1, 11, dtype=torch.bool)
+    present[1] = False
+    whole, _ = stream_loss(windows[:1], truth[:1], 0)
+    masked, _ = stream_loss(windows, truth, 0, present=present)
+    assert masked == pytest.approx(float(whole))

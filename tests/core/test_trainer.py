@@ -43,6 +43,24 @@ def test_a_checkpoint_describes_itself(run):
     assert loaded.network.decoder.layer_stack[0].enc_attn.n_head == 2
 
 
+def test_a_lag_trains_the_stream(run, last):
+    """Three epochs over runs of windows: the stream's loss falls, and the checkpoint says its window and lag."""
+    options = ("TRAIN.LAG", 2, "TRAIN.WINDOW_STRIDE", 6)
+    one, three = (run("TRAIN.EPOCH", epochs, *options) for epochs in (1, 3))
+    assert last(three)["performance"]["loss"] < 0.8 * last(one)["performance"]["loss"]
+    loaded = checkpoints.load(three / "checkpoint_best.pth.tar")
+    assert (loaded.window, loaded.data["lag"]) == (8, 2)
+
+
+@pytest.mark.parametrize("views", ["one view", "four views"])
+def test_a_canonical_network_trains_and_loads(run, views):
+    several = ["DATASET_NAME", "mmocap", "MODEL.ALIGN_VIEWS", "sequence"] if views == "four views" else []
+    folder = run("MODEL.CANONICAL", True, "MODEL.RESIDUAL_COMPONENTS", 2, "TRAIN.AUGMENT.MIRROR", True, "TRAIN.EPOCH", 1,
+                 "TRAIN.WINDOW_STRIDE", 8, *several)
+    network = checkpoints.load(folder / "checkpoint_best.pth.tar").network
+    assert network.canonical == {"kind": "3D", "pairs": [[4, 1], [11, 14]]}
+
+
 def test_the_same_command_gives_the_same_numbers(run, last, assert_same):
     one, two = run(), run()
     assert one != two
@@ -320,7 +338,7 @@ def test_a_checkpoint_is_not_promised_where_there_is_none(run, tmp_path):
     ("TRAIN.BATCH_SIZE", 0), ("TRAIN.EPOCH", 0), ("TRAIN.WINDOW_STRIDE", 0), ("TRAIN.LR", 0), ("TRAIN.LR", -1),
     ("TRAIN.SCHEDULE", "cosine"), ("TRAIN.PRECISION", "float16"), ("TRAIN.MIX", "all"), ("TRAIN.noise_type", "pink"),
     ("TRAIN.EMA", 1.5), ("TRAIN.EMA", -0.1), ("MODEL.ALIGN_VIEWS", "both"), ("TRAIN.CLIP_GRADIENT", -1),
-    ("TRAIN.LRDECAY", 0), ("TRAIN.noise_std", -1), ("SEED_VALUE", -1), ("TRAIN.AUGMENT.NOISE", 2),
+    ("TRAIN.LRDECAY", 0), ("TRAIN.LAG", 8), ("TRAIN.noise_std", -1), ("SEED_VALUE", -1), ("TRAIN.AUGMENT.NOISE", 2),
 ])
 def test_settings_that_cannot_work_are_refused_by_key(run, tmp_path, key, value):
     with pytest.raises(UserError, match=key):
