@@ -1,9 +1,11 @@
 # make demo: from a fresh clone to a trained, scored and filmed network.   make test: every test not marked slow.
+# make accuracy: the shipped weights against every filter on the sample that ships; ARGS="--set bn --base_dir DIR".
 PYTHON ?= python3
 PY := .venv/bin/python
 EPOCHS ?=
+ARGS ?=
 
-.PHONY: demo test slow benchmarks clean
+.PHONY: demo test slow benchmarks accuracy clean
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed; say make PYTHON=python3.11'"
@@ -23,6 +25,9 @@ slow: .venv/installed
 
 benchmarks: .venv/installed
 	$(PY) -m benchmarks
+
+accuracy: .venv/installed
+	$(PY) -m benchmarks.accuracy $(ARGS)
 
 clean:
 	rm -rf .venv results

@@ -49,6 +49,12 @@ def video():
                 f"{fps:.0f} fps", ratio, f">= {bar}", bool(met)) for what, size, baseline, fps, ratio, bar, met in measured.rows()]
 
 
+def views():
+    from benchmarks import views as measured
+
+    return measured.rows()
+
+
 def help():
     """How long a script takes to say what its flags are."""
     times = []
@@ -69,7 +75,8 @@ def memory():
                 gigabytes < measured.BAR_GB) for what, gigabytes in measured.measure(1_000_000).items()]
 
 
-MEASUREMENTS = {function.__name__: function for function in (sliding, training, evaluation, video, help, memory)}
+MEASUREMENTS = {function.__name__: function for function in (sliding, training, views, evaluation, video, help,
+                                                           memory)}
 
 
 def header():
