@@ -19,6 +19,7 @@ from lib.visualize.figures import COLOURS, STYLE, TRUTH
 
 FRAMES = 300  # of the clip
 POSES = 6  # skeletons side by side
+_last = {}  # the split that was drawn last, and its judge
 
 
 def write_clip(writer, epoch, network, split, cfg):
@@ -64,7 +65,9 @@ def _joints(network, split, views, cfg):
     refined = next(refine(network, recording, cfg.MODEL.SLIDE_WINDOW_SIZE, align=align,
                           root=split.layout.root))
     network.train(training)
-    judge = judge_of(split, cfg)
+    if _last.get("split") is not split:  # a body model is loaded, and its note given, once a training
+        _last.update(split=split, judge=judge_of(split, cfg))
+    judge = _last["judge"]
     raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame),
             torch.as_tensor(view.truth))
     return [judge.joints(view, raw, raw is raws[2]).numpy() for raw in raws]
