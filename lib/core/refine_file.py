@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from lib import config
-from lib.core import refiner
-from lib.core.refiner import Refiner
+from lib.core.refine_methods import RATE, pace, short
+from lib.core.refiner import Refined, Refiner
 from lib.errors import UserError
 from lib.formats import registry
 from lib.models import filters
@@ -60,7 +60,8 @@ def refine_file(path, cfg, args):
         print(table_text(rows))
     removed = _write(pose_file, results, refine, source, output, cfg)
     for name in removed:
-        log.info("%s: follows from the poses that changed and was removed (it cannot be made anew from %s)", name, cfg.SMPL_MODEL_DIR)
+        log.info("%s: follows from the poses that changed and was removed (it cannot be made anew from %s)",
+                 name, cfg.SMPL_MODEL_DIR)
     log.info("written: %s", output)
     if cfg.REFINE.REPORT:
         log.info("report: %s", report(Path(cfg.REFINE.REPORT), path, pose_file, results, refine, table, rows, cfg))
@@ -107,7 +108,7 @@ def summary(pose_file, results):
         total["gaps"] += len(lengths)
         total["longest gap"] = max([total["longest gap"], *lengths])
         for label, count in result.methods.items():
-            key = f"refined by {refiner.short(label)}"
+            key = f"refined by {short(label)}"
             total[key] = total.get(key, 0) + count
     return total
 
@@ -310,7 +311,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
 
     rate = refine.fps or pose_file.fps
     if not rate and pose_file.timestamps is not None and len(pose_file.timestamps) > 1:
-        rate = refiner._pace(np.asarray(pose_file.timestamps))
+        rate = pace(np.asarray(pose_file.timestamps))
     sequences, skipped, body = [], [], None
     for track, result in zip(pose_file.tracks, results):
         layout = layout_of(track)
@@ -330,11 +331,11 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
             pair = [upright.into(values, 0) if upright else values for values in pair]
         tracks = [PageTrack(name, role, values, track.name) for name, role, values in
                   zip(("raw", "refined"), ("input", "refined"), pair)]
-        sequences.append(PageSequence(track.name, float(rate or refiner.RATE), tracks, layout))
+        sequences.append(PageSequence(track.name, float(rate or RATE), tracks, layout))
     if not sequences:
         log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
         layout = chain(1)
-        sequences = [PageSequence("nothing to draw", refiner.RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
+        sequences = [PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
     counts = {name: value for name, value in table.items()}
     metrics = rows or [{"method": name, "kind": kind, "unit": unit, **row}
                        for name, found in (("input", None), (refine.method, results))
@@ -352,7 +353,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
 
 
 def _untouched(pose_file):
-    return [refiner.Refined(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
+    return [Refined(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
 
 
 def _body(cfg):
@@ -369,5 +370,3 @@ def _on_body(body, poses):
     joints = body.joints(torch.from_numpy(whole).flatten(1)).numpy()[:, :24].astype(np.float64)
     joints[~there] = np.nan
     return joints
-
-

@@ -9,129 +9,31 @@ Networks run through the one path of lib/core/refine.py. Shapes: T frames, J joi
 """
 
 import logging
-import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 
 from lib import config
 from lib.core import clock
 from lib.core.refine import refine
+# RATE and Model for lib/core/live.py as well.
+from lib.core.refine_methods import FALLBACK, RATE, Model, Plan, filter_at, load_model, pace  # noqa: F401
+from lib.core.track_work import Refined, Work
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
-from lib.models import checkpoints, filters
-from lib.models.smoothnet import SmoothNet
+from lib.models import filters
 from lib.poses import gaps, mapping, rotations, space
 from lib.poses.skeletons import LAYOUTS
 
 log = logging.getLogger(__name__)
 
-RATE = 30.0  # of models that do not say theirs, and what the filters' parameters are meant for
 METHODS = ("auto", "synsp", "smoothnet", *filters.FILTERS, "none")
-# Without any network: against outliers and jitter, at little cost in amplitude.
-FALLBACK = "median+gaussian"
 # SmoothNet windows in order of preference, for whole recordings and for live use.
 WINDOWS, LIVE_WINDOWS = (32, 16, 64, 8), (8, 16, 32, 64)
 KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
-# Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own test data 3 to 4 %.
-MOVED = 0.06
-# Metres a frame² from which a root's path counts as noisy; people who run keep below it.
-SHAKE = 0.01
-# Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on a body.
-SLOW = 0.5
 # SMPL rotations that need not be there: identity for the network.
 HANDS = ("left_hand", "right_hand")
-
-
-@dataclass
-class Model:
-    """A network and what is known of its data. joints: names in its order, or None for SmoothNet, which takes any."""
-
-    path: str
-    name: str
-    network: torch.nn.Module
-    window: int
-    fps: float
-    kind: str | None = None
-    joints: tuple | None = None
-    normaliser: str = "isotropic"
-    image_size: bool = False  # whether the normaliser went by the image's size
-
-    @property
-    def label(self):
-        return f"{'SynSP' if self.name == 'synsp' else 'SmoothNet'} (window {self.window}, {self.path})"
-
-
-def load_model(path, n_head=4):
-    """A `Model` from a checkpoint file. Raises UserError for one that cannot refine poses of known joints."""
-    checkpoint = checkpoints.load(path, n_head)
-    data, network = checkpoint.data, checkpoint.network
-    common = {"window": checkpoint.window or 8, "fps": data.get("fps") or RATE}
-    if isinstance(network, SmoothNet):
-        return Model(str(path), "smoothnet", network, **common)
-    kind, layout = data.get("representation"), data.get("layout")
-    if not layout:  # published: the channels say what they are
-        known = {51: ("3D", "h36m17"), 34: ("2D", "h36m17"), 32: ("2D", "h36m16"), 42: ("3D", "lsp14"), 144: ("smpl", "smpl24")}
-        if checkpoint.channels not in known:
-            raise UserError(f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of which joints. Known: "
-                            f"{', '.join(map(str, known))}")
-        kind, name = known[checkpoint.channels]
-        layout = {"joints": LAYOUTS[name].joints}
-    if kind == "smpl" and not data.get("use_6d", True):
-        raise UserError(f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) are refined here")
-    return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
-                 normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
-                 image_size=bool(data.get("image_size")), **common)
-
-
-@dataclass
-class Refined:
-    """One refined track.
-
-    poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are filled;
-    methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan: one sentence.
-    """
-
-    poses: np.ndarray
-    filled: np.ndarray
-    methods: dict = field(default_factory=dict)
-    translation: np.ndarray | None = None
-    notes: list = field(default_factory=list)
-    plan: str = ""
-    space: object = None
-
-
-@dataclass
-class Plan:
-    """How a track is refined: SynSP for the joints of a mapping, a per-channel method (a `Model` or a filter's name) for
-    the others."""
-
-    synsp: Model | None
-    mapping: object
-    channel: object
-    sentence: str
-
-    @property
-    def rate(self):
-        return next((model.fps for model in (self.synsp, self.channel) if isinstance(model, Model)), RATE)
-
-
-@dataclass
-class _Job:
-    """A stretch of one track for one method: values [t, K, D] in its coordinates; column picks[i] is joint joints[i]."""
-
-    track: int
-    method: object
-    frames: slice
-    values: np.ndarray
-    joints: np.ndarray
-    picks: np.ndarray
-    times: np.ndarray
-    first: bool  # SynSP's word comes before the per-channel method's
-    result: np.ndarray = None
 
 
 class Refiner:
@@ -358,7 +260,7 @@ class Refiner:
                     for track in tracks]
         entered = [space.enter(track.poses, track.kind) for track in tracks]  # rotations as 6D from here on
         ups = self._ways_up(tracks, entered)
-        works = [_Work(self, index, track, poses, up, fps, timestamps, image_size)
+        works = [Work(self, index, track, poses, up, fps, timestamps, image_size)
                  for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))]
         self._share_jumps(works)
         for work in works:
@@ -399,7 +301,7 @@ class Refiner:
         """Fill in the results. Jobs of one network and width go through it together."""
         groups = {}
         for job in jobs:
-            rate = job.method.fps if isinstance(job.method, Model) else _pace(job.times)
+            rate = job.method.fps if isinstance(job.method, Model) else pace(job.times)
             clocks = clock.grids(job.times, rate)
             flat = job.values.reshape(len(job.values), -1)
             parts = [clock.onto(job.times, flat, grid) for grid in clocks] if clocks else [flat]
@@ -429,206 +331,6 @@ class Refiner:
         return Stream(self)
 
 
-class _Work:
-    """One track on its way through the methods."""
-
-    def __init__(self, refiner, index, track, poses, up, fps, timestamps, image_size):
-        self.refiner, self.track, self.poses, self.notes = refiner, track, poses, []
-        self.plan = refiner.plan(track, self.poses)
-        count = len(self.poses)
-        rate = refiner.fps or fps
-        self.times = None
-        if timestamps is not None:
-            self.times = np.asarray(timestamps, dtype=np.float64)[track.start:track.start + count]
-            if len(self.times) != count or not np.isfinite(self.times).all() or (np.diff(self.times) <= 0).any():
-                self.notes.append("timestamps do not rise frame by frame: not used")
-                self.times = None
-        if self.times is not None and rate and count > 1 and refiner.fps:
-            self.times = None  # the user's word goes before the file's
-        if self.times is None:
-            if not rate:
-                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second (--fps says otherwise)")
-            self.times = np.arange(count) / (rate or self.plan.rate)
-        self.rate = _pace(self.times) if count > 1 else rate or self.plan.rate
-        longest = int(refiner.max_gap * self.rate + 1e-6)
-        self.jumps = gaps.jumps(self.poses, longest) if track.kind != "smpl" and self.poses.shape[-1] > 1 else []
-        self.up, self.longest, self.index = up, longest, index
-        self.image_size = track.image_size or image_size
-
-    def prepare(self):
-        """Fill gaps, go into the network's coordinates and cut the work into jobs, now that `jumps` is settled."""
-        refiner, track = self.refiner, self.track
-        if self.jumps:
-            frames = [track.start + frame for frame in self.jumps]
-            listed = ", ".join(map(str, frames[:5])) + (f" and {len(frames) - 5} more" if len(frames) > 5 else "")
-            self.notes.append(f"jumps to another place at frame {listed} (another person?): nothing is filled or "
-                              "smoothed across")
-        filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
-        score = None
-        if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
-            score = np.nan_to_num(track.confidence)
-        self.start = filled.copy()
-        for part in self._parts():
-            self.start[part], self.filled[part] = gaps.fill(self.poses[part], self.longest, self.times[part])
-            filled[part] = self.start[part]
-            if score is not None:
-                # What was filled lies on its neighbours' line already.
-                filled[part] = gaps.fuse(filled[part], np.where(self.filled[part], score.max(axis=0), score[part]))
-        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, self.image_size, self.up)
-        self.notes += notes
-        self.roots = self.space.roots(filled)
-        self.values = self.space.into(filled, self.roots)
-        self.out = self.values.copy()
-        self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
-        self.jobs = list(self._jobs())
-
-    def _parts(self):
-        """The stretches of frames between jumps, as slices."""
-        ends = [0, *self.jumps, len(self.poses)]
-        return [slice(first, last) for first, last in zip(ends, ends[1:])]
-
-    def _stretches(self, mask, method):
-        """Runs of frames [T] without a hole in time longer than `max_gap` in them."""
-        # One frame alone says nothing of time; a stream that has only the past cannot know that it is alone.
-        lag = self.refiner.lag
-        least = 0 if isinstance(method, Model) and lag is not None and lag < method.window - 1 else 1
-        steps = np.diff(self.times)
-        limit = self.refiner.max_gap + 1.5 * (np.median(steps) if len(steps) else 0)
-        breaks = np.union1d(np.flatnonzero(steps > limit) + 1, self.jumps).astype(int)
-        for run in gaps.runs(mask):
-            ends = [run.start, *breaks[(breaks > run.start) & (breaks < run.stop)].tolist(), run.stop]
-            yield from (slice(first, last) for first, last in zip(ends, ends[1:]) if last - first > least)
-
-    def _jobs(self):
-        there = gaps.seen(self.values)
-        covered = np.zeros_like(there)
-        if self.plan.synsp is not None:
-            fit = self.plan.mapping
-            values = fit.take(self.values)
-            if fit.missing:
-                values[:, list(fit.missing)] = space.IDENTITY
-            picks, joints = (np.array(side) for side in zip(*fit.written))
-            for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
-                covered[frames, joints] = True
-                yield _Job(self.index, self.plan.synsp, frames, values[frames], joints, picks, self.times[frames], True)
-        # Joints that come and go together are one job.
-        columns = {}
-        for joint in range(there.shape[1]):
-            if there[:, joint].any() and not covered[there[:, joint], joint].all():
-                columns.setdefault(there[:, joint].tobytes(), []).append(joint)
-        for joints in columns.values():
-            joints = np.array(joints)
-            for frames in self._stretches(there[:, joints[0]], self.plan.channel):
-                if not covered[frames][:, joints].all():
-                    yield _Job(self.index, self.plan.channel, frames, self.values[frames][:, joints], joints,
-                               np.arange(len(joints)), self.times[frames], False)
-
-    def take(self, job):
-        result = job.result
-        mapped = self.plan.mapping is not None and len(self.plan.mapping.written) < len(self.plan.mapping.gather)
-        if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":
-            width = SLOW * _pace(job.times)
-            result = result - gaussian_filter1d(result - job.values, width, axis=0, mode="nearest")
-        self.out[job.frames, job.joints] = result[:, job.picks]
-        self.by[job.frames, job.joints] = 2 if job.first else 1
-
-    def _check_moved(self):
-        """Say so where SynSP moves joints further than errors of an estimator reach: these poses are not what it knows."""
-        mine = self.by == 2
-        size = space.extent(self.values) if self.track.kind != "smpl" else 0
-        if not mine.any() or not size:
-            return
-        share = float(np.median(np.linalg.norm(self.out - self.values, axis=-1)[mine])) / size
-        if share > MOVED:
-            self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these poses are unlike its "
-                              "training data (other joint places, another view?). --method smoothnet keeps their places")
-
-    def _check_root(self):
-        """Say so where most of the jitter is in the root, which is left as it is."""
-        if self.space.root is None or self.refiner.translation or len(self.roots) < 3:
-            return
-        shake = np.linalg.norm(np.diff(self.roots[:, 0] * self.space.scale, n=2, axis=0), axis=-1).mean()
-        if shake > SHAKE:
-            self.notes.append(f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint with it: "
-                              "--refine_translation (translation=True) smooths it too")
-
-    def finish(self):
-        refiner, track = self.refiner, self.track
-        self._check_moved()
-        self._check_root()
-        roots, translation = self.roots, track.translation
-        if refiner.translation:
-            apply = self._root_filter()
-            if self.space.root is not None and len(roots) > 2:
-                moved = np.concatenate([apply(roots[part]) if part.stop - part.start > 2 else roots[part]
-                                        for part in self._parts()])
-                roots = roots + refiner.strength * (moved - roots)
-            if translation is not None and np.isfinite(translation).all(axis=1).sum() > 2:
-                translation = _filtered_where_seen(translation, apply, refiner.strength)
-        done = self.by > 0
-        refined = self.space.out(self.out, roots)
-        share = np.where(self.filled, 1.0, refiner.strength)[..., None]
-        base = self.start if roots is self.roots else self.start + (roots - self.roots)
-        values = np.where(done[..., None], base + share * (refined - base), self.start)
-        poses = space.leave(values, track.kind)
-        if track.kind == "smpl":  # a rotation that nobody touched keeps its numbers
-            poses = np.where(done[..., None] | self.filled[..., None], poses, track.poses)
-        methods = {}
-        for code, method in ((2, self.plan.synsp), (1, self.plan.channel)):
-            count = int((self.by == code).sum())
-            if count:
-                methods[method.label if isinstance(method, Model) else method] = count
-        return Refined(poses, self.filled, methods, translation, self.notes, self.plan.sentence, self.space)
-
-    def _root_filter(self):
-        name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK
-        return filter_at(name, self.refiner.cfg, self.rate)
-
-
-def _filtered_where_seen(values, apply, strength):
-    """values [T, C] with each run of finite rows filtered."""
-    out = values.copy()
-    for run in gaps.runs(np.isfinite(values).all(axis=1)):
-        part = values[run]
-        out[run] = part + strength * (apply(part[:, None])[:, 0] - part)
-    return out
-
-
-def filter_at(name, cfg, rate):
-    """The filter `name` as a function [T, K, C] -> [T, K, C] at `rate` frames a second.
-
-    Its parameters in the config are meant at 30 frames a second: windows and widths are lengths in time, cutoffs are in
-    Hz, so that 60 frames a second are smoothed as much as 30 of the same motion.
-    """
-    factor = rate / RATE
-    section = "TRADITION_" + name.upper().replace("+", "_")
-    node = cfg.EVALUATE[section].clone()
-    extra = {}
-    for key in node:
-        if key == "WINDOW_SIZE":
-            node[key] = max(int(round((node[key] - 1) / 2 * factor)) * 2 + 1, 3) if node[key] > 1 else node[key]
-        elif key == "SIGMA":
-            node[key] = node[key] * factor
-        elif key == "CUTOFF":
-            node[key] = min(node[key] / factor, 0.99)
-        elif key == "MIN_CUTOFF":
-            node[key] = node[key] / factor
-            extra["d_cutoff"] = 1.0 / factor
-    if name == "savgol":
-        node.WINDOW_SIZE = max(node.WINDOW_SIZE, (node.POLYORDER + 1) | 1)
-    scaled = config.defaults()
-    scaled.EVALUATE[section] = node
-    apply = filters.configured(name, scaled)
-    if not extra:
-        return apply
-    return lambda tracks: filters.oneeuro(tracks, node.MIN_CUTOFF, node.BETA, **extra) if len(tracks) >= 3 else tracks
-
-
-def _pace(times):
-    """Frames a second of times [T], by the median step."""
-    return float(1 / np.median(np.diff(times))) if len(times) > 1 else RATE
-
-
 def _looks_like_h36m(poses):
     """Whether 17 joints can be in Human3.6M order: the pelvis between the hips, the thorax between the shoulders."""
     size = space.extent(poses)
@@ -638,8 +340,3 @@ def _looks_like_h36m(poses):
         if len(off) and size > 0 and np.median(off) > limit * size:
             return False
     return True
-
-
-def short(label):
-    """A method's label without its path."""
-    return re.sub(r" \(.*", "", label)

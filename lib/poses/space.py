@@ -140,8 +140,9 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
     """The space of 3D joints [T, J, 3], and sentences for the user.
 
     names: J joint names or None; units: m, cm, mm or None (told by the body's size); keep_root: subtract no root;
-    up: the axis that is up, a value of `AXES`, or None (`way_up` of these poses). A body is turned so that y points down as in the training data, and its root is subtracted in each frame. Joints
-    of which nothing is known are centred and scaled to a body's size.
+    up: the axis that is up, a value of `AXES`, or None (`way_up` of these poses). A body
+    is turned so that y points down as in the training data, and its root is subtracted in each frame. Joints of which
+    nothing is known are centred and scaled to a body's size.
     """
     notes = []
     size = extent(poses)

@@ -1,0 +1,113 @@
+"""What can refine a track: networks with what is known of their data, filters in Hz, and the plan that chooses."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lib import config
+from lib.errors import UserError
+from lib.models import checkpoints, filters
+from lib.models.smoothnet import SmoothNet
+from lib.poses.skeletons import LAYOUTS
+
+RATE = 30.0  # of models that do not say theirs, and what the filters' parameters are meant for
+# Without any network: against outliers and jitter, at little cost in amplitude.
+FALLBACK = "median+gaussian"
+
+
+@dataclass
+class Model:
+    """A network and what is known of its data. joints: names in its order, or None for SmoothNet, which takes any."""
+
+    path: str
+    name: str
+    network: torch.nn.Module
+    window: int
+    fps: float
+    kind: str | None = None
+    joints: tuple | None = None
+    normaliser: str = "isotropic"
+    image_size: bool = False  # whether the normaliser went by the image's size
+
+    @property
+    def label(self):
+        return f"{'SynSP' if self.name == 'synsp' else 'SmoothNet'} (window {self.window}, {self.path})"
+
+
+def load_model(path, n_head=4):
+    """A `Model` from a checkpoint file. Raises UserError for one that cannot refine poses of known joints."""
+    checkpoint = checkpoints.load(path, n_head)
+    data, network = checkpoint.data, checkpoint.network
+    common = {"window": checkpoint.window or 8, "fps": data.get("fps") or RATE}
+    if isinstance(network, SmoothNet):
+        return Model(str(path), "smoothnet", network, **common)
+    kind, layout = data.get("representation"), data.get("layout")
+    if not layout:  # published: the channels say what they are
+        known = {51: ("3D", "h36m17"), 34: ("2D", "h36m17"), 32: ("2D", "h36m16"), 42: ("3D", "lsp14"), 144: ("smpl", "smpl24")}
+        if checkpoint.channels not in known:
+            raise UserError(f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of which joints. Known: "
+                            f"{', '.join(map(str, known))}")
+        kind, name = known[checkpoint.channels]
+        layout = {"joints": LAYOUTS[name].joints}
+    if kind == "smpl" and not data.get("use_6d", True):
+        raise UserError(f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) are refined here")
+    return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
+                 normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
+                 image_size=bool(data.get("image_size")), **common)
+
+
+@dataclass
+class Plan:
+    """How a track is refined: SynSP for the joints of a mapping, a per-channel method (a `Model` or a filter's name) for
+    the others."""
+
+    synsp: Model | None
+    mapping: object
+    channel: object
+    sentence: str
+
+    @property
+    def rate(self):
+        return next((model.fps for model in (self.synsp, self.channel) if isinstance(model, Model)), RATE)
+
+
+def filter_at(name, cfg, rate):
+    """The filter `name` as a function [T, K, C] -> [T, K, C] at `rate` frames a second.
+
+    Its parameters in the config are meant at 30 frames a second: windows and widths are lengths in time, cutoffs are in
+    Hz, so that 60 frames a second are smoothed as much as 30 of the same motion.
+    """
+    factor = rate / RATE
+    section = "TRADITION_" + name.upper().replace("+", "_")
+    node = cfg.EVALUATE[section].clone()
+    extra = {}
+    for key in node:
+        if key == "WINDOW_SIZE":
+            node[key] = max(int(round((node[key] - 1) / 2 * factor)) * 2 + 1, 3) if node[key] > 1 else node[key]
+        elif key == "SIGMA":
+            node[key] = node[key] * factor
+        elif key == "CUTOFF":
+            node[key] = min(node[key] / factor, 0.99)
+        elif key == "MIN_CUTOFF":
+            node[key] = node[key] / factor
+            extra["d_cutoff"] = 1.0 / factor
+    if name == "savgol":
+        node.WINDOW_SIZE = max(node.WINDOW_SIZE, (node.POLYORDER + 1) | 1)
+    scaled = config.defaults()
+    scaled.EVALUATE[section] = node
+    apply = filters.configured(name, scaled)
+    if not extra:
+        return apply
+    return lambda tracks: filters.oneeuro(tracks, node.MIN_CUTOFF, node.BETA, **extra) if len(tracks) >= 3 else tracks
+
+
+def pace(times):
+    """Frames a second of times [T], by the median step."""
+    return float(1 / np.median(np.diff(times))) if len(times) > 1 else RATE
+
+
+def short(label):
+    """A method's label without its path."""
+    return re.sub(r" \(.*", "", label)
