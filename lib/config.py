@@ -81,6 +81,7 @@ def defaults():
     cfg.TRAIN.noise_type = "simulated"  # simulated (what a real estimator does) | uniform | gaussian
     cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest
     cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR x LRDECAY each epoch) | onecycle (peak LR)
+    cfg.TRAIN.PICTURES_EVERY = 5  # epochs between two pictures of a validation clip in TensorBoard; 0: never
     # -1: windows by themselves. L >= 0: also what a live stream of a lag of L frames makes of them, over runs of windows.
     cfg.TRAIN.LAG = -1
     cfg.TRAIN.CLIP_GRADIENT = 0.0  # largest gradient norm; 0: not clipped

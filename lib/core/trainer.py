@@ -88,6 +88,7 @@ class Trainer:
         self.run = 1 if self.lag is None else self.lag + 4
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
+        self.clip = validation[0] if validation else None
         self.splits = training
         first = training[0]
         heading = canonical.spec(first.layout, first.representation) if cfg.MODEL.CANONICAL else None
@@ -269,6 +270,11 @@ class Trainer:
             for name, value in scores.items():
                 writer.add_scalar(f"validation/{name}", value, done)
             line += ", validation " + ", ".join(f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss")
+        every = self.cfg.TRAIN.PICTURES_EVERY
+        if self.clip is not None and every > 0 and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
+            from lib.visualize.training_clip import write_clip  # matplotlib takes a second to import
+
+            write_clip(writer, done, self.averaged or self.network, self.clip, self.cfg)
         # Epochs of a second would fill the terminal; the file has them all.
         quiet = done < self.cfg.TRAIN.EPOCH and time.monotonic() - self._said_at < 5
         log.log(logging.DEBUG if quiet else logging.INFO, line)
@@ -359,7 +365,7 @@ class Trainer:
     def _check_continues(self, path, checkpoint):
         """A run continues with the same numbers only under the same settings."""
         free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN",
-                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES"}
+                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.PICTURES_EVERY"}
         if self.cfg.TRAIN.SCHEDULE == "exponential":
             free.add("TRAIN.EPOCH")
         # A key that an older version did not have counts as its default.
@@ -372,6 +378,10 @@ class Trainer:
 
     def _take_weights(self, checkpoint):
         own, given = self.network.state_dict(), checkpoint.network.state_dict()
+        for name in own.keys() - given.keys():
+            if not own[name].any():  # what begins at zero has no say yet
+                given[name] = own[name]
+                log.info("%s has no %s, which begins at zero", checkpoint.path, name)
         for name in own.keys() | given.keys():
             if name not in own or name not in given or own[name].shape != given[name].shape:
                 raise UserError(f"{checkpoint.path}: does not fit this training's {self.cfg.MODEL.NAME} ({name} is "

@@ -61,6 +61,27 @@ def test_a_canonical_network_trains_and_loads(run, views):
     assert network.canonical == {"kind": "3D", "pairs": [[4, 1], [11, 14]]}
 
 
+def test_several_views_start_from_the_weights_of_one(run, last, caplog):
+    options = ("MODEL.CANONICAL", True, "MODEL.RESIDUAL_COMPONENTS", 2, "TRAIN.EPOCH", 1, "TRAIN.WINDOW_STRIDE", 8)
+    one = run(*options)
+    caplog.set_level("INFO")
+    several = run(*options, "DATASET_NAME", "mmocap", "MODEL.ALIGN_VIEWS", "sequence", "TRAIN.INIT",
+                  one / "checkpoint_last.pth.tar", "TRAIN.LR", 1e-9)
+    assert "proj_d.weight, which begins at zero" in caplog.text
+    name = "proj_i_a.0.weight"
+    torch.testing.assert_close(last(several)["state_dict"][name], last(one)["state_dict"][name], atol=1e-6, rtol=0)
+
+
+def test_pictures_of_a_validation_clip(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = run("TRAIN.EPOCH", 3, "TRAIN.PICTURES_EVERY", 2)
+    events = EventAccumulator(str(folder), {"images": 0}).Reload()
+    assert {event.step for tag in events.Tags()["images"] for event in events.Images(tag)} == {2, 3}
+    folder = run("TRAIN.EPOCH", 1, "TRAIN.PICTURES_EVERY", 0)
+    assert not EventAccumulator(str(folder)).Reload().Tags()["images"]
+
+
 def test_the_same_command_gives_the_same_numbers(run, last, assert_same):
     one, two = run(), run()
     assert one != two

@@ -7,7 +7,7 @@ import torch
 
 from lib.dataset.augment import yaw_matrix
 from lib.errors import UserError
-from lib.models.synsp import SynSP
+from lib.models.synsp import DEPTH_PRECISION, OUTLIER, SynSP, fused_views
 from lib.poses.canonical import Canonical, spec
 from lib.poses.representation import representation
 from lib.poses.rotations import axis_angle_to_6d
@@ -126,3 +126,39 @@ def test_joints_of_which_nothing_is_known_are_refused():
         spec(chain(17), representation("3D"))
     with pytest.raises(UserError, match="USE_6D_SMPL"):
         spec(LAYOUTS["smpl24"], representation("smpl", use_6d=False))
+
+
+def test_views_are_fused_as_weighted_least_squares_say():
+    """Against solving each joint's 3 x 3 system with torch.linalg."""
+    generator = torch.Generator().manual_seed(3)
+    values = 0.1 * torch.randn(3, 4, 8, 51, generator=generator)
+    depth = torch.nn.functional.normalize(torch.randn(3, 4, 3, generator=generator), dim=-1)
+    joints, weight = values.unflatten(-1, (-1, 3)), torch.ones(3, 4, 8, 17)
+    precision = torch.eye(3) - (1 - DEPTH_PRECISION) * depth[..., None] * depth[..., None, :]
+    for _ in range(3):
+        matrix = torch.einsum("bvtj,bvik->btjik", weight, precision)
+        fused = torch.linalg.solve(matrix, torch.einsum("bvtj,bvik,bvtjk->btji", weight, precision, joints))
+        off = joints - fused[:, None]
+        weight = 1 / (1 + torch.einsum("bvtji,bvik,bvtjk->bvtj", off, precision, off) / OUTLIER**2)
+    torch.testing.assert_close(fused_views(values, depth)[:, 0].unflatten(-1, (-1, 3)), fused, atol=1e-6, rtol=1e-5)
+
+
+def test_a_view_that_is_thrown_off_or_absent_hardly_counts():
+    right = poses(batch=2) * 0.1
+    values = right.repeat(1, 4, 1, 1)
+    depth = torch.eye(3)[[0, 2, 0, 2]].expand(2, 4, 3)
+    torch.testing.assert_close(fused_views(values, depth), right, atol=1e-6, rtol=0)
+    values[:, 1] += 1.0
+    assert (fused_views(values, depth) - right).abs().max() < 0.05  # their mean is 0.25 off
+    present = torch.ones(2, 4, 8, dtype=torch.bool)
+    present[:, 1] = False
+    torch.testing.assert_close(fused_views(values, depth, present), right, atol=1e-6, rtol=0)
+    present[:, :, 3] = False
+    assert fused_views(values, depth, present).isfinite().all()
+
+
+def test_one_view_alone_is_the_network_for_one():
+    one = lively(SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, canonical=H36M))
+    several = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, align_views="sequence", canonical=H36M).eval()
+    several.load_state_dict({"proj_d.weight": torch.ones(16, 51), **one.state_dict()})
+    assert torch.equal(one(poses()).final, several(poses()).final)
