@@ -1,4 +1,4 @@
-"""What can refine a track: networks with what is known of their data, filters in Hz, and the plan that chooses."""
+"""What can refine a track: networks with what is known of their data, filters in Hz, and a plan of both."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,10 @@ FALLBACK = "median+gaussian"
 
 @dataclass
 class Model:
-    """A network and what is known of its data. joints: names in its order, or None for SmoothNet, which takes any."""
+    """A network and what is known of its data.
+
+    joints: names in its order, or None for SmoothNet, which takes any.
+    """
 
     path: str
     name: str
@@ -45,14 +48,16 @@ def load_model(path, n_head=4):
         return Model(str(path), "smoothnet", network, **common)
     kind, layout = data.get("representation"), data.get("layout")
     if not layout:  # published: the channels say what they are
-        known = {51: ("3D", "h36m17"), 34: ("2D", "h36m17"), 32: ("2D", "h36m16"), 42: ("3D", "lsp14"), 144: ("smpl", "smpl24")}
+        known = {51: ("3D", "h36m17"), 34: ("2D", "h36m17"), 32: ("2D", "h36m16"), 42: ("3D", "lsp14"),
+                 144: ("smpl", "smpl24")}
         if checkpoint.channels not in known:
-            raise UserError(f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of which joints. Known: "
-                            f"{', '.join(map(str, known))}")
+            raise UserError(f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of "
+                            f"which joints. Known: {', '.join(map(str, known))}")
         kind, name = known[checkpoint.channels]
         layout = {"joints": LAYOUTS[name].joints}
     if kind == "smpl" and not data.get("use_6d", True):
-        raise UserError(f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) are refined here")
+        raise UserError(f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) "
+                        "are refined here")
     return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
                  normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
                  image_size=bool(data.get("image_size")), **common)
@@ -60,8 +65,8 @@ def load_model(path, n_head=4):
 
 @dataclass
 class Plan:
-    """How a track is refined: SynSP for the joints of a mapping, a per-channel method (a `Model` or a filter's name) for
-    the others."""
+    """How a track is refined: SynSP for the joints of a mapping, a per-channel method for the others (a
+    `Model` or a filter's name)."""
 
     synsp: Model | None
     mapping: object
@@ -76,8 +81,8 @@ class Plan:
 def filter_at(name, cfg, rate):
     """The filter `name` as a function [T, K, C] -> [T, K, C] at `rate` frames a second.
 
-    Its parameters in the config are meant at 30 frames a second: windows and widths are lengths in time, cutoffs are in
-    Hz, so that 60 frames a second are smoothed as much as 30 of the same motion.
+    Its parameters in the config are meant at 30 frames a second: windows and widths are lengths in time,
+    cutoffs are in Hz, so that 60 frames a second are smoothed as much as 30 of the same motion.
     """
     factor = rate / RATE
     section = "TRADITION_" + name.upper().replace("+", "_")
@@ -85,7 +90,8 @@ def filter_at(name, cfg, rate):
     extra = {}
     for key in node:
         if key == "WINDOW_SIZE":
-            node[key] = max(int(round((node[key] - 1) / 2 * factor)) * 2 + 1, 3) if node[key] > 1 else node[key]
+            half = int(round((node[key] - 1) / 2 * factor))
+            node[key] = max(2 * half + 1, 3) if node[key] > 1 else node[key]
         elif key == "SIGMA":
             node[key] = node[key] * factor
         elif key == "CUTOFF":
@@ -100,7 +106,11 @@ def filter_at(name, cfg, rate):
     apply = filters.configured(name, scaled)
     if not extra:
         return apply
-    return lambda tracks: filters.oneeuro(tracks, node.MIN_CUTOFF, node.BETA, **extra) if len(tracks) >= 3 else tracks
+
+    def oneeuro(tracks):
+        return filters.oneeuro(tracks, node.MIN_CUTOFF, node.BETA, **extra) if len(tracks) >= 3 else tracks
+
+    return oneeuro
 
 
 def pace(times):

@@ -8,11 +8,13 @@ from scipy.ndimage import gaussian_filter1d
 from lib.core.refine_methods import FALLBACK, Model, filter_at, pace
 from lib.poses import gaps, space
 
-# Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own test data 3 to 4 %.
+# Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
+# test data 3 to 4 %.
 MOVED = 0.06
 # Metres a frame² from which a root's path counts as noisy; people who run keep below it.
 SHAKE = 0.01
-# Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on a body.
+# Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on
+# a body.
 SLOW = 0.5
 
 
@@ -20,8 +22,9 @@ SLOW = 0.5
 class Refined:
     """One refined track.
 
-    poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are filled;
-    methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan: one sentence.
+    poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
+    filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
+    one sentence.
     """
 
     poses: np.ndarray
@@ -35,7 +38,10 @@ class Refined:
 
 @dataclass
 class Job:
-    """A stretch of one track for one method: values [t, K, D] in its coordinates; column picks[i] is joint joints[i]."""
+    """A stretch of one track for one method: values [t, K, D] in its coordinates.
+
+    Column picks[i] of the result is joint joints[i] of the track.
+    """
 
     track: int
     method: object
@@ -59,29 +65,32 @@ class Work:
         self.times = None
         if timestamps is not None:
             self.times = np.asarray(timestamps, dtype=np.float64)[track.start:track.start + count]
-            if len(self.times) != count or not np.isfinite(self.times).all() or (np.diff(self.times) <= 0).any():
+            whole = len(self.times) == count and np.isfinite(self.times).all()
+            if not whole or (np.diff(self.times) <= 0).any():
                 self.notes.append("timestamps do not rise frame by frame: not used")
                 self.times = None
         if self.times is not None and rate and count > 1 and refiner.fps:
             self.times = None  # the user's word goes before the file's
         if self.times is None:
             if not rate:
-                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second (--fps says otherwise)")
+                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second "
+                                  "(--fps says otherwise)")
             self.times = np.arange(count) / (rate or self.plan.rate)
         self.rate = pace(self.times) if count > 1 else rate or self.plan.rate
         longest = int(refiner.max_gap * self.rate + 1e-6)
-        self.jumps = gaps.jumps(self.poses, longest) if track.kind != "smpl" and self.poses.shape[-1] > 1 else []
+        placed = track.kind != "smpl" and self.poses.shape[-1] > 1
+        self.jumps = gaps.jumps(self.poses, longest) if placed else []
         self.up, self.longest, self.index = up, longest, index
         self.image_size = track.image_size or image_size
 
     def prepare(self):
-        """Fill gaps, go into the network's coordinates and cut the work into jobs, now that `jumps` is settled."""
+        """Fill gaps, go into the network's coordinates, cut the work into jobs; `jumps` is settled by now."""
         refiner, track = self.refiner, self.track
         if self.jumps:
             frames = [track.start + frame for frame in self.jumps]
-            listed = ", ".join(map(str, frames[:5])) + (f" and {len(frames) - 5} more" if len(frames) > 5 else "")
-            self.notes.append(f"jumps to another place at frame {listed} (another person?): nothing is filled or "
-                              "smoothed across")
+            more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
+            self.notes.append(f"jumps to another place at frame {', '.join(map(str, frames[:5]))}{more} "
+                              "(another person?): nothing is filled or smoothed across")
         filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
         score = None
         if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
@@ -92,7 +101,8 @@ class Work:
             filled[part] = self.start[part]
             if score is not None:
                 # What was filled lies on its neighbours' line already.
-                filled[part] = gaps.fuse(filled[part], np.where(self.filled[part], score.max(axis=0), score[part]))
+                trust = np.where(self.filled[part], score.max(axis=0), score[part])
+                filled[part] = gaps.fuse(filled[part], trust)
         self.space, notes = space.space_of(track, self.poses, self.plan.synsp, self.image_size, self.up)
         self.notes += notes
         self.roots = self.space.roots(filled)
@@ -129,7 +139,8 @@ class Work:
             picks, joints = (np.array(side) for side in zip(*fit.written))
             for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
                 covered[frames, joints] = True
-                yield Job(self.index, self.plan.synsp, frames, values[frames], joints, picks, self.times[frames], True)
+                yield Job(self.index, self.plan.synsp, frames, values[frames], joints, picks,
+                          self.times[frames], True)
         # Joints that come and go together are one job.
         columns = {}
         for joint in range(there.shape[1]):
@@ -140,11 +151,12 @@ class Work:
             for frames in self._stretches(there[:, joints[0]], self.plan.channel):
                 if not covered[frames][:, joints].all():
                     yield Job(self.index, self.plan.channel, frames, self.values[frames][:, joints], joints,
-                               np.arange(len(joints)), self.times[frames], False)
+                              np.arange(len(joints)), self.times[frames], False)
 
     def take(self, job):
         result = job.result
-        mapped = self.plan.mapping is not None and len(self.plan.mapping.written) < len(self.plan.mapping.gather)
+        fit = self.plan.mapping
+        mapped = fit is not None and len(fit.written) < len(fit.gather)
         if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":
             width = SLOW * pace(job.times)
             result = result - gaussian_filter1d(result - job.values, width, axis=0, mode="nearest")
@@ -152,15 +164,16 @@ class Work:
         self.by[job.frames, job.joints] = 2 if job.first else 1
 
     def _check_moved(self):
-        """Say so where SynSP moves joints further than errors of an estimator reach: these poses are not what it knows."""
+        """Say so where SynSP moves joints further than an estimator errs: it does not know such poses."""
         mine = self.by == 2
         size = space.extent(self.values) if self.track.kind != "smpl" else 0
         if not mine.any() or not size:
             return
         share = float(np.median(np.linalg.norm(self.out - self.values, axis=-1)[mine])) / size
         if share > MOVED:
-            self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these poses are unlike its "
-                              "training data (other joint places, another view?). --method smoothnet keeps their places")
+            self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these "
+                              "poses are unlike its training data (other joint places, another view?). "
+                              "--method smoothnet keeps their places")
 
     def _check_root(self):
         """Say so where most of the jitter is in the root, which is left as it is."""
@@ -168,8 +181,8 @@ class Work:
             return
         shake = np.linalg.norm(np.diff(self.roots[:, 0] * self.space.scale, n=2, axis=0), axis=-1).mean()
         if shake > SHAKE:
-            self.notes.append(f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint with it: "
-                              "--refine_translation (translation=True) smooths it too")
+            self.notes.append(f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint "
+                              "with it: --refine_translation (translation=True) smooths it too")
 
     def finish(self):
         refiner, track = self.refiner, self.track
