@@ -98,6 +98,10 @@ def defaults():
     cfg.TRAIN.AUGMENT.MIRROR = False  # left and right change places in half of the windows
     cfg.TRAIN.AUGMENT.SCALE = 0.0  # body size, uniform in 1 +- SCALE (3D, 2D)
     cfg.TRAIN.AUGMENT.SPEED = 0.0  # motion speed, uniform in 1 +- SPEED
+    # Degrees: half of the windows tip about a horizontal axis, mostly little, so that people may lie and cameras look down (3D,
+    # with YAW).
+    cfg.TRAIN.AUGMENT.TILT = 0.0
+    cfg.TRAIN.AUGMENT.LIMBS = 0.0  # share of arms and legs that come from another window of the batch (3D)
     cfg.TRAIN.AUGMENT.BONES = 0.0  # each limb's length, uniform in 1 +- BONES (3D)
 
     cfg.EVALUATE = CfgNode()

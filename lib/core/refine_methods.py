@@ -21,7 +21,8 @@ FALLBACK = "median+gaussian"
 class Model:
     """A network and what is known of its data.
 
-    joints: names in its order, or None for SmoothNet, which takes any.
+    joints: names in its order, or None for SmoothNet, which takes any; lag: of the live stream that it was trained
+    for, or None; views: cameras that it was trained on.
     """
 
     path: str
@@ -32,7 +33,11 @@ class Model:
     kind: str | None = None
     joints: tuple | None = None
     normaliser: str = "isotropic"
+    lag: int | None = None
+    views: int = 1
     image_size: bool = False  # whether the normaliser went by the image's size
+    views: int = 1  # the most that it was trained on
+    lag: int | None = None  # of the stream that it was trained for
 
     @property
     def label(self):
@@ -60,7 +65,7 @@ def load_model(path, n_head=4):
                         "are refined here")
     return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
                  normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
-                 image_size=bool(data.get("image_size")), **common)
+                 lag=data.get("lag"), views=data.get("views") or 1, image_size=bool(data.get("image_size")), **common)
 
 
 @dataclass

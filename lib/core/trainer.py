@@ -411,6 +411,7 @@ class Trainer:
                 "fps": self.cfg.DATASET.FPS,
                 "views": self.bank.views,
                 "normaliser": first.source.row.normaliser,
+                "image_size": first.sequences[0].image_size is not None,
                 "lag": self.lag,
             },
             "config": config.as_dict(self.cfg),

@@ -7,6 +7,9 @@ import math
 
 import torch
 
+from lib.errors import UserError
+from lib.poses.canonical import Canonical, heading_pairs
+
 
 class Augment:
     """The changes that cfg.TRAIN.AUGMENT asks for, for one layout and representation."""
@@ -22,6 +25,11 @@ class Augment:
         self.is_root, self.parents = torch.arange(layout.size) == root, torch.tensor(parents).clamp_min(0)
         # A limb's left and right bone share their random factor.
         self.pair = torch.minimum(torch.arange(layout.size), self.mirror)
+        # Arms and legs beyond shoulder and hip: sided joints by the first of their side on the way from the root.
+        self.limbs = [torch.tensor(limb) for limb in _limbs(layout, parents)]
+        self.pairs = heading_pairs(layout)
+        if options.LIMBS and representation.name == "3D" and not (self.pairs and self.limbs):
+            raise UserError(f"TRAIN.AUGMENT.LIMBS: layout {layout.name} names no limbs that could be exchanged. Set it to 0")
         for name in ("mirror", "is_root", "parents", "reach", "pair"):
             setattr(self, name, getattr(self, name).to(device))
 
@@ -38,6 +46,9 @@ class Augment:
         if name != "smpl" and (bones or options.SCALE):
             changed = self._reshape_body(truth, bones, batch, generator)
             detected, truth = detected + changed - truth, changed
+        if name == "3D" and options.LIMBS:
+            changed = self._exchange_limbs(truth, batch, generator)
+            detected, truth = detected + changed - truth, changed
         if options.MIRROR and (name != "smpl" or self.representation.use_6d):
             flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
             detected, truth = (torch.where(flip[:, None, None, None], self.mirrored(x), x) for x in (detected, truth))
@@ -47,7 +58,10 @@ class Augment:
             # Views with a frame of their own are turned each by itself.
             views = 1 if self.one_yaw else truth.shape[1]
             angle = math.radians(options.YAW) * _symmetric(batch * views, generator)
-            turn = yaw_matrix(angle).view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
+            turn = yaw_matrix(angle)
+            if name == "3D" and options.TILT:
+                turn = self._tilts(len(turn), generator) @ turn
+            turn = turn.view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
             turned = self._turned(truth, turn)
             # A camera's errors stay as the camera sees them, largest in depth; rotations have no difference to keep.
             detected, truth = detected + turned - truth if name == "3D" else self._turned(detected, turn), turned
@@ -61,6 +75,30 @@ class Augment:
         factor = factor[:, self.pair] * (1 + self.options.SCALE * _symmetric(batch, generator))[:, None]
         factor = torch.where(self.is_root, 1.0, factor)
         return torch.einsum("jk,bvwkd->bvwjd", self.reach, bones * factor[:, None, None, :, None]).flatten(-2)
+
+    def _exchange_limbs(self, truth, batch, generator):
+        """The ground truth with arms and legs of other windows of the batch, as they stand to the body's heading.
+
+        Poses that nobody took: what a network learns of them is bodies in general, not the training clips' motions.
+        """
+        turn = Canonical("3D", self.pairs, truth, together=self.one_yaw)
+        joints = turn.enter(truth).unflatten(-1, (-1, 3))
+        bones = torch.where(self.is_root[:, None], joints, joints - joints[..., self.parents, :])
+        for limb in self.limbs:
+            donor = torch.randperm(batch, generator=generator, device=generator.device)
+            chosen = torch.rand(batch, generator=generator, device=generator.device) < self.options.LIMBS
+            donor = torch.where(chosen, donor, torch.arange(batch, device=donor.device))
+            bones[..., limb, :] = bones[donor][..., limb, :]
+        return turn.leave(torch.einsum("jk,bvwkd->bvwjd", self.reach, bones).flatten(-2))
+
+    def _tilts(self, count, generator):
+        """[count, 3, 3]: half of them turn about a random horizontal axis, mostly a little, at most by TILT."""
+        u = _symmetric(count, generator)
+        angle = math.radians(self.options.TILT) * u**3 * (_symmetric(count, generator) > 0)
+        toward = yaw_matrix(math.pi * _symmetric(count, generator))
+        cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+        about_x = torch.stack((one, zero, zero, zero, cos, -sin, zero, sin, cos), dim=-1).view(-1, 3, 3)
+        return toward @ about_x @ toward.mT
 
     def mirrored(self, x):
         """Windows with left and right exchanged, [..., C] -> [..., C]."""
@@ -78,6 +116,18 @@ class Augment:
         rotations = x.unflatten(-1, (-1, 3, 2))  # of 24 rotations only the root's is in the camera's frame
         root = torch.einsum("bvij,bvwjk->bvwik", turn, rotations[..., 0, :, :])
         return torch.cat((root[..., None, :, :], rotations[..., 1:, :, :]), dim=-3).flatten(-3)
+
+
+def _limbs(layout, parents):
+    """Lists of joints: each limb's without its first, which belongs to the trunk."""
+    limbs = {}
+    for joint in range(layout.size):
+        first = joint
+        while parents[first] >= 0 and layout.sides[parents[first]] == layout.sides[joint] != "middle":
+            first = parents[first]
+        if first != joint:
+            limbs.setdefault(first, []).append(joint)
+    return list(limbs.values())
 
 
 def _reach(parents):

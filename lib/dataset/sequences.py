@@ -52,6 +52,11 @@ class Sequence:
         return len(self.truth)
 
     @property
+    def image_size(self):
+        """(height, width, ...) of its images as the files have it, or None."""
+        return self.extras.get("truth_imgshape", self.extras.get("imgshape"))
+
+    @property
     def counted(self):
         """bool [T]: the frames that are trained on and scored, or None for all."""
         if self.present is None or self.known is None:
@@ -308,7 +313,7 @@ def _interpolate(track, missing):
 
 def _frame(source, truth_path, index, sequence):
     """The normalisation of one 2D sequence."""
-    size = sequence.extras.get("truth_imgshape", sequence.extras.get("imgshape"))
+    size = sequence.image_size
     if size is not None:
         size = np.ravel(size)
         if size.dtype.kind not in "fiu" or len(size) < 2 or not np.isfinite(size[:2]).all() or min(size[:2]) <= 0:

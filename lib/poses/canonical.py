@@ -22,7 +22,7 @@ def spec(layout, representation):
 
     Raises UserError where no heading can be told: 3D joints without hips and shoulders, SMPL as axis-angles.
     """
-    pairs = [[layout.joints.index(name) for name in pair] for pair in PAIRS if set(pair) <= set(layout.joints)]
+    pairs = heading_pairs(layout)
     if representation.name == "3D" and not pairs:
         raise UserError(f"MODEL.CANONICAL: layout {layout.name} names neither hips nor shoulders, by which a heading "
                         "is told. Set MODEL.CANONICAL False")
@@ -30,6 +30,11 @@ def spec(layout, representation):
         raise UserError("MODEL.CANONICAL: axis-angles cannot be turned channel by channel. Set TRAIN.USE_6D_SMPL True, "
                         "or MODEL.CANONICAL False")
     return {"kind": representation.name, "pairs": pairs if representation.name == "3D" else []}
+
+
+def heading_pairs(layout):
+    """The joints (left, right) by which a heading is told, as lists of two indices; [] where the layout names none."""
+    return [[layout.joints.index(name) for name in pair] for pair in PAIRS if set(pair) <= set(layout.joints)]
 
 
 class Canonical:

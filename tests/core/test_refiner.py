@@ -26,7 +26,7 @@ REST = np.array([[0, 0, 0], [-.12, 0, 0], [-.12, .42, .03], [-.12, .85, 0], [.12
                  [-.17, -.5, 0], [-.2, -.2, 0], [-.22, .05, 0]])
 
 
-def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2):
+def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, **data):
     """A small SynSP checkpoint that gives the first DCT components of each window, or of random weights."""
     layout = LAYOUTS["smpl24" if kind == "smpl" else "h36m17"]
     channels = layout.size * {"2D": 2, "3D": 3, "smpl": 6}[kind]
@@ -39,7 +39,7 @@ def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, c
     checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(), "data": {
         "sources": ["test"], "representation": kind, "channels": channels, "use_6d": True, "window": window, "fps": fps,
         "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
-        "normaliser": "isotropic"}})
+        "normaliser": "isotropic", **data}})
     return path
 
 
@@ -393,6 +393,17 @@ def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip
 # --------------------------------------------------------------------------------------------------- choices
 
 
+def test_of_several_networks_the_one_for_this_use_is_taken(tmp_path):
+    save_synsp(tmp_path, name="synsp_0_causal.pth.tar", lag=0)
+    save_synsp(tmp_path, name="synsp_1_views.pth.tar", views=4)
+    save_synsp(tmp_path, name="synsp_2_long.pth.tar", window=16)
+    save_synsp(tmp_path, name="synsp_3.pth.tar")
+    for lag, name in ((None, "synsp_3."), (3, "synsp_3."), (0, "synsp_0_causal"), (9, "synsp_2_long")):
+        refine = Refiner("auto", fps=30, folder=tmp_path, lag=lag)
+        refine(straight())
+        assert name in refine.results[0].plan
+
+
 def test_auto_says_what_it_falls_back_to(folder, tmp_path):
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
@@ -495,3 +506,18 @@ def test_filters_go_by_hertz(name):
         filtered = filter_at(name, defaults(), rate)(wave)
         kept[rate] = np.abs(filtered[2 * rate:-2 * rate]).max()
     assert kept[60] == pytest.approx(kept[30], abs=0.06) and kept[120] == pytest.approx(kept[30], abs=0.09)
+
+
+def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
+    """As they ship: window 32 and several views sort before window 8 by name, the causal one is for lag 0 alone."""
+    for name, window, data in (("synsp_3D_w32", 32, {}), ("synsp_3D_w8", 8, {"views": 1}), ("synsp_3D_w8_causal", 8, {"lag": 0}),
+                               ("synsp_mv_3D_w8", 8, {"views": 4})):
+        save_synsp(tmp_path, name=f"{name}.pth.tar", window=window, **data)
+    poses = np.broadcast_to(REST, (20, 17, 3)) * 1.0
+
+    def taken(lag):
+        refiner = Refiner("auto", fps=30, folder=tmp_path, lag=lag)
+        model, _, _ = refiner.synsp_for(refiner.track(poses), poses)
+        return Path(model.path).name.removesuffix(".pth.tar")
+
+    assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8"]

@@ -37,6 +37,7 @@ def test_a_checkpoint_describes_itself(run):
     folder = run("MODEL.SLIDE_WINDOW_SIZE", 6, "DATASET.FPS", 30)
     loaded = checkpoints.load(folder / "checkpoint_best.pth.tar")
     assert (loaded.channels, loaded.window, loaded.data["fps"]) == (51, 6, 30)
+    assert loaded.data["image_size"] is False and loaded.data["lag"] is None
     assert loaded.data["sources"] == ["mocap_noise_3D"] and loaded.data["layout"]["name"] == "h36m17"
     assert loaded.config["MODEL"]["d_model"] == 16
     assert {"loss", "mpjpe", "input_mpjpe", "train_loss"} <= loaded.performance.keys()

@@ -6,15 +6,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from lib.dataset.augment import Augment, yaw_matrix
+from lib.errors import UserError
+from lib.poses.canonical import Canonical, heading_pairs
 from lib.poses.representation import representation
 from lib.poses.rotations import axis_angle_from_6d, axis_angle_to_6d, axis_angle_to_matrix, matrix_from_6d
 from lib.poses.skeletons import LAYOUTS, chain
 
 
 def augment(layout="h36m17", kind="3D", one_yaw=False, use_6d=True, **options):
-    options = SimpleNamespace(**({"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0} | options))
+    none = {"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0, "TILT": 0.0, "LIMBS": 0.0}
+    options = SimpleNamespace(**(none | options))
     return Augment(options, LAYOUTS.get(layout) or chain(17), representation(kind, use_6d), one_yaw=one_yaw)
 
 
@@ -202,8 +206,6 @@ def test_axis_angles_are_left_alone():
 
 
 def test_yaw_matrix_is_scipys():
-    from scipy.spatial.transform import Rotation
-
     angle = torch.tensor([0.3, -2.0])
     np.testing.assert_allclose(yaw_matrix(angle), Rotation.from_euler("y", angle.numpy()[:, None]).as_matrix(), atol=1e-6)
 
@@ -219,3 +221,39 @@ def test_everything_is_seeded():
     options = dict(MIRROR=True, YAW=90.0, SCALE=0.2, BONES=0.1)
     first, second, other = (augment(**options)(detected, truth, generator(seed))[0] for seed in (0, 0, 1))
     assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+def test_limbs_come_from_other_windows_as_they_stand_to_the_body():
+    """The trunk stays, and an arm has the lengths and the angles to the heading of some window of the batch."""
+    detected, truth = windows(batch=40)
+    ours, theirs, _ = augment(LIMBS=0.5)(detected, truth, generator())
+    torch.testing.assert_close(ours - theirs, detected - truth, atol=1e-5, rtol=0)
+    pairs = heading_pairs(LAYOUTS["h36m17"])
+
+    def bodies(x):
+        return Canonical("3D", pairs, x).enter(x).unflatten(-1, (17, 3))
+
+    before, after = bodies(truth), bodies(theirs)
+    trunk = [0, 1, 4, 7, 8, 9, 10, 11, 14]
+    torch.testing.assert_close(after[..., trunk, :], before[..., trunk, :], atol=1e-4, rtol=0)
+    arms = [(x[..., [12, 13], :] - x[..., [11, 12], :]).flatten(1) for x in (before, after)]
+    off = torch.cdist(arms[1], arms[0], compute_mode="donot_use_mm_for_euclid_dist")
+    assert off.min(1).values.max() < 1e-3
+    moved = int((off.argmin(1) != torch.arange(40)).sum())
+    assert 10 <= moved <= 30
+
+
+def test_limbs_need_names():
+    with pytest.raises(UserError, match="LIMBS"):
+        augment("none", LIMBS=0.5)
+
+
+def test_tilts_are_mostly_small_and_at_most_what_was_asked():
+    _, truth = windows(batch=400)
+    _, theirs, _ = augment(YAW=1e-3, TILT=90.0)(truth, truth, generator())
+    up = torch.tensor([0.0, 1, 0])
+    frames = torch.stack([truth.unflatten(-1, (17, 3))[:, 0, 0], theirs.unflatten(-1, (17, 3))[:, 0, 0]])
+    turns = [Rotation.align_vectors(b.numpy(), a.numpy())[0] for a, b in zip(*frames)]
+    tilt = np.degrees([np.arccos(np.clip(turn.apply(up)[1], -1, 1)) for turn in turns])
+    assert tilt.max() <= 90.1 and tilt.max() > 45
+    assert 0.4 < (tilt < 0.1).mean() < 0.65 and np.median(tilt[tilt > 0.1]) < 25
