@@ -30,17 +30,21 @@ def release(source, target, licence, scores):
     fresh = config.defaults()  # where this machine keeps its files is nobody's business
     content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
+    content["config"]["TRAIN"]["INIT"] = Path(content["config"]["TRAIN"].get("INIT", "")).name
     if scores:
         content["scores"] = [_short(part) for part in json.loads(Path(scores).read_text(encoding="utf-8"))]
     checkpoints.save(target, content)
 
 
 def _anywhere(command):
-    """A training command without the overrides that name folders."""
+    """A training command without folders."""
     words = shlex.split(command)
     for key in ("DATASET.BASE_DIR", "OUTPUT_DIR"):
         if key in words:
             del words[words.index(key):words.index(key) + 2]
+    if "TRAIN.INIT" in words:
+        place = words.index("TRAIN.INIT") + 1
+        words[place] = Path(words[place]).name
     return shlex.join(words)
 
 
