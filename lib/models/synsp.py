@@ -314,7 +314,7 @@ class SynSP(nn.Module):
         precision = base + self.proj_o_p(precise).unflatten(0, x.shape[:2])
         smoothness = base + self.proj_o_a(smooth).unflatten(0, x.shape[:2])
 
-        quality = _quality(precision.detach(), smoothness.detach())
+        quality = _quality(precision.detach(), smoothness.detach(), present)
         average = (precision + smoothness).detach().float() / 2
         added = _similarity(average) + torch.diag_embed(quality.transpose(1, 2)).permute(0, 2, 3, 1).flatten(2)
         memory = _memory(smooth, shared, added)
@@ -405,8 +405,10 @@ def _similarity(x):
     return (-(x[:, :, None] - x[:, None]).square().mean(-1)).exp().flatten(2)
 
 
-def _quality(precision, smoothness):
-    """How well the two heads agree at each frame, against the window's worst: [B, V, F] in (0, 1]."""
+def _quality(precision, smoothness, present=None):
+    """How well the two heads agree at each frame, against the window's worst that is there: [B, V, F] in (0, 1]."""
     difference = (precision.float() - smoothness.float()).abs() / 2
+    if present is not None:
+        difference = difference * present[..., None]
     worst = difference.amax(2, keepdim=True)
     return (-(difference + 1e-6) / (worst + 1e-5)).exp().mean(-1)

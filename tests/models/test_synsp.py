@@ -9,7 +9,7 @@ from scipy.fft import dct
 from benchmarks.plain_synsp import PlainSynSP
 from lib.core.loss import refinement_loss
 from lib.models import checkpoints, synsp
-from lib.models.synsp import SynSP
+from lib.models.synsp import _quality, SynSP
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 HEADS = ("final", "precision", "smoothness")
@@ -308,3 +308,15 @@ def test_a_batch_is_its_windows_one_by_one():
         together = network(x).final
         for k in range(5):
             np.testing.assert_allclose(network(x[k:k + 1]).final[0], together[k], atol=1e-5)
+
+
+def test_an_absent_frame_is_not_the_windows_worst():
+    """The cue of a frame is against the worst frame that is there."""
+    precision, smoothness = windows(2, 3, 8, 12), windows(2, 3, 8, 12, seed=1)
+    present = torch.ones(2, 3, 8, dtype=torch.bool)
+    present[:, 1, 5] = False
+    other = precision.clone()
+    other[:, 1, 5] += 100
+    first, second = (_quality(values, smoothness, present)[present] for values in (precision, other))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, _quality(other, smoothness)[present])
