@@ -21,8 +21,7 @@ FALLBACK = "median+gaussian"
 class Model:
     """A network and what is known of its data.
 
-    joints: names in its order, or None for SmoothNet, which takes any; lag: of the live stream that it was trained
-    for, or None; views: cameras that it was trained on.
+    joints: names in its order, or None for SmoothNet, which takes any.
     """
 
     path: str
@@ -33,8 +32,6 @@ class Model:
     kind: str | None = None
     joints: tuple | None = None
     normaliser: str = "isotropic"
-    lag: int | None = None
-    views: int = 1
     image_size: bool = False  # whether the normaliser went by the image's size
     views: int = 1  # the most that it was trained on
     lag: int | None = None  # of the stream that it was trained for
@@ -65,7 +62,8 @@ def load_model(path, n_head=4):
                         "are refined here")
     return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
                  normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
-                 lag=data.get("lag"), views=data.get("views") or 1, image_size=bool(data.get("image_size")), **common)
+                 image_size=bool(data.get("image_size")), views=data.get("views") or 1, lag=data.get("lag"),
+                 **common)
 
 
 @dataclass

@@ -186,9 +186,9 @@ class Refiner:
         return found
 
     def _unfit(self, model):
-        """Sorts shipped networks: those for this lag, for one view and for short windows first."""
+        """Sorts shipped networks: those for this lag, for one view and for short windows that have it first."""
         other_lag = 0 if model.lag == self.lag else 1 if model.lag is None else 2
-        return other_lag, model.views, model.window
+        return other_lag, model.views, model.window <= (self.lag or 0), model.window
 
     def synsp_for(self, track, poses):
         """(Model, Mapping, "") for a track with poses [T, J, D], or (None, None, why not)."""
@@ -199,9 +199,6 @@ class Refiner:
         if poses.shape[-1] != {"2D": 2, "3D": 3, "smpl": 6}[track.kind]:
             return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
         candidates = [model for model in candidates if model.kind == track.kind]
-        # First those trained for this lag (None: whole recordings), on one camera, of the shortest window that has it.
-        candidates.sort(key=lambda model: (model.lag != self.lag and model.lag is not None, model.lag != self.lag,
-                                           model.views, model.window <= (self.lag or 0), model.window))
         if not candidates:
             what = f"{given.path} reads {given.kind}" if given else f"no SynSP weights for {track.kind} in {self.folder}"
             return None, None, what

@@ -393,17 +393,6 @@ def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip
 # --------------------------------------------------------------------------------------------------- choices
 
 
-def test_of_several_networks_the_one_for_this_use_is_taken(tmp_path):
-    save_synsp(tmp_path, name="synsp_0_causal.pth.tar", lag=0)
-    save_synsp(tmp_path, name="synsp_1_views.pth.tar", views=4)
-    save_synsp(tmp_path, name="synsp_2_long.pth.tar", window=16)
-    save_synsp(tmp_path, name="synsp_3.pth.tar")
-    for lag, name in ((None, "synsp_3."), (3, "synsp_3."), (0, "synsp_0_causal"), (9, "synsp_2_long")):
-        refine = Refiner("auto", fps=30, folder=tmp_path, lag=lag)
-        refine(straight())
-        assert name in refine.results[0].plan
-
-
 def test_auto_says_what_it_falls_back_to(folder, tmp_path):
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
@@ -521,3 +510,4 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
         return Path(model.path).name.removesuffix(".pth.tar")
 
     assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8"]
+    assert taken(9) == "synsp_3D_w32"  # a window of 8 has no lag of 9
