@@ -412,7 +412,7 @@ class Trainer:
                 "views": self.bank.views,
                 "normaliser": first.source.row.normaliser,
                 "image_size": first.sequences[0].image_size is not None,
-                "lag": self.lag,
+                "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag
             },
             "config": config.as_dict(self.cfg),
             "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
