@@ -101,6 +101,8 @@ def defaults():
     # Degrees: half of the windows tip about a horizontal axis, mostly little, so that people may lie and cameras look down (3D,
     # with YAW).
     cfg.TRAIN.AUGMENT.TILT = 0.0
+    # Metres, standard deviation a coordinate: where a skeleton has its hips, shoulders, spine and head (3D).
+    cfg.TRAIN.AUGMENT.CONVENTION = 0.0
     cfg.TRAIN.AUGMENT.LIMBS = 0.0  # share of arms and legs that come from another window of the batch (3D)
     cfg.TRAIN.AUGMENT.BONES = 0.0  # each limb's length, uniform in 1 +- BONES (3D)
 

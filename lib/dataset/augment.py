@@ -28,9 +28,11 @@ class Augment:
         # Arms and legs beyond shoulder and hip: sided joints by the first of their side on the way from the root.
         self.limbs = [torch.tensor(limb) for limb in _limbs(layout, parents)]
         self.pairs = heading_pairs(layout)
+        self.trunk = torch.ones(layout.size, 1)
+        self.trunk[[root, *(joint for limb in self.limbs for joint in limb.tolist())]] = 0
         if options.LIMBS and representation.name == "3D" and not (self.pairs and self.limbs):
             raise UserError(f"TRAIN.AUGMENT.LIMBS: layout {layout.name} names no limbs that could be exchanged. Set it to 0")
-        for name in ("mirror", "is_root", "parents", "reach", "pair"):
+        for name in ("mirror", "is_root", "parents", "reach", "pair", "trunk"):
             setattr(self, name, getattr(self, name).to(device))
 
     def speed(self, count, generator):
@@ -46,6 +48,9 @@ class Augment:
         if name != "smpl" and (bones or options.SCALE):
             changed = self._reshape_body(truth, bones, batch, generator)
             detected, truth = detected + changed - truth, changed
+        if name == "3D" and options.CONVENTION:
+            shift = self._convention(batch, 1 if self.one_yaw else truth.shape[1], generator)
+            detected, truth = detected + shift, truth + shift
         if name == "3D" and options.LIMBS:
             changed = self._exchange_limbs(truth, batch, generator)
             detected, truth = detected + changed - truth, changed
@@ -75,6 +80,12 @@ class Augment:
         factor = factor[:, self.pair] * (1 + self.options.SCALE * _symmetric(batch, generator))[:, None]
         factor = torch.where(self.is_root, 1.0, factor)
         return torch.einsum("jk,bvwkd->bvwjd", self.reach, bones * factor[:, None, None, :, None]).flatten(-2)
+
+    def _convention(self, batch, views, generator):
+        """Where another skeleton has its hips, shoulders, spine and head: metres [B, V, 1, C], the same for all frames."""
+        size = (batch, views, 1, len(self.trunk), 3)
+        shift = torch.randn(size, generator=generator, device=generator.device)
+        return (self.options.CONVENTION * shift * self.trunk).flatten(-2)
 
     def _exchange_limbs(self, truth, batch, generator):
         """The ground truth with arms and legs of other windows of the batch, as they stand to the body's heading.

@@ -17,7 +17,8 @@ from lib.poses.skeletons import LAYOUTS, chain
 
 
 def augment(layout="h36m17", kind="3D", one_yaw=False, use_6d=True, **options):
-    none = {"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0, "TILT": 0.0, "LIMBS": 0.0}
+    none = {"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0, "TILT": 0.0, "LIMBS": 0.0,
+            "CONVENTION": 0.0}
     options = SimpleNamespace(**(none | options))
     return Augment(options, LAYOUTS.get(layout) or chain(17), representation(kind, use_6d), one_yaw=one_yaw)
 
@@ -241,6 +242,18 @@ def test_limbs_come_from_other_windows_as_they_stand_to_the_body():
     assert off.min(1).values.max() < 1e-3
     moved = int((off.argmin(1) != torch.arange(40)).sum())
     assert 10 <= moved <= 30
+
+
+def test_a_convention_moves_the_trunk_alike_in_all_frames():
+    detected, truth = windows(batch=200)
+    ours, theirs, _ = augment(CONVENTION=0.02)(detected, truth, generator())
+    shift = (theirs - truth).unflatten(-1, (17, 3))
+    torch.testing.assert_close((ours - detected).unflatten(-1, (17, 3)), shift, atol=1e-5, rtol=0)
+    torch.testing.assert_close(shift, shift[:, :, :1].expand_as(shift), atol=1e-5, rtol=0)
+    moved = shift[:, 0, 0].std(0).mean(-1)
+    trunk = [1, 4, 7, 8, 9, 10, 11, 14]
+    assert moved[trunk].min() > 0.017 and moved[trunk].max() < 0.023
+    assert moved[[0, 2, 3, 5, 6, 12, 13, 15, 16]].max() < 1e-5
 
 
 def test_limbs_need_names():
