@@ -4,7 +4,10 @@
         --licence "trained on CC BY-NC 4.0 data: non-commercial use only" --scores metrics.json
     python -m lib.models.release --table data/checkpoints        # rewrites data/checkpoints/README.md
 
-`--scores` takes the metrics.json that eval wrote for this checkpoint.
+`--scores` takes the metrics.json that eval wrote for this checkpoint. `--blend OTHER SHARE` takes that share of the weights of
+OTHER, from which the run started (TRAIN.INIT) or which started from the same: between a network for the training clips' motions
+and one for all motions lies one that does nearly as well on both (Wortsman et al., "Robust fine-tuning of zero-shot models",
+CVPR 2022).
 """
 
 import argparse
@@ -12,17 +15,24 @@ import json
 import shlex
 from pathlib import Path
 
+import torch
+
 from lib import config, errors
 from lib.core import run
 from lib.errors import UserError
 from lib.models import checkpoints
 
 
-def release(source, target, licence, scores):
-    """Write the shipped form of checkpoint `source` to `target`. scores: path of a metrics.json, or None."""
+def release(source, target, licence, scores, blend=None):
+    """Write the shipped form of checkpoint `source` to `target`.
+
+    scores: path of a metrics.json, or None; blend: (path of another checkpoint, its share from 0 to 1), or None.
+    """
     content = checkpoints.read(source)
     if "data" not in content:
         raise UserError(f"{source}: is a published checkpoint, which does not describe itself. Release one of this toolkit")
+    if blend:
+        _blend(source, content, *blend)
     content.pop("training", None)
     content["state_dict"] = {name: tensor.half() if tensor.is_floating_point() else tensor
                              for name, tensor in content["state_dict"].items()}
@@ -34,6 +44,19 @@ def release(source, target, licence, scores):
     if scores:
         content["scores"] = [_short(part) for part in json.loads(Path(scores).read_text(encoding="utf-8"))]
     checkpoints.save(target, content)
+
+
+def _blend(source, content, other, share):
+    """Put a share of the weights of checkpoint `other` into `content`."""
+    theirs = checkpoints.read(other)
+    weights, given = content["state_dict"], theirs["state_dict"]
+    if not 0 <= share <= 1:
+        raise UserError(f"--blend {share:g}: is a share, from 0 to 1")
+    if {name: tensor.shape for name, tensor in weights.items()} != {name: tensor.shape for name, tensor in given.items()}:
+        raise UserError(f"--blend {other}: is not the same network as {source}")
+    content["state_dict"] = {name: torch.lerp(tensor.float(), given[name].float(), share) for name, tensor in weights.items()}
+    command = theirs.get("provenance", {}).get("command", "")
+    content["provenance"] = {**content["provenance"], "blended_with": {"share": share, "command": _anywhere(command)}}
 
 
 def _anywhere(command):
@@ -83,10 +106,12 @@ def main():
     parser.add_argument("target", nargs="?", help="the file to write")
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--scores", help="metrics.json of this checkpoint")
+    parser.add_argument("--blend", nargs=2, metavar=("OTHER", "SHARE"), help="take a share of another checkpoint's weights")
     parser.add_argument("--table", metavar="FOLDER", help="rewrite the README of a folder of weights")
     args = parser.parse_args()
     if args.source and args.target:
-        release(args.source, args.target, args.licence, args.scores)
+        blend = (args.blend[0], float(args.blend[1])) if args.blend else None
+        release(args.source, args.target, args.licence, args.scores, blend)
     elif not args.table:
         raise UserError("give a source and a target checkpoint, or --table FOLDER")
     if args.table:

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 import torch
 
 from lib import config
+from lib.errors import UserError
 from lib.models import checkpoints
 from lib.models.release import release, table
 from lib.models.synsp import SynSP
@@ -40,3 +42,20 @@ def test_released_weights_are_small_and_tell_nothing_of_this_machine(tmp_path):
     torch.testing.assert_close(checkpoints.load(target).network(windows).final, network.eval()(windows).final, atol=1e-3, rtol=0)
     row = next(line for line in table(tmp_path / "ships").splitlines() if "synsp_3D_w8" in line)
     assert "non-commercial" in row and "54.55 -> 40.25 mm" in row and "18.98 -> 3.10" in row
+
+
+def test_a_blend_lies_between_two_checkpoints(tmp_path):
+    network = write(tmp_path)
+    other = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2)
+    command = {"command": "train_smoothnet.py TRAIN.INIT /mnt/secret/a"}
+    checkpoints.save(tmp_path / "other.pth.tar", {"state_dict": other.state_dict(), "provenance": command})
+    release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "Apache-2.0", None, (tmp_path / "other.pth.tar", 0.25))
+    content = checkpoints.read(tmp_path / "out.pth.tar")
+    name = "proj_i_a.0.weight"
+    expected = 0.75 * network.state_dict()[name] + 0.25 * other.state_dict()[name]
+    torch.testing.assert_close(content["state_dict"][name].float(), expected, atol=1e-3, rtol=0)
+    assert content["provenance"]["blended_with"] == {"share": 0.25, "command": "train_smoothnet.py TRAIN.INIT a"}
+    with pytest.raises(UserError, match="same network"):
+        smaller = SynSP(51, 8, 8, 1, 2, 8, 8)
+        checkpoints.save(tmp_path / "small.pth.tar", {"state_dict": smaller.state_dict()})
+        release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "", None, (tmp_path / "small.pth.tar", 0.5))
