@@ -74,7 +74,12 @@ def read_trc(opened, image_size=None, fps=None):
                   units=TRC_UNITS.get(settings.get("Units", "").strip().lower()))
     times = times if len(times) > 1 and np.isfinite(times).all() and (np.diff(times) > 0).all() else None
     source = {"lines": lines, "rows": rows, "original": poses.copy()}
-    return PoseFile("trc", [track], len(rows), fps or rate, times, image_size, True, source)
+    pose_file = PoseFile("trc", [track], len(rows), fps or rate, times, image_size, True, source)
+    said = _number(settings.get("NumFrames"))
+    if said is not None and said != len(rows):
+        pose_file.notes.append(f"warning: the header says {said:g} frames, the file has {len(rows)}: was it "
+                               "cut short?")
+    return pose_file
 
 
 def write_trc(pose_file, refined, output_path):

@@ -394,3 +394,11 @@ def test_trc_data_reader_reads_it(build, tmp_path):
     data.load(str(read_back(sample, tmp_path, 0.25)))
     hip = [data[frame][1][0] for frame in range(1, 13)]
     np.testing.assert_allclose(hip, sample.tracks[0][2][:, 0] + 0.25)
+
+
+def test_a_trc_file_that_lacks_frames_is_said(build):
+    sample = build("trc")
+    assert not registry.read(sample.path).notes
+    sample.path.write_text("".join(sample.path.read_text().splitlines(keepends=True)[:-3]))
+    notes = registry.read(sample.path).notes
+    assert len(notes) == 1 and "says 12 frames, the file has 9" in notes[0]
