@@ -16,7 +16,7 @@ import torch
 from benchmarks.measuring import Row, best, interleaved
 from lib.models.synsp import Memory, SynSP
 
-BATCH, VIEWS, WINDOW, CHANNELS = 64, 4, 8, 51
+BATCH, VIEWS, WINDOW, CHANNELS = 256, 4, 8, 51
 BAR = 1.4
 CLOSE = 1e-5  # of the largest magnitude
 
@@ -74,7 +74,7 @@ def rows():
     network, windows = network_and_windows()
     plain = projecting_every_run(network)
     apart = difference(network, plain, windows)
-    slow, ours = interleaved([lambda: plain(windows), lambda: network(windows)], rounds=15, warm=2)
+    slow, ours = interleaved([lambda: plain(windows), lambda: network(windows)], rounds=8, warm=1)
     torch.set_num_threads(threads)
     ratio = best(slow) / best(ours)
     what = f"SynSP forward, {VIEWS} views, W {WINDOW}, {BATCH} windows"
