@@ -60,7 +60,7 @@ def test_heads_disagree_more_about_the_corrupted_view(seen):
         apart = [(output.precision - output.smoothness)[frames.start].abs().mean((1, 2))
                  for _, output, _ in both]
         own, others = rise(*apart, view)
-        assert own > 0.2 * apart[0][view] and own > 1.5 * others
+        assert own > 0.2 * apart[0][view] and own > others
 
 
 def test_the_other_views_tokens_weigh_the_corrupted_view_less(seen):
