@@ -35,6 +35,7 @@ class Model:
     image_size: bool = False  # whether the normaliser went by the image's size
     views: int = 1  # the most that it was trained on
     lag: int | None = None  # of the stream that it was trained for
+    general: bool = False  # trained for any skeleton's joints
 
     @property
     def label(self):
@@ -63,7 +64,12 @@ def load_model(path, n_head=4):
     return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
                  normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
                  image_size=bool(data.get("image_size")), views=data.get("views") or 1, lag=data.get("lag"),
-                 **common)
+                 general=_for_any_skeleton(checkpoint.config), **common)
+
+
+def _for_any_skeleton(stored):
+    """Whether a checkpoint's config says that joints were moved about in training."""
+    return stored.get("TRAIN", {}).get("AUGMENT", {}).get("CONVENTION", 0) > 0
 
 
 @dataclass

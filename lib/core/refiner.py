@@ -186,9 +186,10 @@ class Refiner:
         return found
 
     def _unfit(self, model):
-        """Sorts shipped networks: those for this lag, for one view and for short windows that have it first."""
+        """Sorts shipped networks: those for this lag, for one view, for any skeleton and for short windows that have it
+        first."""
         other_lag = 0 if model.lag == self.lag else 1 if model.lag is None else 2
-        return other_lag, model.views, model.window <= (self.lag or 0), model.window
+        return other_lag, model.views, model.window <= (self.lag or 0), not model.general, model.window
 
     def synsp_for(self, track, poses):
         """(Model, Mapping, "") for a track with poses [T, J, D], or (None, None, why not)."""

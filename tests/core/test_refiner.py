@@ -510,4 +510,8 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
         return Path(model.path).name.removesuffix(".pth.tar")
 
     assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8"]
+    path = save_synsp(tmp_path, name="synsp_3D_w8_general.pth.tar", views=1)
+    content = torch.load(path, weights_only=True)
+    checkpoints.save(path, {**content, "config": {"TRAIN": {"AUGMENT": {"CONVENTION": 0.02}}}})
+    assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8_general", "synsp_3D_w8_causal", "synsp_3D_w8_general"]
     assert taken(9) == "synsp_3D_w32"  # a window of 8 has no lag of 9
