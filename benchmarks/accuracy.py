@@ -42,6 +42,7 @@ NETWORKS = {
     "3D": (*SMOOTHNET,
            (PUBLISHED, None, "as it is"),
            ("SynSP, ours, W 8, no frame of delay", "synsp_3D_w8_causal", "live"),
+           ("SynSP, ours for any skeleton, W 8", "synsp_3D_w8_general", "as it is"),
            ("SynSP, ours, W 8", "synsp_3D_w8", "as it is"),
            ("SynSP, ours, W 32", "synsp_3D_w32", "as it is")),
     "2D": (*SMOOTHNET, ("SynSP, ours, W 8", "synsp_2D_w8", "as it is")),
