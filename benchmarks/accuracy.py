@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import sys
 import textwrap
 import time
@@ -99,6 +100,7 @@ RULE = """Tuned: of {tried} settings the one with the lowest MPJPE + Accel on {w
 networks are trained on, at the same weights, 1 : 1."""
 COLUMNS = {"mpjpe": "MPJPE", "pampjpe": "PA-MPJPE", "accel": "Accel", "mpjpe_top1": "top 1 %",
            "amplitude_kept": "amplitude %"}
+BATCH = 512  # windows through a network at once: SmoothNet on four views then takes 1 GB
 FEW = 5  # sequences: of fewer there is no interval
 
 
@@ -133,7 +135,7 @@ def command_line(part, base):
     """The words by which the evaluator is asked for a set."""
     return ["--dataset_name", part.dataset, "--estimator", part.estimator,
             "--body_representation", part.representation, "DEVICE", "cpu", "DATASET.BASE_DIR", str(base),
-            "DATASET.MULTI_VIEW", str(part.several), "DATASET.FPS", "30"]
+            "DATASET.MULTI_VIEW", str(part.several), "DATASET.FPS", "30", "EVALUATE.BATCH_SIZE", str(BATCH)]
 
 
 def network_rows(part, base, published):
@@ -259,12 +261,21 @@ def replace_between(text, name, block, path):
     return f"{before}{begin}\n\n{block}\n\n{end}{rest.partition(end)[2]}"
 
 
-def write_markdown(path, name, block):
-    """Put `block` into its place in a file, or into a new file."""
+def write_markdown(path, name, texts, tables):
+    """Put the tables ({set: markdown}) below the texts into their place in a file, or into a new file.
+
+    Tables of other sets that stand there stay, so that a set can be measured anew by itself.
+    """
     path = Path(path)
     empty = f"<!-- {name}:begin -->\n<!-- {name}:end -->\n"
     text = path.read_text(encoding="utf-8") if path.exists() else empty
-    run.write_text(path, replace_between(text, name, block, path))
+    there = text.partition(f"<!-- {name}:begin -->")[2].partition(f"<!-- {name}:end -->")[0]
+    sections = {found[1]: "### " + section.strip() for section in there.split("\n### ")[1:]
+                if (found := re.match(r".*`(\w+)` test", section))}
+    known = [str(part) for parts in SETS.values() for part in parts]
+    order = dict.fromkeys([*known, *sections])  # of a set that has gone, the table comes last
+    sections = {key: table for key in order if (table := tables.get(key, sections.get(key)))}
+    run.write_text(path, replace_between(text, name, "\n\n".join([*texts, *sections.values()]), path))
 
 
 def main():
@@ -298,15 +309,15 @@ def main():
         threads = "one thread" if args.threads == 1 else f"{args.threads} threads"
         reading = READING.format(threads=threads, load=os.getloadavg()[0], cores=os.cpu_count())
         measured, shown, texts = measure, markdown, [ABOUT[args.set], reading]
-    blocks = [paragraph(text) for text in texts]
-    print("\n\n".join(blocks))
-    results = []
+    texts = [paragraph(text) for text in texts]
+    print("\n\n".join(texts))
+    results, tables = [], {}
     for part in chosen_parts(args):
         results.append(measured(part, args.base_dir, args.published))
-        blocks.append(shown(results[-1]))
-        print(f"\n{blocks[-1]}", flush=True)
-    if args.markdown:
-        write_markdown(args.markdown, name, "\n\n".join(blocks))
+        tables[str(part)] = shown(results[-1])
+        print(f"\n{tables[str(part)]}", flush=True)
+        if args.markdown:  # after each set, lest an hour's work hang on the last one
+            write_markdown(args.markdown, name, texts, tables)
     if args.json:
         run.write_text(args.json, json.dumps(results, indent=1, allow_nan=False))
     say(f"{time.perf_counter() - begun:.0f} s")

@@ -50,6 +50,17 @@ def test_table_of_the_sample(sample, tmp_path, capsys):
     assert file.read_text().count("| input |") == 1
 
 
+def test_tables_of_other_sets_stay(tmp_path):
+    file = tmp_path / "table.md"
+    one, two = "### 3D: `mocap_noise_3D` test\n\n| 1 |", "### 2D: `bn_sim_2D` test\n\n| 2 |"
+    accuracy.write_markdown(file, "accuracy", ["first text"], {"bn_sim_2D": two})
+    accuracy.write_markdown(file, "accuracy", ["new text"], {"mocap_noise_3D": one})
+    assert file.read_text() == ("<!-- accuracy:begin -->\n\nnew text\n\n" + one + "\n\n" + two
+                                + "\n\n<!-- accuracy:end -->\n")
+    accuracy.write_markdown(file, "accuracy", ["new text"], {"bn_sim_2D": two.replace("2 |", "3 |")})
+    assert "| 3 |" in file.read_text() and "| 2 |" not in file.read_text() and "| 1 |" in file.read_text()
+
+
 def test_filters_are_tuned_by_the_rule_on_training_clips(root, monkeypatch):
     """The chosen setting has the least MPJPE + Accel by the evaluator; test clips have no part in it."""
     monkeypatch.setattr(accuracy_tuning, "GRIDS", SMALL)
