@@ -95,7 +95,8 @@ class Trainer:
         self.network = checkpoints.build(cfg, first.channels, window, heading).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
-        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none")
+        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none",
+                               cfg.MODEL.CANONICAL)
         self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
         self.batch_size = max(1, cfg.TRAIN.BATCH_SIZE // self.run)

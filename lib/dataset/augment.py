@@ -12,10 +12,14 @@ from lib.poses.canonical import Canonical, heading_pairs
 
 
 class Augment:
-    """The changes that cfg.TRAIN.AUGMENT asks for, for one layout and representation."""
+    """The changes that cfg.TRAIN.AUGMENT asks for, for one layout and representation.
 
-    def __init__(self, options, layout, representation, device="cpu", one_yaw=False):
+    one_yaw: views turn together; errors_stay: they do not turn with the pose.
+    """
+
+    def __init__(self, options, layout, representation, device="cpu", one_yaw=False, errors_stay=False):
         self.options, self.representation, self.one_yaw = options, representation, one_yaw
+        self.errors_stay = errors_stay
         self.dims = representation.dims
         self.mirror = torch.tensor(layout.mirror)
         # Joints of which no bone is known hang on the root.
@@ -68,8 +72,10 @@ class Augment:
                 turn = self._tilts(len(turn), generator) @ turn
             turn = turn.view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
             turned = self._turned(truth, turn)
-            # A camera's errors stay as the camera sees them, largest in depth; rotations have no difference to keep.
-            detected, truth = detected + turned - truth if name == "3D" else self._turned(detected, turn), turned
+            # Largest in depth, errors stay as the camera sees them, for a network that is told where it stands. Another
+            # learns less that way. Rotations have no difference to keep.
+            stay = name == "3D" and self.errors_stay
+            detected, truth = detected + turned - truth if stay else self._turned(detected, turn), turned
         return detected, truth, depth
 
     def _reshape_body(self, truth, spread, batch, generator):

@@ -16,11 +16,11 @@ from lib.poses.rotations import axis_angle_from_6d, axis_angle_to_6d, axis_angle
 from lib.poses.skeletons import LAYOUTS, chain
 
 
-def augment(layout="h36m17", kind="3D", one_yaw=False, use_6d=True, **options):
+def augment(layout="h36m17", kind="3D", one_yaw=False, use_6d=True, errors_stay=False, **options):
     none = {"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0, "TILT": 0.0, "LIMBS": 0.0,
             "CONVENTION": 0.0}
     options = SimpleNamespace(**(none | options))
-    return Augment(options, LAYOUTS.get(layout) or chain(17), representation(kind, use_6d), one_yaw=one_yaw)
+    return Augment(options, LAYOUTS.get(layout) or chain(17), representation(kind, use_6d), one_yaw=one_yaw, errors_stay=errors_stay)
 
 
 def generator(seed=0):
@@ -175,9 +175,11 @@ def test_views_turn_together_when_they_share_a_frame(one_yaw):
 
 def test_errors_stay_as_the_camera_sees_them():
     detected, truth = windows(batch=50)
-    ours, theirs, _ = augment(YAW=180.0)(detected, truth, generator())
+    ours, theirs, _ = augment(YAW=180.0, errors_stay=True)(detected, truth, generator())
     assert not torch.allclose(theirs, truth)
     torch.testing.assert_close(ours - theirs, detected - truth, atol=1e-5, rtol=0)
+    turned, _, _ = augment(YAW=180.0)(detected, truth, generator())
+    assert not torch.allclose(turned - theirs, detected - truth, atol=1e-2)
 
 
 def test_a_mirrored_camera_looks_from_the_other_side():
