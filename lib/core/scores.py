@@ -256,5 +256,6 @@ class BodyJudge:
             if self.root is not None:
                 ours = ours - predicted[rows][:, list(self.root)].mean(1, keepdim=True)
                 theirs = theirs - truth[rows][:, list(self.root)].mean(1, keepdim=True)
-            errors.append((ours - theirs).norm(dim=-1).mean(-1))
+            # The bodies come with the vertices innermost, over which torch's norm takes 20 times as long.
+            errors.append(metrics.euclidean(ours - theirs).mean(-1))
         return torch.cat(errors)
