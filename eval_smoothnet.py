@@ -1,12 +1,11 @@
 #!/usr/bin/env python
 """Score a network beside filters: python eval_smoothnet.py --cfg C --checkpoint P --tradition all"""
 
-from lib import errors
-from lib.visualize import options
+from lib import config, errors
 
 
 def main():
-    request = options.request("eval")
+    request = config.Request("eval")
     from lib.core import evaluator, run  # after --help and bad flags, which need no torch
 
     run.start_messages()

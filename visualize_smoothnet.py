@@ -1,12 +1,11 @@
 #!/usr/bin/env python
 """Render test sequences: python visualize_smoothnet.py --cfg C --checkpoint P --visualize_video_id 0"""
 
-from lib import errors
-from lib.visualize import options
+from lib import config, errors
 
 
 def main():
-    request = options.request("visualize")
+    request = config.Request("visualize")
     from lib.core import run  # after --help and bad flags, which need no torch
     from lib.visualize import visualizer
 

@@ -263,7 +263,7 @@ def dump(cfg):
 
 # ------------------------------------------------------------------------------------- command line
 
-# flag -> config key. Every flag but --cfg, --json and --figures lands in the config.
+# flag -> config key. Every flag but --cfg and those of PLACES lands in the config.
 SHARED_FLAGS = {
     "dataset_name": ("DATASET_NAME", "dataset, or a comma list: aist,pw3d"),
     "estimator": ("ESTIMATOR", "pose estimator, or a comma list as long: vibe,spin"),
@@ -309,6 +309,20 @@ PURPOSE = {
 }
 
 
+# Where results go and pictures lie: no number depends on these, so that they are no keys of the config.
+PLACES = {
+    "eval": {
+        "json": ("PATH", "also write the metrics there, as JSON, and as CSV beside it"),
+        "report": ("DIR", "folder for report.html, an interactive page of the worst and the best sequences"),
+        "figures": ("DIR", "folder for figures of the scores, as PNG and PDF"),
+    },
+    "visualize": {
+        "video": ("FILE_OR_FOLDER", "source video, or folder of its images, under 2D key points; for several sequences a "
+                                    "folder with one of these for each, of the sequence's name"),
+    },
+}
+
+
 def parser(command):
     """The argparse parser of one of the scripts: 'train', 'eval', 'visualize' or 'refine'."""
     example = {"train": "--cfg configs/mocap_noise_3D.yaml TRAIN.EPOCH 5",
@@ -327,8 +341,8 @@ def parser(command):
         parse.add_argument("--refine_translation", action="store_true", help="also refine where the body goes, not only its pose")
         parse.add_argument("--compare", action="store_true", help="table of every method on INPUT, without ground truth")
         parse.add_argument("--live", action="store_true", help="INPUT is -: one JSON object a line, refined as it comes")
-    if command == "eval":
-        parse.add_argument("--json", metavar="PATH", help="also write the metrics there, as JSON, and as CSV beside it")
+    for flag, (place, text) in PLACES.get(command, {}).items():
+        parse.add_argument(f"--{flag}", metavar=place, help=text)
     parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
     parse.error = _argument_error
     return parse

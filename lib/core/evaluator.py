@@ -73,7 +73,7 @@ def evaluate(request):
 
 def _folder(args, flag):
     """The folder that a flag names, or None. Raises UserError before work starts where it is a file."""
-    place = getattr(args, flag, None)
+    place = getattr(args, flag)
     if place and Path(place).is_file():
         raise UserError(f"--{flag} {place}: is a file. Give a folder")
     return Path(place) if place else None

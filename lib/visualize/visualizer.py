@@ -34,7 +34,7 @@ def visualize(request):
         raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}, html")
     methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in catalog.sources(cfg)]
-    under = getattr(request.args, "video", None)
+    under = request.args.video
     if under:
         background.check(under, splits, cfg.VIS.FORMAT)
     written = []

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from lib import config
 from lib.dataset.sequences import Sequence
 from lib.errors import UserError
-from lib.visualize import background, options, video, visualizer
+from lib.visualize import background, video, visualizer
 
 
 def sequence(names, frames=4, **extras):
@@ -83,7 +84,7 @@ def draw(write_set, tmp_path):
     def run(*words, kind="2D"):
         arguments = ["--dataset_name", "h36m", "--estimator", "net", "--body_representation", kind, "--tradition", "gaus1d",
                      "--output_video_path", tmp_path / "out", "DATASET.BASE_DIR", base, "DEVICE", "cpu", "VIS.END", 8, *words]
-        return visualizer.visualize(options.request("visualize", list(map(str, arguments))))
+        return visualizer.visualize(config.Request("visualize", list(map(str, arguments))))
 
     return run
 
@@ -109,7 +110,7 @@ def test_views_of_2d_are_videos_of_their_own(tmp_path, write_set):
                            for k, names in enumerate(data["imgname"])]
 
     base = write_set("h36m", "net", "2D", change=rename)
-    paths = visualizer.visualize(options.request("visualize", [
+    paths = visualizer.visualize(config.Request("visualize", [
         "--dataset_name", "h36m", "--estimator", "net", "--body_representation", "2D", "--tradition", "gaus1d",
         "--output_video_path", str(tmp_path / "out"), "DATASET.BASE_DIR", str(base), "DEVICE", "cpu", "VIS.END", "3",
         "DATASET.MULTI_VIEW", "True"]))
@@ -132,6 +133,6 @@ def test_refusals(draw, tmp_path, monkeypatch, words, hint):
 def test_only_2d_lies_over_a_video(tmp_path, write_set):
     base = write_set("h36m", "net", "3D")
     with pytest.raises(UserError, match="is not 2D"):
-        visualizer.visualize(options.request("visualize", [
+        visualizer.visualize(config.Request("visualize", [
             "--dataset_name", "h36m", "--estimator", "net", "--body_representation", "3D", "--tradition", "gaus1d", "--video",
             str(tmp_path), "DATASET.BASE_DIR", str(base), "DEVICE", "cpu"]))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from lib import config
 from lib.core import evaluator
 from lib.core.methods import FilterMethod, InputMethod, load_networks
 from lib.dataset import catalog, sequences, storage
-from lib.visualize import figures, options
+from lib.visualize import figures
 
 REPRESENTATIONS = {"2D": "h36m", "3D": "h36m", "smpl": "pw3d"}
 
@@ -22,7 +23,7 @@ def scored(tmp_path):
     def run(base, dataset, estimator, representation, *words):
         arguments = ["--dataset_name", dataset, "--estimator", estimator, "--body_representation", representation,
                      "DATASET.BASE_DIR", base, "DEVICE", "cpu", *words]
-        cfg, networks = load_networks(options.request("eval", list(map(str, arguments))), torch.device("cpu"))
+        cfg, networks = load_networks(config.Request("eval", list(map(str, arguments))), torch.device("cpu"))
         split = sequences.load(*catalog.sources(cfg), "test", cfg)
         methods = [InputMethod(), *(FilterMethod(name, cfg) for name in cfg.EVALUATE.TRADITION.split(",") if name), *networks]
         return figures.Scored(split, evaluator.score_split(split, methods, cfg)[1], cfg)
@@ -45,7 +46,7 @@ def test_every_representation(representation, write_set, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     dataset = REPRESENTATIONS[representation]
     base = write_set(dataset, "net", representation)
-    evaluator.evaluate(options.request("eval", [
+    evaluator.evaluate(config.Request("eval", [
         "--dataset_name", dataset, "--estimator", "net", "--body_representation", representation, "--tradition", "gaus1d",
         "--figures", str(tmp_path / "figures"), "DATASET.BASE_DIR", str(base), "OUTPUT_DIR", str(tmp_path), "DEVICE", "cpu"]))
     name = f"{dataset}_net_{representation}"

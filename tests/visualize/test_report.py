@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import eval_smoothnet
+from lib import config
 from lib.core import evaluator
 from lib.dataset import storage
 from lib.errors import UserError
-from lib.visualize import options, report
+from lib.visualize import report
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def evaluated(tmp_path, root):
                           {"imgname": images, "joints_3d": [clip.reshape(frames, 51) for clip in values]})
         arguments = ["--dataset_name", "mocap", "--estimator", "net", "--body_representation", "3D", "--report", tmp_path / "page",
                      "DATASET.BASE_DIR", tmp_path / "poses", "OUTPUT_DIR", tmp_path / "results", "DEVICE", "cpu", *words]
-        evaluator.evaluate(options.request("eval", list(map(str, arguments))))
+        evaluator.evaluate(config.Request("eval", list(map(str, arguments))))
         text = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
         return json.loads(re.search(r'id="page-data">(.*?)</script>', text, re.DOTALL).group(1))
     return run
@@ -85,4 +86,4 @@ def test_the_flags_are_in_the_help(monkeypatch, capsys):
 def test_unknown_flags_and_missing_values_are_refused():
     for words in (["--raport", "x"], ["--report"]):
         with pytest.raises(UserError, match="--ra?e?port"):
-            options.request("eval", words)
+            config.Request("eval", words)
