@@ -38,14 +38,14 @@ def align(predicted, truth):
     p, t = predicted - centre_p, truth - centre_t
     # In float64: a mirrored pose makes two singular values nearly cancel.
     covariance = (t.transpose(1, 2) @ p).double()
-    rotation, trace = _rotation_3d(covariance) if p.shape[-1] == 3 else _rotation_by_svd(covariance)
+    rotation, trace = _rotation_3d(covariance) if p.shape[-1] == 3 else rotation_by_svd(covariance)
     scale = trace / p.square().sum((1, 2)).double().clamp_min(1e-12)
     turned = (scale[:, None, None] * rotation).to(p.dtype) @ p.transpose(1, 2)
     return turned.transpose(1, 2) + centre_t
 
 
 def _rotation_3d(covariance):
-    """The proper rotation R that makes trace(R^T covariance) largest, and that trace: [T, 3, 3] -> ([T, 3, 3], [T]).
+    """`rotation_by_svd` of [T, 3, 3].
 
     In closed form but for a few Newton steps, several times as fast as a singular value decomposition: Markley, "Attitude
     determination using vector observations: a fast optimal matrix algorithm", J. Astronaut. Sci. 1993. Frames for which
@@ -68,16 +68,19 @@ def _rotation_3d(covariance):
     residual = (excess.square() - 8 * determinant * root - 4 * squares).abs()
     hard = ~((zeta > 1e-5) & (residual < 1e-12))
     if hard.any():
-        rotation[hard], trace[hard] = _rotation_by_svd(covariance[hard])
+        rotation[hard], trace[hard] = rotation_by_svd(covariance[hard])
     return rotation, trace
 
 
-def _rotation_by_svd(covariance):
-    """As `_rotation_3d`, in any dimension."""
+def rotation_by_svd(covariance):
+    """The proper rotation R that makes trace(R^T covariance) largest, and that trace: [..., D, D] -> ([..., D, D], [...]).
+
+    Kabsch, "A solution for the best rotation to relate two sets of vectors", Acta Cryst. 1976.
+    """
     u, s, vh = torch.linalg.svd(covariance)
     sign = torch.ones_like(s)
-    sign[:, -1] = (torch.linalg.det(u) * torch.linalg.det(vh)).sign()
-    return (u * sign[:, None]) @ vh, (s * sign).sum(1)
+    sign[..., -1] = (torch.linalg.det(u) * torch.linalg.det(vh)).sign()
+    return (u * sign[..., None, :]) @ vh, (s * sign).sum(-1)
 
 
 def pa_mpjpe(predicted, truth):

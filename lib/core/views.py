@@ -7,6 +7,8 @@ two sets of vectors", Acta Cryst. 1976), per window, or over a sequence where th
 
 import torch
 
+from lib.core import metrics
+
 MODES = ("none", "frame", "sequence")
 
 
@@ -34,10 +36,7 @@ def common_rotations(poses, present=None, rounds=2):
 
 def _kabsch(covariance):
     """The proper rotations R [..., 3, 3] that maximise sum R x . y, from sum x y^T [..., 3, 3]."""
-    u, s, vh = torch.linalg.svd(covariance.double())
-    sign = torch.ones_like(s)
-    sign[..., 2] = torch.linalg.det(u) * torch.linalg.det(vh)
-    rotation = vh.transpose(-1, -2) @ (sign[..., None] * u.transpose(-1, -2))
+    rotation, _ = metrics.rotation_by_svd(covariance.transpose(-1, -2).double())
     known = covariance.abs().amax((-1, -2), keepdim=True) > 0
     return torch.where(known, rotation, torch.eye(3, dtype=rotation.dtype, device=rotation.device)).to(covariance.dtype)
 

@@ -80,12 +80,19 @@ class Augment:
 
     def _reshape_body(self, truth, spread, batch, generator):
         """The ground truth on another body: all lengths times one factor, each pair of bones times its own."""
-        joints = truth.unflatten(-1, (-1, self.dims))
-        bones = torch.where(self.is_root[:, None], joints, joints - joints[..., self.parents, :])
         factor = 1 + spread * _symmetric(batch * len(self.pair), generator).view(batch, -1)
         factor = factor[:, self.pair] * (1 + self.options.SCALE * _symmetric(batch, generator))[:, None]
         factor = torch.where(self.is_root, 1.0, factor)
-        return torch.einsum("jk,bvwkd->bvwjd", self.reach, bones * factor[:, None, None, :, None]).flatten(-2)
+        return self._of_bones(self._bones(truth) * factor[:, None, None, :, None])
+
+    def _bones(self, poses):
+        """Poses [B, V, W, C] as vectors from each joint's parent, [B, V, W, J, D]; the root's is its place."""
+        joints = poses.unflatten(-1, (-1, self.dims))
+        return torch.where(self.is_root[:, None], joints, joints - joints[..., self.parents, :])
+
+    def _of_bones(self, bones):
+        """The inverse of `_bones`."""
+        return torch.einsum("jk,bvwkd->bvwjd", self.reach, bones).flatten(-2)
 
     def _convention(self, batch, views, generator):
         """Where another skeleton has its hips, shoulders, spine and head: metres [B, V, 1, C], the same for all frames."""
@@ -99,14 +106,13 @@ class Augment:
         Poses that nobody took: what a network learns of them is bodies in general, not the training clips' motions.
         """
         turn = Canonical("3D", self.pairs, truth, together=self.one_yaw)
-        joints = turn.enter(truth).unflatten(-1, (-1, 3))
-        bones = torch.where(self.is_root[:, None], joints, joints - joints[..., self.parents, :])
+        bones = self._bones(turn.enter(truth))
         for limb in self.limbs:
             donor = torch.randperm(batch, generator=generator, device=generator.device)
             chosen = torch.rand(batch, generator=generator, device=generator.device) < self.options.LIMBS
             donor = torch.where(chosen, donor, torch.arange(batch, device=donor.device))
             bones[..., limb, :] = bones[donor][..., limb, :]
-        return turn.leave(torch.einsum("jk,bvwkd->bvwjd", self.reach, bones).flatten(-2))
+        return turn.leave(self._of_bones(bones))
 
     def _tilts(self, count, generator):
         """[count, 3, 3]: half of them turn about a random horizontal axis, mostly a little, at most by TILT."""
