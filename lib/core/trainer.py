@@ -88,7 +88,7 @@ class Trainer:
         self.run = 1 if self.lag is None else self.lag + 4
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
-        self.clip = validation[0] if validation else None
+        self.shown, self.clip = validation[0] if validation else None, None
         self.splits = training
         first = training[0]
         heading = canonical.spec(first.layout, first.representation) if cfg.MODEL.CANONICAL else None
@@ -272,10 +272,12 @@ class Trainer:
                 writer.add_scalar(f"validation/{name}", value, done)
             line += ", validation " + ", ".join(f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss")
         every = self.cfg.TRAIN.PICTURES_EVERY
-        if self.clip is not None and every > 0 and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
-            from lib.visualize.training_clip import write_clip  # matplotlib takes a second to import
+        if self.shown is not None and every > 0 and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
+            if self.clip is None:
+                from lib.visualize.training_clip import Clip  # matplotlib takes a second to import
 
-            write_clip(writer, done, self.averaged or self.network, self.clip, self.cfg)
+                self.clip = Clip(self.shown, self.cfg)
+            self.clip.write(writer, done, self.averaged or self.network)
         # Epochs of a second would fill the terminal; the file has them all.
         quiet = done < self.cfg.TRAIN.EPOCH and time.monotonic() - self._said_at < 5
         log.log(logging.DEBUG if quiet else logging.INFO, line)
@@ -290,8 +292,8 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self):
-        """Loss of the final head on the validation windows (of the stream, with a TRAIN.LAG), and their MPJPE before and after (mm or px) where
-        joints are the representation."""
+        """Loss of the final head on the validation windows (of the stream, with a TRAIN.LAG), and their MPJPE before and
+        after (mm) where 3D joints are the representation."""
         network = (self.averaged or self.network).eval()
         totals, frames = {}, 0
         indices = torch.arange(len(self.validation), device=self.device)
@@ -366,7 +368,8 @@ class Trainer:
     def _check_continues(self, path, checkpoint):
         """A run continues with the same numbers only under the same settings."""
         free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN",
-                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.PICTURES_EVERY"}
+                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES",
+                "TRAIN.PICTURES_EVERY"}
         if self.cfg.TRAIN.SCHEDULE == "exponential":
             free.add("TRAIN.EPOCH")
         # A key that an older version did not have counts as its default.

@@ -19,27 +19,49 @@ from lib.visualize.figures import COLOURS, STYLE, TRUTH
 
 FRAMES = 300  # of the clip
 POSES = 6  # skeletons side by side
-_last = {}  # the split that was drawn last, and its judge
 
 
-def write_clip(writer, epoch, network, split, cfg):
-    """Add two pictures of one validation clip to TensorBoard: `clip/skeletons` and `clip/error`.
+class Clip:
+    """One validation clip, drawn by `write` now and then.
 
-    writer: SummaryWriter; epoch: the step they are filed under; network: SynSP or SmoothNet, put into eval
-    mode for this and back; split: the validation `sequences.Split`, whose first recording is the clip; where
-    its errors are simulated, they are the same at every epoch. Leaves torch's random generators as they were.
-    Returns the mean MPJPE before and after, in mm or px.
+    split: the validation `sequences.Split`, whose first recording is the clip; where its errors are simulated,
+    they are drawn once, the same for every training.
     """
-    views = _clip(split, cfg)
-    before, after, truth = _joints(network, split, views, cfg)
-    unit = split.representation.unit
-    layout = LAYOUTS["lsp14"] if split.representation.name == "smpl" else split.layout
-    errors = [np.linalg.norm(joints - truth, axis=-1).mean(-1) for joints in (before, after)]
-    with matplotlib.rc_context(STYLE):
-        writer.add_image("clip/skeletons", _skeletons(before, after, truth, layout, errors, unit), epoch,
-                         dataformats="HWC")
-        writer.add_image("clip/error", _curves(errors, unit, views[0].name), epoch, dataformats="HWC")
-    return tuple(float(error.mean()) for error in errors)
+
+    def __init__(self, split, cfg):
+        self.split, self.cfg, self.views = split, cfg, _clip(split, cfg)
+        self.judge = judge_of(split, cfg)
+
+    def write(self, writer, epoch, network):
+        """Add two pictures to TensorBoard: `clip/skeletons` and `clip/error`.
+
+        writer: SummaryWriter; epoch: the step they are filed under; network: SynSP or SmoothNet, put into eval
+        mode for this and back. Leaves torch's random generators as they were. Returns the mean MPJPE before and
+        after, in mm or px.
+        """
+        before, after, truth = self.joints(network)
+        rep = self.split.representation
+        layout = LAYOUTS["lsp14"] if rep.name == "smpl" else self.split.layout
+        errors = [np.linalg.norm(joints - truth, axis=-1).mean(-1) for joints in (before, after)]
+        with matplotlib.rc_context(STYLE):
+            writer.add_image("clip/skeletons", _skeletons(before, after, truth, layout, errors, rep.unit), epoch,
+                             dataformats="HWC")
+            writer.add_image("clip/error", _curves(errors, rep.unit, self.views[0].name), epoch, dataformats="HWC")
+        return tuple(float(error.mean()) for error in errors)
+
+    def joints(self, network):
+        """[input, refined, truth], each [T, J, D] in mm or px, of the first view."""
+        rep, view = self.split.representation, self.views[0]
+        recording = stacked(replace(self.split, recordings=[Recording(view.name, self.views)]))
+        align = self.cfg.MODEL.ALIGN_VIEWS if rep.name == "3D" else "none"
+        training = network.training
+        network.eval()
+        refined = next(refine(network, recording, self.cfg.MODEL.SLIDE_WINDOW_SIZE, align=align,
+                              root=self.split.layout.root))
+        network.train(training)
+        raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame),
+                torch.as_tensor(view.truth))
+        return [self.judge.joints(view, raw, raw is raws[2]).numpy() for raw in raws]
 
 
 def _clip(split, cfg):
@@ -53,24 +75,6 @@ def _clip(split, cfg):
     sequences.add_fixed_noise([view for view in views if view.detected is None], split.layout,
                               split.representation, cfg)
     return views
-
-
-def _joints(network, split, views, cfg):
-    """[input, refined, truth], each [T, J, D] in mm or px, of the first view."""
-    rep, view = split.representation, views[0]
-    recording = stacked(replace(split, recordings=[Recording(view.name, views)]))
-    align = cfg.MODEL.ALIGN_VIEWS if rep.name == "3D" else "none"
-    training = network.training
-    network.eval()
-    refined = next(refine(network, recording, cfg.MODEL.SLIDE_WINDOW_SIZE, align=align,
-                          root=split.layout.root))
-    network.train(training)
-    if _last.get("split") is not split:  # a body model is loaded, and its note given, once a training
-        _last.update(split=split, judge=judge_of(split, cfg))
-    judge = _last["judge"]
-    raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame),
-            torch.as_tensor(view.truth))
-    return [judge.joints(view, raw, raw is raws[2]).numpy() for raw in raws]
 
 
 def _skeletons(before, after, truth, layout, errors, unit):

@@ -28,7 +28,7 @@ def test_both_pictures_and_the_inputs_error(dataset, representation, write_set, 
     network.train()
     state = torch.get_rng_state()
     with SummaryWriter(tmp_path / "log") as writer:
-        before, after = training_clip.write_clip(writer, 5, network, split, cfg)
+        before, after = training_clip.Clip(split, cfg).write(writer, 5, network)
     assert network.training and (torch.get_rng_state() == state).all()
     (result,), = [score_split(split, [InputMethod()], cfg)[1]]
     assert before == pytest.approx(result.means["mpjpe"], rel=1e-4)
@@ -54,11 +54,11 @@ def test_simulated_errors_are_the_same_at_every_epoch(write_set, tmp_path):
     view = split.recordings[0].views[0]
     view.detected = None
     with SummaryWriter(tmp_path) as writer:
-        first, second = (training_clip.write_clip(writer, epoch, network, split, cfg) for epoch in (1, 2))
+        first, second = (training_clip.Clip(split, cfg).write(writer, epoch, network) for epoch in (1, 2))
     assert first == second and first[0] > 10 and view.detected is None
 
 
 def test_a_long_clip_is_cut(write_set, monkeypatch):
     monkeypatch.setattr(training_clip, "FRAMES", 9)
     cfg, split, network = loaded(write_set("pw3d", "net", "smpl", clips=1), "pw3d", "smpl")
-    assert {len(joints) for joints in training_clip._joints(network, split, training_clip._clip(split, cfg), cfg)} == {9}
+    assert {len(joints) for joints in training_clip.Clip(split, cfg).joints(network)} == {9}
