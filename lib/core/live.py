@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lib.core.refine import check_lag
-from lib.core.refiner import RATE, Model
+from lib.core.refine_methods import RATE, Model
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
 from lib.models.export import windows_of

@@ -17,8 +17,7 @@ import torch
 from lib import config
 from lib.core import clock
 from lib.core.refine import refine
-# RATE and Model for lib/core/live.py as well.
-from lib.core.refine_methods import FALLBACK, RATE, Model, Plan, filter_at, load_model, pace  # noqa: F401
+from lib.core.refine_methods import FALLBACK, Model, Plan, filter_at, load_model, pace
 from lib.core.track_work import Refined, Work
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count

@@ -9,8 +9,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lib.core.refine import Refiner, lag_weights
-from lib.core.refiner import filter_at
+from lib.core.refine_methods import filter_at
 from lib.config import defaults
+from lib.dataset import storage
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track
 from lib.models import checkpoints
@@ -172,7 +173,7 @@ def test_who_lies_down_for_a_while_does_not_turn_a_room_with_z_up(folder):
 
 def test_sample_of_a_person_who_gets_up_is_not_turned():
     """The clip begins face down with the head towards the camera: its median direction is -z, 62 mm too far."""
-    sample = np.load(ROOT / "data/poses/mocap_noise_3D/detected/mocap_noise_3D_test.npz", allow_pickle=True)
+    sample = storage.read(ROOT / "data/poses/mocap_noise_3D/detected/mocap_noise_3D_test.npz")
     number = [names[0].split(".")[0] for names in sample["imgname"]].index("getup_facedown")
     poses = sample["joints_3d"][number].reshape(-1, 17, 3).astype(float)
     directions = space.heads(poses, H36M.joints, "3D")
@@ -289,7 +290,7 @@ def test_what_belongs_to_a_person_jumps_with_it(folder):
 def test_own_places_keep_a_detector_s_joints_where_it_sees_them(tmp_path):
     """A network that puts joints elsewhere moves a detector's joints by that, and with own_places by nothing."""
     path = save_synsp(tmp_path, "2D")
-    checkpoint = torch.load(path, weights_only=False)
+    checkpoint = torch.load(path, weights_only=True)
     heads = [name for name in checkpoint["state_dict"] if name.endswith("bias")]
     for name in heads:
         checkpoint["state_dict"][name] += 0.03
