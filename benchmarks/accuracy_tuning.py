@@ -51,7 +51,7 @@ class Tuned:
 
 def section(cfg, name):
     """The part of a config that holds a filter's parameters."""
-    return cfg.EVALUATE["TRADITION_" + name.upper().replace("+", "_")]
+    return cfg.EVALUATE[filters.section(name)]
 
 
 def with_parameters(cfg, name, parameters):

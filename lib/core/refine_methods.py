@@ -94,7 +94,7 @@ def filter_at(name, cfg, rate):
     cutoffs are in Hz, so that 60 frames a second are smoothed as much as 30 of the same motion.
     """
     factor = rate / RATE
-    section = "TRADITION_" + name.upper().replace("+", "_")
+    section = filters.section(name)
     node = cfg.EVALUATE[section].clone()
     extra = {}
     for key in node:

@@ -76,6 +76,11 @@ FILTERS = {
 }
 
 
+def section(name):
+    """The key of cfg.EVALUATE that holds the parameters of the filter `name`."""
+    return "TRADITION_" + name.upper().replace("+", "_")
+
+
 def configured(name, cfg):
     """The filter `name` with the parameters of cfg.EVALUATE, as a function [T, K, C] -> [T, K, C].
 
@@ -83,7 +88,7 @@ def configured(name, cfg):
     """
     if name not in FILTERS:
         raise UserError(f"filter {name!r}: not known. Known: {', '.join(FILTERS)}, or all")
-    node = cfg.EVALUATE["TRADITION_" + name.upper().replace("+", "_")]
+    node = cfg.EVALUATE[section(name)]
     names = {"WINDOW_SIZE": "window"}
     parameters = {names.get(key, key.lower()): value for key, value in node.items()}
     _check(name, parameters)
@@ -96,17 +101,17 @@ def configured(name, cfg):
 
 
 def _check(name, parameters):
-    section = "EVALUATE.TRADITION_" + name.upper().replace("+", "_")
+    place = f"EVALUATE.{section(name)}"
     if parameters.get("window", 1) < 1 or parameters.get("order", 1) < 1 or parameters.get("polyorder", 0) < 0:
-        raise UserError(f"{section}: {parameters}: windows and orders must be positive")
+        raise UserError(f"{place}: {parameters}: windows and orders must be positive")
     if parameters.get("sigma", 1.0) <= 0 or parameters.get("min_cutoff", 1.0) <= 0:
-        raise UserError(f"{section}: {parameters}: SIGMA and MIN_CUTOFF must be greater than 0")
+        raise UserError(f"{place}: {parameters}: SIGMA and MIN_CUTOFF must be greater than 0")
     if parameters.get("beta", 0.0) < 0:
-        raise UserError(f"{section}.BETA: {parameters['beta']}: must not be negative")
+        raise UserError(f"{place}.BETA: {parameters['beta']}: must not be negative")
     if name == "savgol" and parameters["polyorder"] >= parameters["window"]:
-        raise UserError(f"{section}: POLYORDER must be smaller than WINDOW_SIZE")
+        raise UserError(f"{place}: POLYORDER must be smaller than WINDOW_SIZE")
     if not 0 < parameters.get("cutoff", 0.5) < 1:
-        raise UserError(f"{section}.CUTOFF: {parameters['cutoff']}: must lie between 0 and 1 (the Nyquist rate)")
+        raise UserError(f"{place}.CUTOFF: {parameters['cutoff']}: must lie between 0 and 1 (the Nyquist rate)")
 
 
 def names(text):

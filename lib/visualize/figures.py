@@ -375,7 +375,7 @@ def sweep(scored, name, split, truths):
     truths: joints [T, J, D] of every sequence of `split`, as the judge compares them.
     """
     key, values = SWEEPS[name]
-    section = "TRADITION_" + name.upper().replace("+", "_")
+    section = filters.section(name)
     configured = scored.cfg.EVALUATE[section][key]
     found = []
     for value in sorted({*values, configured}):
