@@ -126,22 +126,58 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.n_head, size)).transpose(-2, -3)
 
     def keys_values(self, memory):
-        """Keys and values [B*V, H, M, d_k or d_v] of a `Memory`."""
-        return (self._heads(_project(self.w_ks.weight, memory), self.d_k),
-                self._heads(_project(self.w_vs.weight, memory), self.d_v))
+        """What `forward` wants of a `Memory`: (keys, values) of its own tokens, of the shared ones, and what is added."""
+        return _Projected(self._both(memory.own), None if memory.shared is None else self._both(memory.shared), memory.added)
 
-    def forward(self, x, keys_values, absent=None):
-        """x [B*V, F, d] attends to keys and values; absent [B*V, 1, 1, M] is added to the scores."""
-        keys, values = keys_values
-        queries = self._heads(self.w_qs(x), self.d_k)
-        if self.training:
-            scores = queries @ keys.transpose(-1, -2) / math.sqrt(self.d_k)
-            weights = (scores if absent is None else scores + absent).softmax(-1, dtype=scores.dtype)
-            out = dropout(weights, 0.1) @ values
+    def _both(self, tokens):
+        return self._heads(self.w_ks(tokens), self.d_k), self._heads(self.w_vs(tokens), self.d_v)
+
+    def forward(self, x, memory, absent=None):
+        """x [B*V, F, d] attends to what `keys_values` made; absent [B*V, 1, 1, M] is added to the scores."""
+        if memory.shared is not None:
+            out = self._over_views(x, memory, absent)
         else:
-            out = functional.scaled_dot_product_attention(queries, keys, values, absent)
-        out = self.dropout(self.fc(out.transpose(-2, -3).flatten(-2)))
-        return self.layer_norm(out + x)
+            queries, (keys, values) = self._heads(self.w_qs(x), self.d_k), memory.own
+            if self.training:
+                out = self._weights(queries @ keys.transpose(-1, -2), absent) @ values
+            else:
+                out = functional.scaled_dot_product_attention(queries, keys, values, absent)
+            out = self.fc(out.transpose(-2, -3).flatten(-2))
+        return self.layer_norm(self.dropout(out) + x)
+
+    def _weights(self, scores, absent):
+        scores = scores / math.sqrt(self.d_k)
+        weights = (scores if absent is None else scores + absent).softmax(-1, dtype=scores.dtype)
+        return dropout(weights, 0.1) if self.training else weights
+
+    def _over_views(self, x, memory, absent):
+        """The attention of x to each view's own tokens and to those that the views of a window share, as [B*V, F, d].
+
+        A scalar added to all channels of a token adds itself times the row sums of the weights to the token's key and
+        value. That is of rank one: it goes into the scores and the result, and the tokens are projected and read once
+        a window, not once a view.
+        """
+        batch, views = memory.added.shape[:2]
+
+        def by_view(part):  # [B*V, H, F, n] -> [B, H, V, F, n]
+            return part.unflatten(0, (batch, views)).transpose(1, 2).contiguous()
+
+        queries = by_view(self._heads(self.w_qs(x), self.d_k))
+        (own_keys, own_values), (keys, values) = map(by_view, memory.own), memory.shared
+        added = memory.added[:, None, :, None].to(queries.dtype)  # [B, 1, V, 1, N]
+        along_keys = torch.einsum("hkd,hk->hd", self.w_qs.weight.unflatten(0, (self.n_head, -1)),
+                                  self.w_ks.weight.sum(1).unflatten(0, (self.n_head, -1)))
+        along_values = torch.einsum("dhk,hk->dh", self.fc.weight.unflatten(1, (self.n_head, -1)),
+                                    self.w_vs.weight.sum(1).unflatten(0, (self.n_head, -1)))
+
+        slope = functional.linear(x, along_keys).transpose(1, 2).unsqueeze(-1)  # [B*V, H, F, 1]
+        shared = (queries.flatten(2, 3) @ keys.transpose(-1, -2)).unflatten(2, (views, -1))
+        scores = torch.cat((queries @ own_keys.transpose(-1, -2), shared + by_view(slope) * added), dim=-1)
+        absent = None if absent is None else by_view(absent)
+        own, shared = self._weights(scores, absent).split((own_keys.shape[-2], keys.shape[-2]), dim=-1)
+        out = own @ own_values + (shared.flatten(2, 3) @ values).unflatten(2, (views, -1))
+        lift = (shared * added).sum(-1).permute(0, 2, 3, 1).flatten(0, 1)  # [B*V, F, H]
+        return self.fc(out.permute(0, 2, 3, 1, 4).flatten(0, 1).flatten(-2)) + functional.linear(lift, along_values)
 
 
 @dataclass
@@ -164,18 +200,13 @@ def _memory(own, shared, added):
     return Memory(torch.cat((own, shared + added[:, 0, :, None].to(shared.dtype)), dim=1))
 
 
-def _project(weight, memory):
-    """Every token of a memory times `weight` [n, d]: [B*V, M, n].
+@dataclass
+class _Projected:
+    """A `Memory` as (keys, values), each [B*V or B, H, M, d_k or d_v]."""
 
-    The projection of token + scalar is the token's projection plus the scalar times the row sums of the
-    weights: shared tokens are projected once a window, not once a view.
-    """
-    own = functional.linear(memory.own, weight)
-    if memory.shared is None:
-        return own
-    shared = functional.linear(memory.shared, weight)[:, None]
-    shared = shared + memory.added[..., None].to(shared.dtype) * weight.sum(1).to(shared.dtype)
-    return torch.cat((own, shared.flatten(0, 1)), dim=1)
+    own: tuple
+    shared: tuple = None
+    added: torch.Tensor = None
 
 
 class FeedForward(nn.Module):
@@ -203,15 +234,15 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Cross-attention and feed-forward. `keys_values` come from `enc_attn.keys_values(memory)`."""
+    """Cross-attention and feed-forward, to what `enc_attn.keys_values` made of a `Memory`."""
 
     def __init__(self, d_model, d_inner, n_head, d_k, d_v, dropout):
         super().__init__()
         self.enc_attn = Attention(d_model, n_head, d_k, d_v, dropout)
         self.pos_ffn = FeedForward(d_model, d_inner, dropout)
 
-    def forward(self, x, keys_values, absent=None):
-        return self.pos_ffn(self.enc_attn(x, keys_values, absent))
+    def forward(self, x, memory, absent=None):
+        return self.pos_ffn(self.enc_attn(x, memory, absent))
 
 
 class Stack(nn.Module):

@@ -96,14 +96,19 @@ def test_any_number_of_frames():
 
 
 @pytest.mark.parametrize("views", [1, 2, 4])
-def test_keys_and_values_of_shared_tokens_equal_those_projected_for_each_view(views):
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("some_absent", [True, False])
+def test_attention_to_shared_tokens_equals_that_to_tokens_written_out_for_each_view(views, training, some_absent):
     own, shared, added = windows(3 * views, 8, 32), windows(3, views * 8, 32, seed=1), windows(3, views, views * 8, seed=2)
-    attention = synsp.Attention(32, 2, 16, 16, 0.0)
-    ours = attention.keys_values(synsp._memory(own, shared, added))
+    attention, queries = synsp.Attention(32, 2, 16, 16, 0.0).train(training), windows(3 * views, 8, 32, seed=3)
+    absent = synsp.ABSENT * (windows(3 * views, 1, 1, 8 * (1 + views), seed=4) > 0.5) if some_absent else None
     plain = torch.cat((own, (shared[:, None] + added[..., None]).flatten(0, 1)), dim=1)  # [B*V, F + V*F, d]
-    for projected, layer in zip(ours, (attention.w_ks, attention.w_vs)):
-        expected = layer(plain).unflatten(-1, (2, 16)).transpose(1, 2)
-        np.testing.assert_allclose(projected.detach(), expected.detach(), atol=1e-5)
+    results = []
+    for memory in (synsp._memory(own, shared, added), synsp.Memory(plain)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(synsp, "dropout", lambda weights, share: weights)
+            results.append(attention(queries, attention.keys_values(memory), absent).detach())
+    np.testing.assert_allclose(*results, atol=1e-5)
 
 
 def test_similarity_by_the_formula():
