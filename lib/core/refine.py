@@ -14,7 +14,8 @@ from lib.errors import UserError
 
 @dataclass
 class RefinedRecording:
-    """final [V, T, C] in network units; quality [V, T] in (0, 1], the network's confidence in each view."""
+    """final [V, T, C] in network units; quality [V, T] in (0, 1], the confidence in each view: the network's own cue, of
+    aligned views times how far they agree (`views.agreement`)."""
 
     final: torch.Tensor
     quality: torch.Tensor
@@ -129,7 +130,8 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
         out = network(values, there, looks)
         final = out.final.float()
         finals.append(final if undo is None else undo(final))
-        qualities.append(out.quality)
+        # The network's cue compares a frame with its window's worst, so that a view bad all through a window keeps it.
+        qualities.append(out.quality if looks is None else out.quality * views.agreement(values, there))
     final, quality = torch.cat(finals).transpose(0, 1), torch.cat(qualities).transpose(0, 1)  # [V, N, W, ...]
     done = 0
     for (frames, _), first, undo in zip(recordings, firsts, undo_sequence):

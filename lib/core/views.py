@@ -8,8 +8,10 @@ two sets of vectors", Acta Cryst. 1976), per window, or over a sequence where th
 import torch
 
 from lib.core import metrics
+from lib.models.synsp import median_of_views
 
 MODES = ("none", "frame", "sequence")
+APART = 0.1  # metres a coordinate that a view lies off the others' median, at which the agreement is 1/e
 
 
 def common_rotations(poses, present=None, rounds=2):
@@ -72,6 +74,16 @@ def align(values, present, root):
         return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
 
     return turn((joints - centre).flatten(-2), rotations), rotations, undo
+
+
+def agreement(aligned, present=None):
+    """How near each view is to the median of all at each frame, in (0, 1]: exp(-mean over C of (x_v - median)^2 / APART^2).
+
+    aligned [B, V, F, C] metres, in one frame; present bool [B, V, F] or None. Returns [B, V, F]. The form is that of the
+    network's similarity between views (SPEC 5.4), at a scale of poses' errors instead of a metre.
+    """
+    off = aligned - median_of_views(aligned, present)
+    return (-off.square().mean(-1) / APART**2).exp()
 
 
 def depth(rotations):
