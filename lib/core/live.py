@@ -135,6 +135,7 @@ class Stream:
         self.there[:, :-1] = self.there[:, 1:]
         self.buffer[:, -1] = np.where(seen[..., None], poses, self.buffer[:, -2] if self.buffer.shape[1] > 1 else self.buffer[:, -1])
         self.there[:, -1] = self.unseen <= self.patience
+        self.back = back.any(axis=1)  # [P]
         if back.any():  # of what went before it nothing is known: it begins anew
             people, joints = np.nonzero(back)
             self.buffer[people, :, joints] = poses[people, joints][:, None]
@@ -216,6 +217,7 @@ class _Network:
             self.joints = self.needs = rest
             self.picks = np.arange(len(rest))
         self.sums = None
+        self.carry, self.last = getattr(model.network, "carry", 0.0), None
         # Without SynSP's joints in full, this lane's people are left to what comes after it.
         self.able = None
 
@@ -238,7 +240,13 @@ class _Network:
 
     def step(self, stream, values, roots):
         lag, window = stream.lag, self.window
-        out = self._refined(stream, values[:, -window:])[:, window - 1 - lag:]  # frames e-L .. e
+        out = self._refined(stream, values[:, -window:])
+        if lag == 0 and self.carry:
+            last, self.last = self.last, out[:, -1]
+            if last is not None:  # as in sliding_window.carried; of those who come back nothing is carried on
+                off = np.where(stream.back[:, None, None], 0, last - out[:, -2])
+                self.last = out[:, -1] = out[:, -1] + self.carry * off
+        out = out[:, window - 1 - lag:]  # frames e-L .. e
         full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
         full[:, :, self.joints] = out
         out = stream.outof(full, roots[:, -lag - 1:])[:, :, self.joints]

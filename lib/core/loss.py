@@ -1,5 +1,7 @@
 """What training minimises."""
 
+from lib.core import sliding_window
+
 # head -> k, the share of the acceleration term (SPEC 5): the precise head has none, the smooth head all of it.
 ACCEL_SHARE = {"precision": 0.0, "smoothness": 1.0, "final": 0.5}
 
@@ -25,18 +27,21 @@ def refinement_loss(refined, truth, w_pos=1.0, w_accel=1.0, present=None):
     return total, parts
 
 
-def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None):
+def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None, carry=0.0):
     """The loss of what a live stream of a lag of L frames puts out, in network units: (loss, {name: part}).
 
     final: [B, R, V, W, C], the network's windows at R consecutive frames, R > L; truth [B, V, W-1+R, C] and present
     (bool [B, V, W-1+R] or None): the frames that they cover. The stream's pose is the mean of what the L+1 windows
-    that end by then say of a frame, as in `lib.core.refine`.
+    that end by then say of a frame, at a lag of 0 with what it carries on (MODEL.CARRY), as in `lib.core.refine`.
     """
     count, window = final.shape[1] - lag, final.shape[3]
-    poses = sum(final[:, late:late + count, :, window - 1 - late] for late in range(lag + 1)) / (lag + 1)
+    final = final.transpose(1, 2)
+    poses = sum(final[:, :, late:late + count, window - 1 - late] for late in range(lag + 1)) / (lag + 1)
+    if carry and not lag:
+        poses = sliding_window.carried(poses.float(), final[:, :, :, window - 2].float(), carry)
     frames = slice(window - 1, window - 1 + count)
     position, acceleration = _position_and_acceleration(
-        poses.transpose(1, 2), truth[:, :, frames], None if present is None else present[:, :, frames])
+        poses, truth[:, :, frames], None if present is None else present[:, :, frames])
     total, parts = w_pos * position, {"stream_pos": position.detach()}
     if acceleration is not None:
         total = total + w_accel * acceleration

@@ -41,7 +41,7 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
     network's confidence); align: how several views of 3D joints are brought into one frame for the network, 'none',
     'frame' (each window by itself) or 'sequence' (one rotation a view); root: the root joints, about which they turn;
     lag: None, or frames after which a pose must be out: frame t is then the mean of the windows that end by t + lag,
-    as a live stream of that lag has them (W - 1 is as good as None).
+    as a live stream of that lag has them (W - 1 is as good as None), at a lag of 0 with what the network carries on.
     Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for
     the network; windows of several recordings go through the network together.
     """
@@ -96,7 +96,7 @@ def lag_weights(length, window, lag):
 
 def _together(network, recordings, window, step, batch, weighting, align, root, lag):
     """`refine` for recordings of one number of views, their windows in one row."""
-    device = next(network.parameters()).device
+    device, carry = next(network.parameters()).device, getattr(network, "carry", 0.0)
     undo_sequence, depths = [None] * len(recordings), None
     if align == "sequence" and len(recordings[0][0]) > 1:
         aligned = [views.align(poses[None], None if present is None else torch.as_tensor(present)[None], root)
@@ -142,6 +142,8 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
                                        weighting, lag)
         real = slice(0 if lag is None else window - 1, frames.shape[1])
         merged = merged[:, real].cpu()
+        if lag == 0 and carry:
+            merged = sliding_window.carried(merged, final[:, part, window - 2].cpu(), carry)
         yield RefinedRecording(merged if undo is None else undo(merged[None])[0], confidence[:, real].cpu())
 
 

@@ -68,6 +68,17 @@ def average(windows, step, length=None, fallback=None, weights=None):
     return torch.where(weight > 0, total / weight.clamp_min(torch.finfo(total.dtype).tiny), fallback)
 
 
+def carried(now, before, carry):
+    """The poses of a stream without delay that carries its last pose on: y_t = now_t + carry * (y_(t-1) - before_t).
+
+    now, before: [..., T, C], what the window that ends at frame t says of t and of t - 1. Differentiable.
+    """
+    poses = [now[..., 0, :]]
+    for frame in range(1, now.shape[-2]):
+        poses.append(now[..., frame, :] + carry * (poses[-1] - before[..., frame, :]))
+    return torch.stack(poses, dim=-2)
+
+
 def _counts(count, regular, span, window, step, like):
     """How many windows cover each frame, [span, 1]: one up where a window starts, one down after its end, summed."""
     change = like.new_zeros(span + 1)

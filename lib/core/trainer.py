@@ -83,9 +83,10 @@ class Trainer:
         training, validation = load_sets(cfg)
         self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
         window = cfg.MODEL.SLIDE_WINDOW_SIZE
-        # What a stream puts out is judged over two accelerations, which take a run of windows.
+        # What a stream puts out is judged over two accelerations, which take a run of windows; over more where it carries
+        # its pose on, so that the first ones, which have nothing to carry, do not count for much.
         self.lag = cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
-        self.run = 1 if self.lag is None else self.lag + 4
+        self.run = 1 if self.lag is None else self.lag + (12 if cfg.MODEL.CARRY else 4)
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
         self.shown, self.clip = validation[0] if validation else None, None
@@ -213,7 +214,8 @@ class Trainer:
         refined = network(windows[0], windows[2] if self.bank.views > 1 else None, depth)
         loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
         if self.lag is not None:
-            streamed, more = stream_loss(refined.final.unflatten(0, (-1, self.run)), truth, self.lag, *weights, present)
+            streamed, more = stream_loss(refined.final.unflatten(0, (-1, self.run)), truth, self.lag, *weights, present,
+                                         self.cfg.MODEL.CARRY)
             loss, parts = loss + streamed, parts | more
         return refined, loss, parts, windows
 
@@ -447,6 +449,11 @@ def _check(cfg):
     if training.LAG >= cfg.MODEL.SLIDE_WINDOW_SIZE:
         raise UserError(f"TRAIN.LAG {training.LAG}: must be less than the window of {cfg.MODEL.SLIDE_WINDOW_SIZE} frames "
                         "(-1: windows by themselves)")
+    if not 0 <= cfg.MODEL.CARRY < 1:
+        raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: must be at least 0 and less than 1")
+    if cfg.MODEL.CARRY and (training.LAG or cfg.MODEL.NAME != "synsp"):
+        raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: is for SynSP's streams without delay. Train with MODEL.NAME synsp and "
+                        "TRAIN.LAG 0")
     if training.noise_type != "simulated" and not training.noise_std and any(
             source.estimator == "noise" for source in catalog.sources(cfg)):
         raise UserError(f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm")

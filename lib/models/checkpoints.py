@@ -87,7 +87,7 @@ def build(cfg, channels, window, heading=None):
         raise UserError(f"MODEL.RESIDUAL_COMPONENTS {model.RESIDUAL_COMPONENTS}: must not be negative")
     return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
                  model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS,
-                 heading if model.CANONICAL else None)
+                 heading if model.CANONICAL else None, model.CARRY)
 
 
 def describe(network):
@@ -96,7 +96,8 @@ def describe(network):
         return {"name": "smoothnet"}
     first = network.decoder.layer_stack[0].enc_attn
     return {"name": "synsp", "n_head": first.n_head, "residual_components": network.residual_components,
-            "align_views": network.align_views, "canonical": network.canonical, "dropout": network.dropout.share}
+            "align_views": network.align_views, "canonical": network.canonical, "dropout": network.dropout.share,
+            "carry": network.carry}
 
 
 def save(path, content):
@@ -174,7 +175,7 @@ def load(path, n_head=4):
         weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
         network = _synsp(path, weights, model.get("n_head", n_head), model.get("residual_components", 0),
                          model.get("dropout", 0.2), model.get("align_views", "none"),
-                         _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]))
+                         _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]), model.get("carry", 0.0))
     else:
         raise UserError(f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
                         f"first keys are {', '.join(list(weights)[:4])}")
@@ -192,7 +193,7 @@ def _smoothnet(weights):
     return SmoothNet(window, hidden, inner, blocks)
 
 
-def _synsp(path, weights, n_head, residual_components, dropout, align_views, heading):
+def _synsp(path, weights, n_head, residual_components, dropout, align_views, heading, carry):
     d_model, channels = weights["proj_i_a.0.weight"].shape
     layers = sum(re.fullmatch(r"decoder\.layer_stack\.\d+\.pos_ffn\.w_1\.weight", name) is not None for name in weights)
     first = "decoder.layer_stack.0"
@@ -206,7 +207,7 @@ def _synsp(path, weights, n_head, residual_components, dropout, align_views, hea
         raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
                         "Set MODEL.n_head to the number of heads it was trained with")
     return SynSP(channels, d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout,
-                 residual_components, align_views, heading)
+                 residual_components, align_views, heading, carry)
 
 
 def _canonical(path, spec, channels):

@@ -262,15 +262,17 @@ class SynSP(nn.Module):
     to the views taken together. canonical: None as published, or what `lib.poses.canonical.spec` returns: every
     window is turned to one heading (2D: moved to one place) for the network and put back. With both, each view enters
     as what the views say together (`fused_views`) plus how it differs from that; one view alone is the network for one.
+    carry: what a stream without delay made of its windows carries on (`lib.core.sliding_window.carried`).
     """
 
     def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,
-                 residual_components=0, align_views="none", canonical=None):
+                 residual_components=0, align_views="none", canonical=None, carry=0.0):
         super().__init__()
         self.channels = channels
         self.residual_components = residual_components
         self.align_views = align_views
         self.canonical = canonical
+        self.carry = carry
         sizes = (d_model, d_inner, n_head, d_k, d_v, dropout)
         self.proj_i_a = nn.Sequential(nn.Linear(channels, d_model), nn.Linear(d_model, d_model))
         self.encoder_local = Stack(EncoderLayer, n_layers, *sizes)

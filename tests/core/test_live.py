@@ -50,6 +50,32 @@ def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
         np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
 
 
+@pytest.mark.parametrize("frames", [1, 3, 8, 40])
+def test_a_stream_without_delay_carries_its_pose_on(tmp_path, frames):
+    tools.save_synsp(tmp_path, random=True, carry=0.6)
+    poses = noisy(frames)
+    refined, early = all_of(Refiner("auto", fps=30, folder=tmp_path, lag=0).stream(), poses)
+    offline = Refiner("auto", fps=30, folder=tmp_path, lag=0)(poses)
+    assert early == frames
+    np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
+    for lag, same in ((None, True), (3, True), (0, frames == 1)):
+        plain = Refiner("auto", checkpoint=tools.save_synsp(tmp_path, name="plain.pth.tar", random=True), fps=30, lag=lag)(poses)
+        carrying = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
+        assert np.allclose(plain, carrying, atol=1e-6) == same
+
+
+def test_nothing_is_carried_over_an_absence(tmp_path):
+    """Somebody comes back 5 m away after half a second: the pose is there at once."""
+    tools.save_synsp(tmp_path, carry=0.9)
+    stream = Refiner("auto", fps=30, folder=tmp_path, lag=0).stream()
+    for pose in noisy(20):
+        stream.step(pose)
+    for _ in range(15):
+        stream.step(np.full((17, 3), np.nan))
+    turned = noisy(1)[0] * [1, -1, 1]
+    np.testing.assert_allclose(stream.step(turned), turned, atol=0.01)
+
+
 def test_two_dimensions_freeze_their_normaliser_after_the_first_window(folder):
     poses = noisy(8)[..., :2] * 300
     options = dict(fps=30, folder=folder, layout="h36m17")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 
 from lib.core.loss import refinement_loss, stream_loss
 from lib.core.refine import refine
@@ -136,6 +137,18 @@ def test_stream_loss_judges_what_a_stream_puts_out(lag):
     bent[:, :, 8:9] += 1  # the second of the four frames: second differences -2 and 1
     _, parts = stream_loss(windows, bent, lag)
     assert parts["stream_pos"] == pytest.approx(1 / 4, abs=1e-6) and parts["stream_accel"] == pytest.approx(1.5, abs=1e-5)
+
+
+def test_stream_loss_judges_what_is_carried_on():
+    """Over what the newest windows say of their last two frames, as a recursive filter of the same transfer function."""
+    windows, truth = random(2, 12, 1, 8, 6), torch.zeros(2, 1, 19, 6)
+    now, before = windows[:, :, 0, 7], windows[:, :, 0, 6]
+    gains = now.clone()
+    gains[:, 1:] -= 0.6 * before[:, 1:]
+    poses = torch.from_numpy(lfilter([1], [1, -0.6], gains.numpy(), axis=1))
+    _, parts = stream_loss(windows, truth, 0, carry=0.6)
+    assert parts["stream_pos"] == pytest.approx(float(poses.abs().mean()), rel=1e-5)
+    assert parts["stream_accel"] == pytest.approx(float(poses.diff(n=2, dim=1).abs().mean()), rel=1e-5)
 
 
 def test_stream_loss_leaves_out_absent_frames():

@@ -27,12 +27,12 @@ REST = np.array([[0, 0, 0], [-.12, 0, 0], [-.12, .42, .03], [-.12, .85, 0], [.12
                  [-.17, -.5, 0], [-.2, -.2, 0], [-.22, .05, 0]])
 
 
-def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, **data):
+def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, carry=0.0, **data):
     """A small SynSP checkpoint that gives the first DCT components of each window, or of random weights."""
     layout = LAYOUTS["smpl24" if kind == "smpl" else "h36m17"]
     channels = layout.size * {"2D": 2, "3D": 3, "smpl": 6}[kind]
     torch.manual_seed(0)
-    network = SynSP(channels, 32, 48, 2, 2, 16, 16, residual_components=components)
+    network = SynSP(channels, 32, 48, 2, 2, 16, 16, residual_components=components, carry=carry)
     if random:
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn_like(parameter)
