@@ -107,6 +107,7 @@ def defaults():
     # Metres, standard deviation a coordinate: where a skeleton has its hips, shoulders, spine and head (3D).
     cfg.TRAIN.AUGMENT.CONVENTION = 0.0
     cfg.TRAIN.AUGMENT.LIMBS = 0.0  # share of arms and legs that come from another window of the batch (3D)
+    cfg.TRAIN.AUGMENT.TURNS = 0.0  # degrees: in half of the windows each bone of arms and legs turns by up to this (3D)
     cfg.TRAIN.AUGMENT.BONES = 0.0  # each limb's length, uniform in 1 +- BONES (3D)
 
     cfg.EVALUATE = CfgNode()

@@ -6,9 +6,11 @@ Windows are [B, V, W, C] in network units. Everything is drawn from one torch.Ge
 import math
 
 import torch
+from torch.nn import functional
 
 from lib.errors import UserError
 from lib.poses.canonical import Canonical, heading_pairs
+from lib.poses.rotations import axis_angle_to_matrix
 
 
 class Augment:
@@ -34,8 +36,10 @@ class Augment:
         self.pairs = heading_pairs(layout)
         self.trunk = torch.ones(layout.size, 1)
         self.trunk[[root, *(joint for limb in self.limbs for joint in limb.tolist())]] = 0
-        if options.LIMBS and representation.name == "3D" and not (self.pairs and self.limbs):
-            raise UserError(f"TRAIN.AUGMENT.LIMBS: layout {layout.name} names no limbs that could be exchanged. Set it to 0")
+        self.order = sorted((joint for limb in self.limbs for joint in limb.tolist()), key=lambda joint: self.reach[joint].sum())
+        for option in ("LIMBS", "TURNS"):
+            if getattr(options, option) and representation.name == "3D" and not (self.pairs and self.limbs):
+                raise UserError(f"TRAIN.AUGMENT.{option}: layout {layout.name} names no arms and legs that could move. Set it to 0")
         for name in ("mirror", "is_root", "parents", "reach", "pair", "trunk"):
             setattr(self, name, getattr(self, name).to(device))
 
@@ -55,8 +59,8 @@ class Augment:
         if name == "3D" and options.CONVENTION:
             shift = self._convention(batch, 1 if self.one_yaw else truth.shape[1], generator)
             detected, truth = detected + shift, truth + shift
-        if name == "3D" and options.LIMBS:
-            changed = self._exchange_limbs(truth, batch, generator)
+        if name == "3D" and (options.LIMBS or options.TURNS):
+            changed = self._pose_anew(truth, batch, generator)
             detected, truth = detected + changed - truth, changed
         if options.MIRROR and (name != "smpl" or self.representation.use_6d):
             flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
@@ -100,19 +104,38 @@ class Augment:
         shift = torch.randn(size, generator=generator, device=generator.device)
         return (self.options.CONVENTION * shift * self.trunk).flatten(-2)
 
-    def _exchange_limbs(self, truth, batch, generator):
-        """The ground truth with arms and legs of other windows of the batch, as they stand to the body's heading.
+    def _pose_anew(self, truth, batch, generator):
+        """The ground truth with arms and legs of other windows of the batch, as they stand to the body's heading, and
+        turned at random.
 
         Poses that nobody took: what a network learns of them is bodies in general, not the training clips' motions.
         """
         turn = Canonical("3D", self.pairs, truth, together=self.one_yaw)
         bones = self._bones(turn.enter(truth))
+        if self.options.LIMBS:
+            self._exchange_limbs(bones, batch, generator)
+        if self.options.TURNS:
+            bones = self._turn_limbs(bones, batch, generator)
+        return turn.leave(self._of_bones(bones))
+
+    def _exchange_limbs(self, bones, batch, generator):
+        """Put limbs of other windows into a share of the windows."""
         for limb in self.limbs:
             donor = torch.randperm(batch, generator=generator, device=generator.device)
             chosen = torch.rand(batch, generator=generator, device=generator.device) < self.options.LIMBS
             donor = torch.where(chosen, donor, torch.arange(batch, device=donor.device))
             bones[..., limb, :] = bones[donor][..., limb, :]
-        return turn.leave(self._of_bones(bones))
+
+    def _turn_limbs(self, bones, batch, generator):
+        """Bones with those of arms and legs turned in half of the windows, each with what hangs on it, alike in all frames."""
+        axis = torch.randn(batch, len(self.order), 3, generator=generator, device=generator.device)
+        angle = math.radians(self.options.TURNS) * torch.rand(axis.shape[:2], generator=generator, device=generator.device)
+        angle = angle * (torch.rand(batch, 1, generator=generator, device=generator.device) < 0.5)
+        own = axis_angle_to_matrix(functional.normalize(axis, dim=-1) * angle[..., None])
+        turns = torch.eye(3, device=own.device).repeat(batch, bones.shape[-2], 1, 1)
+        for place, joint in enumerate(self.order):  # from the body outwards
+            turns[:, joint] = turns[:, self.parents[joint]] @ own[:, place]
+        return torch.einsum("bjik,bvwjk->bvwji", turns, bones)
 
     def _tilts(self, count, generator):
         """[count, 3, 3]: half of them turn about a random horizontal axis, mostly a little, at most by TILT."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch.nn import functional
 
 from lib.dataset.augment import Augment, yaw_matrix
 from lib.errors import UserError
@@ -18,7 +19,7 @@ from lib.poses.skeletons import LAYOUTS, chain
 
 def augment(layout="h36m17", kind="3D", one_yaw=False, use_6d=True, errors_stay=False, **options):
     none = {"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0, "TILT": 0.0, "LIMBS": 0.0,
-            "CONVENTION": 0.0}
+            "CONVENTION": 0.0, "TURNS": 0.0}
     options = SimpleNamespace(**(none | options))
     return Augment(options, LAYOUTS.get(layout) or chain(17), representation(kind, use_6d), one_yaw=one_yaw, errors_stay=errors_stay)
 
@@ -272,3 +273,23 @@ def test_tilts_are_mostly_small_and_at_most_what_was_asked():
     tilt = np.degrees([np.arccos(np.clip(turn.apply(up)[1], -1, 1)) for turn in turns])
     assert tilt.max() <= 90.1 and tilt.max() > 45
     assert 0.4 < (tilt < 0.1).mean() < 0.65 and np.median(tilt[tilt > 0.1]) < 25
+
+
+def test_limbs_turn_in_half_of_the_windows():
+    """Each arm and leg about its shoulder and hip by at most TURNS, alike in all frames and views; no bone changes length."""
+    detected, truth = windows(batch=200)
+    layout = LAYOUTS["h36m17"]
+    ours, theirs, _ = augment(TURNS=40.0, one_yaw=True)(detected, truth, generator())
+    torch.testing.assert_close(ours - theirs, detected - truth, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(bones(theirs, layout), bones(truth, layout), atol=1e-4, rtol=1e-4)
+    before, after = (x.unflatten(-1, (17, 3)) for x in (truth, theirs))
+    trunk = [0, 1, 4, 7, 8, 9, 10, 11, 14]
+    torch.testing.assert_close(after[..., trunk, :], before[..., trunk, :], atol=1e-5, rtol=1e-5)
+    changed = (after - before).abs().amax((1, 2, 3, 4)) > 1e-3
+    assert 70 < changed.sum() < 130
+    for outer, inner in ((2, 1), (5, 4), (12, 11), (15, 14)):
+        thigh, turned = (functional.normalize(x[..., outer, :] - x[..., inner, :], dim=-1) for x in (before, after))
+        assert float((thigh * turned).sum(-1).min()) > math.cos(math.radians(40.0)) - 1e-4
+        # Lengths and angles between frames and views stay: one rotation for all.
+        torch.testing.assert_close(torch.einsum("bvwi,bxyi->bvwxy", turned, turned), torch.einsum("bvwi,bxyi->bvwxy", thigh, thigh),
+                                   atol=1e-4, rtol=1e-4)
