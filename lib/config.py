@@ -131,6 +131,7 @@ def defaults():
     cfg.REFINE.FPS = 0.0  # frames a second; 0: what the file says, else the model's
     cfg.REFINE.STRENGTH = 1.0  # 0: the input, 1: refined
     cfg.REFINE.MAX_GAP = 0.25  # seconds of missing key points that are filled
+    cfg.REFINE.UP = ""  # the axis that is up in 3D: -y, y, -z, z, -x, x; default: told by the bodies themselves
     cfg.REFINE.LAG = -1  # frames after which a pose must be out; -1: the whole recording is there
     cfg.REFINE.REPORT = ""  # folder for report.html
     cfg.REFINE.CHECKPOINT_DIR = "data/checkpoints"  # where `auto` looks
@@ -300,6 +301,7 @@ FLAGS = {
         "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),
         "strength": ("REFINE.STRENGTH", "0 (the input) to 1 (refined)"),
         "max_gap": ("REFINE.MAX_GAP", "seconds of missing key points that are filled"),
+        "up": ("REFINE.UP", "axis of INPUT's 3D that is up: y, z, -y, ...; default: told by the bodies. Write --up=-y"),
         "lag": ("REFINE.LAG", "frames after which a pose must be out, as in live use"),
         "input_format": ("REFINE.INPUT_FORMAT", "kind of INPUT, where it cannot be told"),
         "report": ("REFINE.REPORT", "folder for report.html, raw against refined"),

@@ -66,6 +66,7 @@ def test_a_bare_command(kind, tmp_path):
     (["README.md", "--live"], "standard input"),
     (["README.md", "--strength", "2"], "--strength"),
     (["README.md", "--fps", "fast"], "REFINE.FPS"),
+    (["README.md", "--up", "north"], "Known: -y"),
     (["README.md", "--lag", "soon"], "REFINE.LAG"),
     (["README.md", "--input_format", "fax"], "Known: openpose"),
     (["README.md", "--checkpoint", "absent.pth.tar"], "not found"),

@@ -149,7 +149,7 @@ class Stream:
         spaces = []
         for person in recent:
             track = Track(0, "live", person, None, self.kind, self.likeness.layout, self.likeness.joint_names, self.refiner.units)
-            made, notes = space_of(track, person, model, self.refiner.image_size)
+            made, notes = space_of(track, person, model, self.refiner.image_size, self.refiner.up)
             spaces.append(made)
             if self.frame == 0:
                 self.notes += [note for note in notes if note not in self.notes]

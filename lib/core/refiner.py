@@ -73,7 +73,7 @@ class Refiner:
         if lag is not None and lag < 0:
             raise UserError(f"--lag {lag}: must be 0 frames or more")
         if up is not None and up not in space.AXES:
-            raise UserError(f"up {up}: not known. Known: {', '.join(space.AXES)}")
+            raise UserError(f"--up {up}: not known. Known: {', '.join(space.AXES)}")
         self.up = None if up is None else space.AXES[up]
         self.method, self.fps, self.strength, self.max_gap, self.lag = method, fps, strength, max_gap, lag
         self.kind = None if kind is None else KINDS[str(kind).lower()]

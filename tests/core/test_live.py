@@ -76,6 +76,18 @@ def test_nothing_is_carried_over_an_absence(tmp_path):
     np.testing.assert_allclose(stream.step(turned), turned, atol=0.01)
 
 
+def test_a_told_direction_holds_for_a_stream_too(tmp_path):
+    """Somebody who lies: nothing in the poses says which way is up."""
+    tools.save_synsp(tmp_path, random=True)
+    lying = noisy()[..., [1, 0, 2]]
+    results = {}
+    for up in (None, "-x", "z"):
+        options = dict(fps=30, folder=tmp_path, lag=0, up=up)
+        results[up], _ = all_of(Refiner("auto", **options).stream(), lying)
+        np.testing.assert_allclose(results[up], Refiner("auto", **options)(lying), atol=1e-5)
+    assert np.abs(results["-x"] - results["z"]).max() > 1e-3 and np.abs(results[None] - results["z"]).max() > 1e-3
+
+
 def test_two_dimensions_freeze_their_normaliser_after_the_first_window(folder):
     poses = noisy(8)[..., :2] * 300
     options = dict(fps=30, folder=folder, layout="h36m17")
