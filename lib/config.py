@@ -355,7 +355,8 @@ def parser(command):
 
 
 def _argument_error(message):
-    raise UserError(f"{message}. --help lists the flags")
+    hint = " A value that begins with - is written --flag=value." if "expected one argument" in message else ""
+    raise UserError(f"{message}.{hint} --help lists the flags")
 
 
 class Request:
