@@ -18,6 +18,7 @@ import torch
 
 from lib.core.refine import check_lag
 from lib.core.refine_methods import RATE, Model
+from lib.core.track_work import slow_share
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
 from lib.models.export import windows_of
@@ -60,7 +61,8 @@ class Stream:
             if refiner.method == "synsp" and self.plan.synsp is None:
                 raise UserError(f"--method synsp: {self.plan.sentence.rpartition(': ')[2]}. Use --method auto")
             if self.plan.synsp is not None:
-                self.lanes.append(_Network(self.plan.synsp, self.plan.mapping, joints))
+                self.lanes.append(_Network(self.plan.synsp, self.plan.mapping, joints,
+                                           own_places=refiner.own_places and self.kind != "smpl"))
                 written = self.lanes[0].joints
             rest = np.setdiff1d(np.arange(joints), written)
             if self.plan.synsp is None or len(rest):
@@ -207,7 +209,7 @@ class Stream:
 class _Network:
     """A network's part of a stream: its windows' sums for the frames that are not out yet."""
 
-    def __init__(self, model, fit, joints, rest=None):
+    def __init__(self, model, fit, joints, rest=None, own_places=False):
         self.model, self.window, self.fit = model, model.window, fit
         self.module = windows_of(model.network, model.window)
         if fit is not None:
@@ -217,6 +219,8 @@ class _Network:
             self.joints = self.needs = rest
             self.picks = np.arange(len(rest))
         self.sums = None
+        mapped = fit is not None and len(fit.written) < len(fit.gather)
+        self.own_places, self.slow = own_places and mapped, None
         self.carry, self.last = getattr(model.network, "carry", 0.0), None
         # Without SynSP's joints in full, this lane's people are left to what comes after it.
         self.able = None
@@ -264,6 +268,12 @@ class _Network:
         values = self.sums[:, -1 - late] / self.counts[-1 - late]
         able = stream.known[:, self.needs]
         if self.fit is not None:
+            if self.own_places:  # as in track_work.Work.take
+                correction = values - out[:, self.joints]
+                fresh = self.slow is None or stream.back[:, None, None]
+                slow = correction if self.slow is None else self.slow
+                self.slow = np.where(fresh, correction, slow + slow_share(stream.rate) * (correction - slow))
+                values = values - self.slow
             for person in np.flatnonzero(able.all(axis=1)):
                 out[person, self.joints] = values[person]
         else:

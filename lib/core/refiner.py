@@ -79,7 +79,7 @@ class Refiner:
         self.kind = None if kind is None else KINDS[str(kind).lower()]
         self.joint_names = tuple(joint_names) if joint_names is not None else JOINT_NAMES.get(layout)
         self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
-        self.own_places = own_places and lag is None
+        self.own_places = own_places
         self.cfg, self.folder, self.device = cfg or config.defaults(), Path(folder), torch.device(device)
         self.results, self._models, self._broken = [], {}, []
         self.model = self._load(checkpoint) if checkpoint else None

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import lfilter
 
 from lib.core.refine_methods import FALLBACK, Model, filter_at, pace
 from lib.poses import gaps, space
@@ -16,6 +17,11 @@ SHAKE = 0.01
 # Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on
 # a body.
 SLOW = 0.5
+
+
+def slow_share(rate):
+    """What a stream of `rate` frames a second takes of each correction into its slow part: an exponential average."""
+    return 1 - np.exp(-1 / (SLOW * rate))
 
 
 @dataclass
@@ -158,8 +164,13 @@ class Work:
         fit = self.plan.mapping
         mapped = fit is not None and len(fit.written) < len(fit.gather)
         if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":
-            width = SLOW * pace(job.times)
-            result = result - gaussian_filter1d(result - job.values, width, axis=0, mode="nearest")
+            correction = result - job.values
+            if self.refiner.lag is None:
+                slow = gaussian_filter1d(correction, SLOW * pace(job.times), axis=0, mode="nearest")
+            else:  # only the past, as a live stream
+                share = slow_share(pace(job.times))
+                slow, _ = lfilter([share], [1, share - 1], correction, axis=0, zi=(1 - share) * correction[:1])
+            result = result - slow
         self.out[job.frames, job.joints] = result[:, job.picks]
         self.by[job.frames, job.joints] = 2 if job.first else 1
 

@@ -76,6 +76,20 @@ def test_nothing_is_carried_over_an_absence(tmp_path):
     np.testing.assert_allclose(stream.step(turned), turned, atol=0.01)
 
 
+@pytest.mark.parametrize("lag", [0, 3])
+def test_a_detector_s_joints_keep_their_places_live_too(tmp_path, lag):
+    """SynSP's slow correction stays out by an average over the past, as in a file of that lag."""
+    tools.save_synsp(tmp_path, random=True)
+    poses = tools.by_names(tools.straight(90), JOINT_NAMES["coco17"])
+    noisy = poses + np.random.default_rng(0).normal(0, 0.01, poses.shape)
+    options = {"fps": 30, "folder": tmp_path, "layout": "coco17", "lag": lag}
+    kept, moved = (all_of(Refiner("auto", own_places=own, **options).stream(), noisy)[0] for own in (True, False))
+    joints = [JOINT_NAMES["coco17"].index(name) for name in ("left_shoulder", "right_hip", "left_wrist")]
+    offset = [np.linalg.norm((refined - noisy)[30:, joints].mean(axis=0), axis=-1).max() for refined in (moved, kept)]
+    assert offset[1] < 0.3 * offset[0]
+    np.testing.assert_allclose(kept, Refiner("auto", own_places=True, **options)(noisy), atol=1e-5)
+
+
 def test_a_told_direction_holds_for_a_stream_too(tmp_path):
     """Somebody who lies: nothing in the poses says which way is up."""
     tools.save_synsp(tmp_path, random=True)
