@@ -63,7 +63,7 @@ def _anywhere(command):
     """A training command without folders."""
     words = shlex.split(command)
     for key in ("DATASET.BASE_DIR", "OUTPUT_DIR"):
-        if key in words:
+        while key in words:
             del words[words.index(key):words.index(key) + 2]
     if "TRAIN.INIT" in words:
         place = words.index("TRAIN.INIT") + 1

@@ -17,7 +17,7 @@ def write(folder):
     cfg = config.as_dict(config.defaults())
     cfg["DATASET"]["BASE_DIR"], cfg["OUTPUT_DIR"], cfg["LOGDIR"] = "/mnt/secret", "/mnt/secret/out", "/mnt/secret/run"
     cfg["TRAIN"]["INIT"] = "/mnt/secret/start.pth.tar"
-    command = ("train_smoothnet.py --cfg configs/bn_sim_3D.yaml DATASET.BASE_DIR /mnt/secret OUTPUT_DIR /mnt/secret/out "
+    command = ("train_smoothnet.py --cfg configs/bn_sim_3D.yaml DATASET.BASE_DIR /mnt/secret DATASET.BASE_DIR /mnt/secret/2 OUTPUT_DIR /mnt/secret/out "
                "TRAIN.INIT /mnt/secret/start.pth.tar TRAIN.EPOCH 3")
     checkpoints.save(folder / "run.pth.tar", {
         "model": checkpoints.describe(network), "state_dict": network.state_dict(), "config": cfg,
