@@ -9,7 +9,7 @@ import numpy as np
 
 from lib import safe_pickle
 from lib.errors import UserError
-from lib.files import atomic_write
+from lib.files import write_npz
 
 # What the published readme calls the keys, and what the published code reads.
 ALIASES = {"keypoints_3d": "joints_3d", "keypoints_2d": "joints_2d"}
@@ -164,13 +164,9 @@ def write(path, data):
 
     The same data give the same bytes. Raises OSError (a full disk, no permission), leaving no partial file.
     """
-    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for key, sequences in data.items():
-            array = np.empty(len(sequences), dtype=object)
-            for index, value in enumerate(sequences):
-                array[index] = np.asarray(value)
-            content = io.BytesIO()
-            np.lib.format.write_array(content, array, allow_pickle=True)
-            # A fixed date: the archive would otherwise differ at every writing.
-            archive.writestr(zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0)), content.getvalue(),
-                             zipfile.ZIP_DEFLATED)
+    arrays = {}
+    for key, sequences in data.items():
+        arrays[key] = np.empty(len(sequences), dtype=object)
+        for index, value in enumerate(sequences):
+            arrays[key][index] = np.asarray(value)
+    write_npz(path, arrays)

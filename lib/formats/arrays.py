@@ -8,6 +8,7 @@ pixels.
 
 import numpy as np
 
+from lib import files
 from lib.errors import UserError
 from lib.formats import grids
 from lib.formats.grids import View
@@ -61,7 +62,7 @@ def read_npz(opened, image_size=None, fps=None):
 
 
 def write_npz(pose_file, refined, output_path):
-    grids.write_npz(output_path, _put(pose_file, refined), pose_file.source["compressed"])
+    files.write_npz(output_path, _put(pose_file, refined), pose_file.source["compressed"])
 
 
 def _pose_keys(arrays):

@@ -82,19 +82,6 @@ def write_npy(path, array):
         np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def write_npz(path, arrays, compressed):
-    """An .npz of {key: array}, object arrays included, whole or not at all; the same arrays give the same
-    bytes.
-    """
-    compression = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
-    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", compression) as archive:
-        for key, array in arrays.items():
-            info = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
-            info.compress_type = compression
-            with archive.open(info, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=True)
-
-
 def is_compressed(path):
     """Whether the arrays of an .npz are compressed."""
     with zipfile.ZipFile(path) as archive:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lib.dataset import storage
+from lib.files import write_npz
 from lib.formats import grids
 from lib.formats.tracks import PoseFile, Track, layout_of_count
 from lib.poses.skeletons import LAYOUTS
@@ -90,7 +91,7 @@ def write(pose_file, refined, output_path, translations=None):
                 changed.setdefault("trans", {})[index] = (values, track.translation)
     arrays = {key: _replaced(array, changed[key]) if key in changed else array
               for key, array in source["arrays"].items()}
-    grids.write_npz(output_path, arrays, source["compressed"])
+    write_npz(output_path, arrays, source["compressed"])
 
 
 def _replaced(array, changed):

@@ -10,6 +10,7 @@ import copy
 import numpy as np
 
 from lib.errors import UserError
+from lib.files import write_npz
 from lib.formats import grids, records
 from lib.formats.records import Part, Person, Walk, slots
 from lib.formats.tracks import PoseFile, Track, layout_of_count
@@ -143,4 +144,4 @@ def write(pose_file, refined, output_path):
         new = grids.put(holder[place[-1]], ..., values, original)
         if new is not holder[place[-1]]:
             holder[place[-1]] = new
-    grids.write_npz(output_path, arrays, source["compressed"])
+    write_npz(output_path, arrays, source["compressed"])
