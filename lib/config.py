@@ -65,8 +65,8 @@ def defaults():
     # Every window is turned to one heading (2D: moved to one place) for the network, which then learns each pose once.
     cfg.MODEL.CANONICAL = False
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
-    # At lag 0 a stream's pose is what the newest window says, and this share of how far the last pose was off what that
-    # window says of it: jitter from window to window becomes drift, which the network is trained to take back.
+    # At lag 0 a stream's pose is what the newest window says, drawn by this share to the last pose: the network is trained to
+    # say what then comes out right.
     cfg.MODEL.CARRY = 0.0
 
     cfg.TRAIN = CfgNode()

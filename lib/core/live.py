@@ -248,8 +248,8 @@ class _Network:
         if lag == 0 and self.carry:
             last, self.last = self.last, out[:, -1]
             if last is not None:  # as in sliding_window.carried; of those who come back nothing is carried on
-                off = np.where(stream.back[:, None, None], 0, last - out[:, -2])
-                self.last = out[:, -1] = out[:, -1] + self.carry * off
+                share = np.where(stream.back[:, None, None], 0, self.carry)
+                self.last = out[:, -1] = out[:, -1] + share * (last - out[:, -1])
         out = out[:, window - 1 - lag:]  # frames e-L .. e
         full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
         full[:, :, self.joints] = out

@@ -38,7 +38,7 @@ def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None, carry=0
     final = final.transpose(1, 2)
     poses = sum(final[:, :, late:late + count, window - 1 - late] for late in range(lag + 1)) / (lag + 1)
     if carry and not lag:
-        poses = sliding_window.carried(poses.float(), final[:, :, :, window - 2].float(), carry)
+        poses = sliding_window.carried(poses.float(), carry)
     frames = slice(window - 1, window - 1 + count)
     position, acceleration = _position_and_acceleration(
         poses, truth[:, :, frames], None if present is None else present[:, :, frames])

@@ -143,7 +143,7 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
         real = slice(0 if lag is None else window - 1, frames.shape[1])
         merged = merged[:, real].cpu()
         if lag == 0 and carry:
-            merged = sliding_window.carried(merged, final[:, part, window - 2].cpu(), carry)
+            merged = sliding_window.carried(merged, carry)
         yield RefinedRecording(merged if undo is None else undo(merged[None])[0], confidence[:, real].cpu())
 
 

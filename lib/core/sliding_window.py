@@ -68,14 +68,14 @@ def average(windows, step, length=None, fallback=None, weights=None):
     return torch.where(weight > 0, total / weight.clamp_min(torch.finfo(total.dtype).tiny), fallback)
 
 
-def carried(now, before, carry):
-    """The poses of a stream without delay that carries its last pose on: y_t = now_t + carry * (y_(t-1) - before_t).
+def carried(newest, carry):
+    """The poses of a stream without delay that carries its last pose on: y_t = n_t + carry * (y_(t-1) - n_t).
 
-    now, before: [..., T, C], what the window that ends at frame t says of t and of t - 1. Differentiable.
+    newest: [..., T, C], what the window that ends at frame t says of it. Differentiable.
     """
-    poses = [now[..., 0, :]]
-    for frame in range(1, now.shape[-2]):
-        poses.append(now[..., frame, :] + carry * (poses[-1] - before[..., frame, :]))
+    poses = [newest[..., 0, :]]
+    for frame in newest.unbind(-2)[1:]:
+        poses.append(torch.lerp(frame, poses[-1], carry))
     return torch.stack(poses, dim=-2)
 
 

@@ -262,7 +262,7 @@ class SynSP(nn.Module):
     to the views taken together. canonical: None as published, or what `lib.poses.canonical.spec` returns: every
     window is turned to one heading (2D: moved to one place) for the network and put back. With both, each view enters
     as what the views say together (`fused_views`) plus how it differs from that; one view alone is the network for one.
-    carry: what a stream without delay made of its windows carries on (`lib.core.sliding_window.carried`).
+    carry: the share of its last pose that a stream without delay carries on (`lib.core.sliding_window.carried`).
     """
 
     def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,

@@ -140,12 +140,11 @@ def test_stream_loss_judges_what_a_stream_puts_out(lag):
 
 
 def test_stream_loss_judges_what_is_carried_on():
-    """Over what the newest windows say of their last two frames, as a recursive filter of the same transfer function."""
+    """What the newest windows say of their last frames, through a recursive filter of the first order."""
     windows, truth = random(2, 12, 1, 8, 6), torch.zeros(2, 1, 19, 6)
-    now, before = windows[:, :, 0, 7], windows[:, :, 0, 6]
-    gains = now.clone()
-    gains[:, 1:] -= 0.6 * before[:, 1:]
-    poses = torch.from_numpy(lfilter([1], [1, -0.6], gains.numpy(), axis=1))
+    newest = windows[:, :, 0, 7].numpy()
+    poses, _ = lfilter([0.4], [1, -0.6], newest, axis=1, zi=0.6 * newest[:, :1])
+    poses = torch.from_numpy(poses)
     _, parts = stream_loss(windows, truth, 0, carry=0.6)
     assert parts["stream_pos"] == pytest.approx(float(poses.abs().mean()), rel=1e-5)
     assert parts["stream_accel"] == pytest.approx(float(poses.diff(n=2, dim=1).abs().mean()), rel=1e-5)
