@@ -114,7 +114,8 @@ def defaults():
     cfg.EVALUATE.PRETRAINED = ""
     cfg.EVALUATE.ROOT_RELATIVE = True
     cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = 1
-    cfg.EVALUATE.WINDOW_WEIGHTS = "mean"  # mean | triangular | quality: how the windows over a frame are averaged
+    # mean | triangular | quality: how the windows over a frame are averaged. A checkpoint keeps what it was trained with.
+    cfg.EVALUATE.WINDOW_WEIGHTS = "mean"
     cfg.EVALUATE.TRADITION = ""
     cfg.EVALUATE.BATCH_SIZE = 2048  # windows through the network at once
     cfg.EVALUATE.TRADITION_SAVGOL = CfgNode(dict(WINDOW_SIZE=31, POLYORDER=2))

@@ -16,7 +16,7 @@ from collections import deque
 import numpy as np
 import torch
 
-from lib.core.refine import check_lag
+from lib.core.refine import check_lag, check_settings, window_weights
 from lib.core.refine_methods import RATE, Model
 from lib.core.track_work import slow_share
 from lib.errors import UserError
@@ -219,6 +219,9 @@ class _Network:
             self.joints = self.needs = rest
             self.picks = np.arange(len(rest))
         self.sums = None
+        check_settings(self.window, weighting=model.weighting, lag=0)
+        weights = window_weights(model.weighting, self.window)
+        self.weights = np.ones(self.window) if weights is None else weights.numpy().astype(float)
         mapped = fit is not None and len(fit.written) < len(fit.gather)
         self.own_places, self.slow = own_places and mapped, None
         self.carry, self.last = getattr(model.network, "carry", 0.0), None
@@ -259,8 +262,9 @@ class _Network:
         else:
             self.sums[:, :-1], self.counts[:-1] = self.sums[:, 1:], self.counts[1:]
             self.sums[:, -1], self.counts[-1] = 0, 0
-        self.sums += out
-        self.counts += 1
+        weights = self.weights[window - 1 - lag:]
+        self.sums += out * weights[:, None, None]
+        self.counts += weights
 
     def put(self, stream, out, late):
         if self.sums is None:

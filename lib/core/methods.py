@@ -42,10 +42,10 @@ class NetworkMethod:
 
     key = "smoothnet"
 
-    def __init__(self, checkpoint, label, window, align, cfg, device):
+    def __init__(self, checkpoint, label, window, align, weighting, cfg, device):
         self.checkpoint, self.label, self.window, self.align, self.cfg = checkpoint, label, window, align, cfg
-        evaluate = cfg.EVALUATE
-        check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS, align)
+        self.weighting, evaluate = weighting, cfg.EVALUATE
+        check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, weighting, align)
         self.network = checkpoint.network.to(device)
         self.seconds, self.quality = 0.0, None
 
@@ -61,7 +61,7 @@ class NetworkMethod:
         evaluate = self.cfg.EVALUATE
         align = self.align if split.representation.name == "3D" else "none"
         results = refine(self.network, stacked(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
-                         evaluate.BATCH_SIZE, evaluate.WINDOW_WEIGHTS, align, split.layout.root)
+                         evaluate.BATCH_SIZE, self.weighting, align, split.layout.root)
         while True:
             begun = time.perf_counter()
             result = next(results, None)
@@ -247,8 +247,11 @@ def load_networks(request, device):
     labels = _labels(loaded)
     aligns = [cfg.MODEL.ALIGN_VIEWS if request.explicit("MODEL.ALIGN_VIEWS") or checkpoint.published
               else getattr(checkpoint.network, "align_views", "none") for checkpoint in loaded]
-    return cfg, [NetworkMethod(checkpoint, label, window_of(checkpoint, request), align, cfg, device)
-                 for checkpoint, label, align in zip(loaded, labels, aligns)]
+    key = "EVALUATE.WINDOW_WEIGHTS"
+    weightings = [cfg.EVALUATE.WINDOW_WEIGHTS if request.explicit(key) or checkpoint.published else checkpoint.weighting
+                  for checkpoint in loaded]
+    return cfg, [NetworkMethod(checkpoint, label, window_of(checkpoint, request), align, weighting, cfg, device)
+                 for checkpoint, label, align, weighting in zip(loaded, labels, aligns, weightings)]
 
 
 def _stored(cfg, checkpoint):

@@ -41,7 +41,7 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
     network's confidence); align: how several views of 3D joints are brought into one frame for the network, 'none',
     'frame' (each window by itself) or 'sequence' (one rotation a view); root: the root joints, about which they turn;
     lag: None, or frames after which a pose must be out: frame t is then the mean of the windows that end by t + lag,
-    as a live stream of that lag has them (W - 1 is as good as None), at a lag of 0 with what the network carries on.
+    by their weights, as a live stream of that lag has them (W - 1 is as good as None), at a lag of 0 with what the network carries on.
     Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for
     the network; windows of several recordings go through the network together.
     """
@@ -71,8 +71,9 @@ def check_settings(window, step=1, batch=2048, weighting="mean", align="none", l
     if align not in views.MODES:
         raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")
     check_lag(lag, window)
-    if lag is not None and (step != 1 or weighting != "mean"):
-        raise UserError("a lag needs windows at every frame and their plain mean (step 1, EVALUATE.WINDOW_WEIGHTS mean)")
+    if lag is not None and (step != 1 or weighting == "quality"):
+        raise UserError("a lag needs windows at every frame and weights that are known beforehand (EVALUATE."
+                        "SLIDE_WINDOW_STEP_SIZE 1, WINDOW_WEIGHTS mean or triangular)")
 
 
 def check_lag(lag, window):
@@ -154,13 +155,12 @@ def _led(frames, window):
 
 def _averaged(final, quality, frames, length, step, weighting, lag=None):
     """The windows' frames [V, N, W, C] and quality [V, N, W] as [V, T, C] and [V, T]."""
-    weights = window_weights("mean" if weighting == "quality" else weighting, final.shape[2])
+    weights = quality if weighting == "quality" else window_weights(weighting, final.shape[2])
+    if lag is not None:
+        known = lag_weights(length - final.shape[2] + 1, final.shape[2], lag)
+        weights = known if weights is None else known * weights
     if weights is not None:
         weights = weights.to(final.device).expand(quality.shape)
-    elif lag is not None:
-        weights = lag_weights(length - final.shape[2] + 1, final.shape[2], lag).to(final.device).expand(quality.shape)
-    elif weighting == "quality":
-        weights = quality
     merged = sliding_window.average(final, step, length, frames, weights)
     confidence = sliding_window.average(quality[..., None], step, length, torch.ones_like(frames[..., :1]),
                                        weights if lag is not None else None)

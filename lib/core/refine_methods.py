@@ -36,6 +36,7 @@ class Model:
     views: int = 1  # the most that it was trained on
     lag: int | None = None  # of the stream that it was trained for
     general: bool = False  # trained for any skeleton's joints
+    weighting: str = "mean"  # of the windows over a frame
 
     @property
     def label(self):
@@ -46,7 +47,7 @@ def load_model(path, n_head=4):
     """A `Model` from a checkpoint file. Raises UserError for one that cannot refine poses of known joints."""
     checkpoint = checkpoints.load(path, n_head)
     data, network = checkpoint.data, checkpoint.network
-    common = {"window": checkpoint.window or 8, "fps": data.get("fps") or RATE}
+    common = {"window": checkpoint.window or 8, "fps": data.get("fps") or RATE, "weighting": checkpoint.weighting}
     if isinstance(network, SmoothNet):
         return Model(str(path), "smoothnet", network, **common)
     kind, layout = data.get("representation"), data.get("layout")

@@ -319,7 +319,8 @@ class Refiner:
         for group in groups.values():
             model = group[0][0].method
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
-            refined = refine(model.network, recordings, model.window, batch=self.cfg.EVALUATE.BATCH_SIZE, lag=self.lag)
+            refined = refine(model.network, recordings, model.window, batch=self.cfg.EVALUATE.BATCH_SIZE,
+                             weighting=model.weighting, lag=self.lag)
             for job, clocks, parts in group:
                 done = [next(refined).final[0].double().numpy() for _ in parts]
                 job.result = self._back(job, clocks, done)

@@ -59,6 +59,11 @@ class Checkpoint:
         return self.network.window if isinstance(self.network, SmoothNet) else self.data.get("window")
 
     @property
+    def weighting(self):
+        """How its windows are averaged (EVALUATE.WINDOW_WEIGHTS), as the config that it was trained with says."""
+        return self.config.get("EVALUATE", {}).get("WINDOW_WEIGHTS", "mean")
+
+    @property
     def channels(self):
         """C, or None for SmoothNet, which takes any number."""
         return None if isinstance(self.network, SmoothNet) else self.network.channels

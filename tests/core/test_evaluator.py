@@ -11,7 +11,7 @@ from lib import config
 from lib.core import evaluator, methods
 from lib.dataset import storage
 from lib.errors import UserError
-from lib.models import filters
+from lib.models import checkpoints, filters
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
@@ -383,6 +383,14 @@ def test_views_and_the_time_of_each_method(evaluate, tmp_path, monkeypatch):
 
 
 # ----------------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints.Checkpoint, "weighting", "triangular")
+    asked = [(), ("EVALUATE.WINDOW_WEIGHTS", "mean")]
+    found = [methods.load_networks(config.Request("eval", [*SAMPLE, "--checkpoint", str(SYNSP), *words]), "cpu")[1][0].weighting
+             for words in asked]
+    assert found == ["triangular", "mean"]
 
 
 @pytest.mark.parametrize("words, hint", [

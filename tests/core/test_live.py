@@ -8,7 +8,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lib.core import live
-from lib.core.refine import Refiner
+from lib.core.refine import Refiner, refine
+from lib.core.refine_methods import load_model
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES
 
@@ -48,6 +49,23 @@ def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
     if lag == 7:
         whole = Refiner("auto", fps=30, folder=folder)(poses)
         np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8, 9, 40])
+@pytest.mark.parametrize("lag", [0, 2, 7])
+def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, lag):
+    path = tools.save_synsp(tmp_path, random=True, weighting="triangular")
+    poses = noisy(frames)
+    refined, _ = all_of(Refiner("auto", fps=30, folder=tmp_path, lag=lag).stream(), poses)
+    offline = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
+    np.testing.assert_allclose(refined, offline, atol=1e-5)
+    if lag == 7 and frames > 1:  # of one frame nothing is said
+        whole = Refiner("auto", fps=30, folder=tmp_path)(poses)
+        np.testing.assert_allclose(refined, whole, atol=1e-5)
+        expected = next(refine(load_model(path).network, [(torch.tensor(poses - poses[:, :1]).float().flatten(1)[None], None)], 8,
+                               weighting="triangular")).final[0].numpy().reshape(frames, 17, 3)
+        # The root that the network sees is the pelvis.
+        np.testing.assert_allclose(whole - whole[:, :1], expected - expected[:, :1], atol=1e-4)
 
 
 @pytest.mark.parametrize("frames", [1, 3, 8, 40])

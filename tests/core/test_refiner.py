@@ -27,7 +27,7 @@ REST = np.array([[0, 0, 0], [-.12, 0, 0], [-.12, .42, .03], [-.12, .85, 0], [.12
                  [-.17, -.5, 0], [-.2, -.2, 0], [-.22, .05, 0]])
 
 
-def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, carry=0.0, **data):
+def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, carry=0.0, weighting="mean", **data):
     """A small SynSP checkpoint that gives the first DCT components of each window, or of random weights."""
     layout = LAYOUTS["smpl24" if kind == "smpl" else "h36m17"]
     channels = layout.size * {"2D": 2, "3D": 3, "smpl": 6}[kind]
@@ -40,7 +40,7 @@ def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, c
     checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(), "data": {
         "sources": ["test"], "representation": kind, "channels": channels, "use_6d": True, "window": window, "fps": fps,
         "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
-        "normaliser": "isotropic", **data}})
+        "normaliser": "isotropic", **data}, "config": {"EVALUATE": {"WINDOW_WEIGHTS": weighting}}})
     return path
 
 
