@@ -4,7 +4,7 @@
         --licence "trained on CC BY-NC 4.0 data: non-commercial use only" --scores metrics.json
     python -m lib.models.release --table data/checkpoints        # rewrites data/checkpoints/README.md
 
-`--scores` takes the metrics.json that eval wrote for this checkpoint. `--blend OTHER SHARE` takes that share of the weights of
+`--scores` takes the metrics.json files that eval wrote for this checkpoint. `--blend OTHER SHARE` takes that share of the weights of
 OTHER, from which the run started (TRAIN.INIT) or which started from the same: between a network for the training clips' motions
 and one for all motions lies one that does nearly as well on both (Wortsman et al., "Robust fine-tuning of zero-shot models",
 CVPR 2022).
@@ -19,14 +19,16 @@ import torch
 
 from lib import config, errors
 from lib.core import run
+from lib.core.refine import check_settings
 from lib.errors import UserError
 from lib.models import checkpoints
 
 
-def release(source, target, licence, scores, blend=None):
+def release(source, target, licence, scores=(), blend=None, window_weights=None):
     """Write the shipped form of checkpoint `source` to `target`.
 
-    scores: path of a metrics.json, or None; blend: (path of another checkpoint, its share from 0 to 1), or None.
+    scores: paths of metrics.json files; blend: (path of another checkpoint, its share from 0 to 1), or None;
+    window_weights: how its windows are averaged, None: as it was trained.
     """
     content = checkpoints.read(source)
     if "data" not in content:
@@ -41,8 +43,11 @@ def release(source, target, licence, scores, blend=None):
     content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
     content["config"]["TRAIN"]["INIT"] = Path(content["config"]["TRAIN"].get("INIT", "")).name
+    if window_weights:
+        check_settings(content["data"]["window"], weighting=window_weights)
+        content["config"]["EVALUATE"]["WINDOW_WEIGHTS"] = window_weights
     if scores:
-        content["scores"] = [_short(part) for part in json.loads(Path(scores).read_text(encoding="utf-8"))]
+        content["scores"] = [_short(part) for path in scores for part in json.loads(Path(path).read_text(encoding="utf-8"))]
     checkpoints.save(target, content)
 
 
@@ -105,13 +110,14 @@ def main():
     parser.add_argument("source", nargs="?", help="a run's checkpoint")
     parser.add_argument("target", nargs="?", help="the file to write")
     parser.add_argument("--licence", default="Apache-2.0")
-    parser.add_argument("--scores", help="metrics.json of this checkpoint")
+    parser.add_argument("--scores", nargs="+", default=(), help="metrics.json files of this checkpoint")
+    parser.add_argument("--window_weights", help="how eval and refine average its windows: mean or triangular")
     parser.add_argument("--blend", nargs=2, metavar=("OTHER", "SHARE"), help="take a share of another checkpoint's weights")
     parser.add_argument("--table", metavar="FOLDER", help="rewrite the README of a folder of weights")
     args = parser.parse_args()
     if args.source and args.target:
         blend = (args.blend[0], float(args.blend[1])) if args.blend else None
-        release(args.source, args.target, args.licence, args.scores, blend)
+        release(args.source, args.target, args.licence, args.scores, blend, args.window_weights)
     elif not args.table:
         raise UserError("give a source and a target checkpoint, or --table FOLDER")
     if args.table:

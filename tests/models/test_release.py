@@ -32,8 +32,10 @@ def test_released_weights_are_small_and_tell_nothing_of_this_machine(tmp_path):
                "metrics": {"input_mpjpe": 54.551, "smoothnet_mpjpe": 40.25, "input_accel": 18.98, "smoothnet_accel": 3.1}}]
     (tmp_path / "metrics.json").write_text(json.dumps(scores))
     target = tmp_path / "ships" / "synsp_3D_w8.pth.tar"
-    release(tmp_path / "run.pth.tar", target, "CC BY-NC 4.0 data: non-commercial", tmp_path / "metrics.json")
+    release(tmp_path / "run.pth.tar", target, "CC BY-NC 4.0 data: non-commercial", [tmp_path / "metrics.json"],
+            window_weights="triangular")
     content = checkpoints.read(target)
+    assert checkpoints.load(target).weighting == "triangular" and checkpoints.load(tmp_path / "run.pth.tar").weighting == "mean"
     assert "training" not in content and "secret" not in repr({key: content[key] for key in content if key != "state_dict"})
     assert content["provenance"]["command"] == \
         "train_smoothnet.py --cfg configs/bn_sim_3D.yaml TRAIN.INIT start.pth.tar TRAIN.EPOCH 3"
@@ -49,7 +51,7 @@ def test_a_blend_lies_between_two_checkpoints(tmp_path):
     other = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2)
     command = {"command": "train_smoothnet.py TRAIN.INIT /mnt/secret/a"}
     checkpoints.save(tmp_path / "other.pth.tar", {"state_dict": other.state_dict(), "provenance": command})
-    release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "Apache-2.0", None, (tmp_path / "other.pth.tar", 0.25))
+    release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "Apache-2.0", (), (tmp_path / "other.pth.tar", 0.25))
     content = checkpoints.read(tmp_path / "out.pth.tar")
     name = "proj_i_a.0.weight"
     expected = 0.75 * network.state_dict()[name] + 0.25 * other.state_dict()[name]
