@@ -6,11 +6,13 @@ two sets of vectors", Acta Cryst. 1976), per window, or over a sequence where th
 """
 
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from lib.core import metrics
 from lib.models.synsp import median_of_views
 
 MODES = ("none", "frame", "sequence")
+JITTER, LASTS = 1.5, 2.0  # frames, widths of Gaussians
 APART = 0.1  # metres a coordinate that a view lies off the others' median, at which the agreement is 1/e
 
 
@@ -74,6 +76,22 @@ def align(values, present, root):
         return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
 
     return turn((joints - centre).flatten(-2), rotations), rotations, undo
+
+
+def steadied(refined, fused, frames, root):
+    """A network's poses with what is quick in them as the views show it: [V, T, C] metres.
+
+    refined: what the network says; fused: what the views say together (`lib.models.synsp.fused_views`); frames: what came in,
+    for its root joints' places. Estimators' errors are slow but for jitter, which several views average away; so the network is
+    heard on what lasts `LASTS` frames or more, and the rest is the views' own, less jitter: a Gaussian of `JITTER` frames.
+    """
+    def smooth(values, width):
+        return torch.from_numpy(gaussian_filter1d(values.numpy(), width, axis=1, mode="nearest"))
+
+    joints = frames.unflatten(-1, (-1, 3))
+    place = _root(joints, root).expand_as(joints).flatten(-2)
+    quick = smooth(fused - place, JITTER)
+    return quick + smooth(refined - place - quick, LASTS) + place
 
 
 def agreement(aligned, present=None):
