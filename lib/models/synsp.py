@@ -23,7 +23,6 @@ ABSENT = -1e9
 # How sure a camera is along its view against across it, and where a joint is off: of real and simulated estimators the depth
 # errs about twice as much, and a view that lies 8 cm from the others is more likely thrown off than right.
 DEPTH_PRECISION, OUTLIER = 0.3, 0.08
-THROWN = 0.2  # metres
 
 
 @dataclass
@@ -319,11 +318,7 @@ class SynSP(nn.Module):
                 together = fused_views(x, canonical.cue, present) if self.fuses else median_of_views(x, present)
             base = 0.0
             if self.residual_components:
-                slow = _slow_part(frames, self.residual_components, x.device)
-                base = slow @ together
-                if self.fuses and views > 1:
-                    quick = mean_of_views(x, present)
-                    together = base + quick - slow @ quick
+                base = _slow_part(frames, self.residual_components, x.device) @ together
             spectrum = dct @ (together.expand_as(x) if self.fuses else x)
         embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
         if self.canonical:
@@ -423,20 +418,6 @@ def fused_views(x, depth, present=None, rounds=2):
     if present is not None:  # of a frame that no view has there is nothing to say
         fused = torch.where(present.any(1, keepdim=True)[..., None, None], fused, joints.mean(1, keepdim=True))
     return fused.flatten(-2)
-
-
-def mean_of_views(x, present=None):
-    """3D poses seen from several sides, each view counting the same where it is not thrown off: [B, V, F, C] -> [B, 1, F, C].
-
-    For what is quick. Jitter is as large along a camera's view as across it, unlike slow errors, so that weights as those of
-    `fused_views` would average less of it away; a joint `THROWN` off the views' median counts half.
-    """
-    joints = x.unflatten(-1, (-1, 3))
-    off = joints - median_of_views(x, present).unflatten(-1, (-1, 3))
-    weight = 1 / (1 + off.square().sum(-1, keepdim=True) / THROWN**2)
-    if present is not None:  # where no view is there, any number will do
-        weight = weight * present[..., None, None].to(x.dtype).clamp_min(1e-6)
-    return ((weight * joints).sum(1, keepdim=True) / weight.sum(1, keepdim=True)).flatten(-2)
 
 
 def _solved(matrix, vector):
