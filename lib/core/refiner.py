@@ -28,8 +28,6 @@ from lib.poses.skeletons import LAYOUTS
 log = logging.getLogger(__name__)
 
 METHODS = ("auto", "synsp", "smoothnet", *filters.FILTERS, "none")
-# SmoothNet windows in order of preference, for whole recordings and for live use.
-WINDOWS, LIVE_WINDOWS = (32, 16, 64, 8), (8, 16, 32, 64)
 KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
 # SMPL rotations that need not be there: identity for the network.
 HANDS = ("left_hand", "right_hand")
@@ -227,8 +225,7 @@ class Refiner:
         if self.model is not None and self.model.name == "smoothnet":
             return self.model
         found = {model.window: model for model in self._shipped("smoothnet_w*.pth.tar") if model.name == "smoothnet"}
-        order = [window for window in (LIVE_WINDOWS if live else WINDOWS) if window in found]
-        order += sorted(set(found) - set(order))
+        order = sorted(found)  # the shortest first: longer ones smooth unknown, fast motion away (docs/accuracy.md)
         if self.lag is not None:
             order = [window for window in order if window > self.lag] or order
         if order:

@@ -13,6 +13,9 @@ from lib.core.refine import refine
 from lib.dataset import sequences
 from lib.dataset.catalog import Source
 from lib.models.synsp import SynSP, median_of_views
+from lib.poses import canonical
+from lib.poses.representation import representation
+from lib.poses.skeletons import LAYOUTS
 
 
 def rotations(count, seed=0):
@@ -103,3 +106,40 @@ def test_the_shipped_cameras_are_grouped_and_see_one_body(split, recordings):
     truth = torch.from_numpy(np.stack([view.truth for view in found[0].views]))[None]
     aligned, _, _ = views.align(truth, None, (0,))
     assert (aligned - aligned[:, :1]).abs().max() < 1e-4
+
+
+def test_steadied_takes_what_is_quick_from_the_views_and_what_lasts_from_the_network():
+    """And no joint's share of the root's own path changes."""
+    frames = torch.arange(200.0)
+    slow, quick = torch.sin(frames / 25), torch.sin(frames * 1.2)  # of a period of 157 and of 5 frames
+    root = torch.randn(1, 200, 1, 3, generator=torch.Generator().manual_seed(0))
+    joints = torch.zeros(1, 200, 2, 3) + root
+    refined, fused = joints.clone(), joints.clone()
+    refined[:, :, 1] += (slow + quick)[None, :, None]
+    fused[:, :, 1] += 5
+    out = views.steadied(*(x.flatten(-2) for x in (refined, fused, joints)), (0,)).unflatten(-1, (2, 3))
+    torch.testing.assert_close(out[:, :, 0], joints[:, :, 0], atol=1e-5, rtol=0)
+    inner = (out - root)[0, 20:-20, 1, 0]
+    torch.testing.assert_close(inner, slow[20:-20], atol=0.08, rtol=0)
+    fused = joints.clone()
+    fused[:, :, 1] += 5 + 0.1 * slow[None, :, None]
+    refined[:, :, 1] = root[:, :, 0] + slow[None, :, None]
+    out = views.steadied(*(x.flatten(-2) for x in (refined, fused, joints)), (0,)).unflatten(-1, (2, 3))
+    torch.testing.assert_close((out - root)[0, 20:-20, 1, 0], slow[20:-20], atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("align", ["sequence", "frame"])
+def test_views_are_steadied_for_networks_that_fuse_them_alone(align, monkeypatch):
+    network = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, align_views="sequence",
+                    canonical=canonical.spec(LAYOUTS["h36m17"], representation("3D"))).eval()
+    poses = 0.3 * torch.randn(2, 1, 51, generator=torch.Generator().manual_seed(0)) + torch.zeros(2, 30, 51)
+    poses = poses[:1] + 0.02 * torch.randn(3, 30, 51, generator=torch.Generator().manual_seed(1))
+    seen = []
+    monkeypatch.setattr(views, "steadied", lambda refined, fused, frames, root: seen.append(fused) or refined)
+    list(refine(network, [(poses, None)], 8, align=align))
+    assert len(seen) == 1 and seen[0].shape == poses.shape
+    spread = [(x.unflatten(-1, (17, 3)) - x.unflatten(-1, (17, 3))[:, :, :1]).std(0).mean() for x in (seen[0], poses)]
+    assert spread[0] < 0.5 * spread[1]  # what the views say together, each in its own frame
+    list(refine(network, [(poses[:1], None)], 8, align=align))
+    list(refine(network, [(poses, None)], 8, align=align, lag=7 - 1))
+    assert len(seen) == 1
