@@ -42,7 +42,8 @@ def refine(network, recordings, window, step=1, batch=2048, weighting="mean", al
     network's confidence); align: how several views of 3D joints are brought into one frame for the network, 'none',
     'frame' (each window by itself) or 'sequence' (one rotation a view); root: the root joints, about which they turn;
     lag: None, or frames after which a pose must be out: frame t is then the mean of the windows that end by t + lag,
-    by their weights, as a live stream of that lag has them (W - 1 is as good as None), at a lag of 0 with what the network carries on.
+    by their weights, as a live stream of that lag has them (W - 1 is as good as None), at a lag of 0 with what the network
+    carries on. Several aligned views of a network that fuses them are `views.steadied`, but for a lag.
     Yields a `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for
     the network; windows of several recordings go through the network together.
     """

@@ -39,8 +39,8 @@ def build(cfg, args, method=None):
     # A GPU where there is one; a live window is sooner done on the CPU than copied to it.
     device = cfg.DEVICE if cfg.DEVICE.startswith("cuda") and torch.cuda.is_available() and not args.live else "cpu"
     return Refiner(method or node.METHOD, cfg.EVALUATE.PRETRAINED or None, node.FPS or None, strength=node.STRENGTH,
-                   max_gap=node.MAX_GAP, up=node.UP or None, lag=None if node.LAG < 0 else node.LAG, cfg=cfg, folder=node.CHECKPOINT_DIR,
-                   translation=args.refine_translation, own_places=True, device=device)
+                   max_gap=node.MAX_GAP, up=node.UP or None, lag=None if node.LAG < 0 else node.LAG,
+                   translation=args.refine_translation, own_places=True, cfg=cfg, folder=node.CHECKPOINT_DIR, device=device)
 
 
 def refine_file(path, cfg, args):
