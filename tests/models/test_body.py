@@ -181,7 +181,8 @@ def test_every_file_name_and_old_protocol_is_read(tmp_path, small, name, protoco
     np.savez(plain / "SMPL_NEUTRAL.npz", **small[0])
     pose, shape, trans = motion(3)
     expected = load_body(plain).vertices(pose, shape, trans)
-    assert torch.equal(load_body(tmp_path, allow_stand_in=False).vertices(pose, shape, trans), expected)
+    # The same numbers in other places of memory: a matrix product may round their last bit otherwise.
+    torch.testing.assert_close(load_body(tmp_path, allow_stand_in=False).vertices(pose, shape, trans), expected, atol=1e-6, rtol=0)
 
 
 def test_missing_extra_regressor_is_said_only_when_it_is_needed(tmp_path, small):
