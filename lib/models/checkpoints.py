@@ -208,6 +208,8 @@ def _synsp(path, weights, n_head, residual_components, dropout, align_views, hea
         values = weights[f"{first}.enc_attn.w_vs.weight"].shape[0]
     except KeyError as error:
         raise UserError(f"checkpoint {path}: lacks the weight {error.args[0]}") from None
+    if not isinstance(carry, (int, float)) or not 0 <= carry < 1:
+        raise UserError(f"checkpoint {path}: what it carries on ({carry!r}) is no share of a pose. The file is damaged")
     if keys % n_head or values % n_head:
         raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
                         "Set MODEL.n_head to the number of heads it was trained with")

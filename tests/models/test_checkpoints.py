@@ -252,7 +252,7 @@ def test_a_format_that_is_no_number(content, tmp_path, version):
 
 
 @pytest.mark.parametrize("network", [
-    SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame"), SynSP(6, 8, 8, 1, 1, 4, 4),
+    SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame", carry=0.4), SynSP(6, 8, 8, 1, 1, 4, 4),
     SmoothNet(5, 12, 6, 2),
 ])
 def test_what_is_saved_comes_back(tmp_path, network):
@@ -269,6 +269,15 @@ def test_what_is_saved_comes_back(tmp_path, network):
     assert (loaded.epoch, loaded.performance, loaded.window, loaded.published) == (7, {"loss": 0.5}, 5, False)
     assert (loaded.config, loaded.provenance, loaded.training) == ({"TRAIN": {"LR": 0.1}}, {"command": "c"}, {"epoch": 7})
     assert os.listdir(tmp_path) == ["x.pth.tar"]
+
+
+@pytest.mark.parametrize("carry", ["all", 1.0, -0.1, float("nan")])
+def test_a_carry_that_is_no_share_is_refused(tmp_path, carry):
+    network = SynSP(6, 8, 8, 1, 1, 4, 4)
+    checkpoints.save(tmp_path / "x.pth.tar", {"model": checkpoints.describe(network) | {"carry": carry},
+                                              "state_dict": network.state_dict()})
+    with pytest.raises(UserError, match="carries on"):
+        checkpoints.load(tmp_path / "x.pth.tar")
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
