@@ -10,7 +10,6 @@ import torch
 
 from lib.core import sliding_window, views
 from lib.errors import UserError
-from lib.models.synsp import fused_views
 
 
 @dataclass
@@ -123,8 +122,6 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
     if depths is not None:  # of each window, [N, V, 3]
         depths = torch.cat([depth.expand(len(first), -1, -1) for depth, first in zip(depths, firsts)]).to(device)
     finals, qualities, together = [], [], []
-    steadies = depths is not None or align == "frame" and len(resident) > 1
-    steadies = steadies and lag is None and getattr(network, "fuses", False)
     for part, index in zip(torch.arange(len(rows)).split(batch), rows.split(batch)):
         values = resident[:, index].transpose(0, 1)
         there = None if mask is None else mask[:, index].transpose(0, 1)
@@ -135,13 +132,12 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
         out = network(values, there, looks)
         final = out.final.float()
         finals.append(final if undo is None else undo(final))
-        if steadies:
-            fused = fused_views(values, looks, there).expand_as(values)
-            together.append(fused if undo is None else undo(fused))
+        if looks is not None and lag is None and out.together is not None:
+            together.append(out.together if undo is None else undo(out.together))
         # The network's cue compares a frame with its window's worst, so that a view bad all through a window keeps it.
         qualities.append(out.quality if looks is None else out.quality * views.agreement(values, there))
     final, quality = torch.cat(finals).transpose(0, 1), torch.cat(qualities).transpose(0, 1)  # [V, N, W, ...]
-    together = torch.cat(together).transpose(0, 1) if steadies else None
+    together = torch.cat(together).transpose(0, 1) if together else None
     done = 0
     for (frames, _), first, undo in zip(recordings, firsts, undo_sequence):
         part = slice(done, done + len(first))
@@ -151,7 +147,7 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
                                        weighting, lag)
         real = slice(0 if lag is None else window - 1, frames.shape[1])
         merged = merged[:, real].cpu()
-        if steadies:
+        if together is not None:
             fused = sliding_window.average(together[:, part], step, length, padded(frames, window).to(device))
             merged = views.steadied(merged, fused[:, real].cpu(), frames[:, real], root)
         if lag == 0 and carry:

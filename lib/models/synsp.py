@@ -27,12 +27,14 @@ DEPTH_PRECISION, OUTLIER = 0.3, 0.08
 
 @dataclass
 class Refined:
-    """What SynSP returns. final, precision, smoothness: [B, V, F, C]; quality: [B, V, F], in (0, 1]."""
+    """What SynSP returns. final, precision, smoothness: [B, V, F, C]; quality: [B, V, F], in (0, 1]; together: what the
+    views say together (`fused_views`), the same for each of them, [B, V, F, C], or None where they were not fused."""
 
     final: torch.Tensor
     precision: torch.Tensor
     smoothness: torch.Tensor
     quality: torch.Tensor
+    together: torch.Tensor | None = None
 
 
 @lru_cache(maxsize=32)
@@ -358,7 +360,8 @@ class SynSP(nn.Module):
         heads = final, precision, smoothness
         if self.canonical:
             heads = (canonical.leave(head.float()) for head in heads)
-        return Refined(*heads, quality)
+        fused = canonical.leave(together.expand_as(x)) if self.fuses and views > 1 else None
+        return Refined(*heads, quality, fused)
 
 
 @dataclass
