@@ -218,18 +218,15 @@ class Refiner:
             return model, fit, ""
         return None, None, why
 
-    def channel_method(self, frames, live=False):
-        """The method for single channels: a SmoothNet `Model`, or a filter's name. frames: T at its rate."""
+    def channel_method(self, live=False):
+        """The method for single channels: a SmoothNet `Model`, or a filter's name."""
         if self.method in filters.FILTERS:
             return self.method
         if self.model is not None and self.model.name == "smoothnet":
             return self.model
         found = {model.window: model for model in self._shipped("smoothnet_w*.pth.tar") if model.name == "smoothnet"}
-        order = sorted(found)  # the shortest first: longer ones smooth unknown, fast motion away (docs/accuracy.md)
-        if self.lag is not None:
-            order = [window for window in order if window > self.lag] or order
-        if order:
-            return found[next((window for window in order if window <= max(frames, 1)), min(order))]
+        if found:  # the shortest that has the lag: longer ones smooth unknown, fast motion away (docs/accuracy.md)
+            return found[min([window for window in found if window > (self.lag or 0)] or found)]
         if self.method == "smoothnet":
             raise UserError(f"--method smoothnet: no smoothnet_w*.pth.tar in {self.folder}. Pass --checkpoint")
         return "oneeuro" if live or self.lag is not None else FALLBACK
@@ -239,7 +236,7 @@ class Refiner:
         model, fit, why = self.synsp_for(track, poses)
         if self.method in filters.FILTERS:
             return Plan(None, None, self.method, f"{self.method} (as asked)")
-        channel = self.channel_method(len(poses), live)
+        channel = self.channel_method(live)
         rest = channel.label if isinstance(channel, Model) else f"the filter {channel} (no SmoothNet weights in {self.folder})"
         if model is None:
             reason = why or "as asked"
