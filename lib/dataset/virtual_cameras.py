@@ -49,9 +49,9 @@ def path(joints, feet):
 
     joints: root-relative [T, J, 3], y down.
     """
-    low = np.array(feet)[joints[:-1, feet, 1].argmax(1)] if len(joints) > 1 else []
+    low = np.array(feet)[joints[:-1, feet, 1].argmax(1)]
     rows = np.arange(len(joints) - 1)
-    steps = joints[rows, low] - joints[rows + 1, low] if len(joints) > 1 else np.zeros((0, 3))
+    steps = joints[rows, low] - joints[rows + 1, low]
     root = np.concatenate((np.zeros((1, 3)), steps.cumsum(0)))
     return root - gaussian_filter1d(root, TRAVEL, axis=0, mode="nearest")
 
