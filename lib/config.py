@@ -65,6 +65,9 @@ def defaults():
     # Every window is turned to one heading (2D: moved to one place) for the network, which then learns each pose once.
     cfg.MODEL.CANONICAL = False
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
+    # 0: the window is read whole. L: a window is read as segments of L frames, each as by a network of window L that also sees
+    # the others (one view).
+    cfg.MODEL.SEGMENT = 0
     # At lag 0 a stream's pose is what the newest window says, drawn by this share to the last pose: the network is trained to
     # say what then comes out right.
     cfg.MODEL.CARRY = 0.0

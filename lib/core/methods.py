@@ -219,6 +219,7 @@ _SIZES = {
     "MODEL.d_k": lambda network: network.decoder.layer_stack[0].enc_attn.d_k,
     "MODEL.d_v": lambda network: network.decoder.layer_stack[0].enc_attn.d_v,
     "MODEL.RESIDUAL_COMPONENTS": lambda network: network.residual_components,
+    "MODEL.SEGMENT": lambda network: network.segment,
     "MODEL.CANONICAL": lambda network: bool(network.canonical),
     "MODEL.HIDDEN_SIZE": lambda network: network.encoder[0].out_features,
     "MODEL.RES_HIDDEN_SIZE": lambda network: network.res_blocks[0].linear1.out_features,

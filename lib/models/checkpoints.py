@@ -90,9 +90,13 @@ def build(cfg, channels, window, heading=None):
         raise UserError("MODEL: sizes must be positive, and d_model even")
     if model.RESIDUAL_COMPONENTS < 0:
         raise UserError(f"MODEL.RESIDUAL_COMPONENTS {model.RESIDUAL_COMPONENTS}: must not be negative")
+    if model.SEGMENT < 0 or model.SEGMENT == 1 or model.SEGMENT and window % model.SEGMENT:
+        raise UserError(f"MODEL.SEGMENT {model.SEGMENT}: must divide the window of {window} frames (0: the window is read whole)")
+    if model.SEGMENT and model.ALIGN_VIEWS != "none":
+        raise UserError(f"MODEL.SEGMENT {model.SEGMENT}: reads each view by itself. Set it to 0, or MODEL.ALIGN_VIEWS none")
     return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
                  model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS,
-                 heading if model.CANONICAL else None, model.CARRY)
+                 heading if model.CANONICAL else None, model.CARRY, model.SEGMENT)
 
 
 def describe(network):
@@ -102,7 +106,7 @@ def describe(network):
     first = network.decoder.layer_stack[0].enc_attn
     return {"name": "synsp", "n_head": first.n_head, "residual_components": network.residual_components,
             "align_views": network.align_views, "canonical": network.canonical, "dropout": network.dropout.share,
-            "carry": network.carry}
+            "carry": network.carry, "segment": network.segment}
 
 
 def save(path, content):
@@ -180,7 +184,8 @@ def load(path, n_head=4):
         weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
         network = _synsp(path, weights, model.get("n_head", n_head), model.get("residual_components", 0),
                          model.get("dropout", 0.2), model.get("align_views", "none"),
-                         _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]), model.get("carry", 0.0))
+                         _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]), model.get("carry", 0.0),
+                         model.get("segment", 0))
     else:
         raise UserError(f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
                         f"first keys are {', '.join(list(weights)[:4])}")
@@ -198,7 +203,7 @@ def _smoothnet(weights):
     return SmoothNet(window, hidden, inner, blocks)
 
 
-def _synsp(path, weights, n_head, residual_components, dropout, align_views, heading, carry):
+def _synsp(path, weights, n_head, residual_components, dropout, align_views, heading, carry, segment):
     d_model, channels = weights["proj_i_a.0.weight"].shape
     layers = sum(re.fullmatch(r"decoder\.layer_stack\.\d+\.pos_ffn\.w_1\.weight", name) is not None for name in weights)
     first = "decoder.layer_stack.0"
@@ -210,11 +215,13 @@ def _synsp(path, weights, n_head, residual_components, dropout, align_views, hea
         raise UserError(f"checkpoint {path}: lacks the weight {error.args[0]}") from None
     if not isinstance(carry, (int, float)) or not 0 <= carry < 1:
         raise UserError(f"checkpoint {path}: what it carries on ({carry!r}) is no share of a pose. The file is damaged")
+    if not isinstance(segment, int) or segment < 0:
+        raise UserError(f"checkpoint {path}: the length of its segments ({segment!r}) is no number of frames. The file is damaged")
     if keys % n_head or values % n_head:
         raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
                         "Set MODEL.n_head to the number of heads it was trained with")
     return SynSP(channels, d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout,
-                 residual_components, align_views, heading, carry)
+                 residual_components, align_views, heading, carry, segment)
 
 
 def _canonical(path, spec, channels):

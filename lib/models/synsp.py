@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lib.errors import UserError
 from lib.poses.canonical import CUE, Canonical
 
 # Added to the attention scores of tokens that are not there. Finite, so that a window in which a view is
@@ -23,6 +24,9 @@ ABSENT = -1e9
 # How sure a camera is along its view against across it, and where a joint is off: of real and simulated estimators the depth
 # errs about twice as much, and a view that lies 8 cm from the others is more likely thrown off than right.
 DEPTH_PRECISION, OUTLIER = 0.3, 0.08
+# Segments of a long window: those further apart than REACH share one bias of the attention scores, and an untrained network
+# attends to another segment's token e^ELSEWHERE as much as to one of its own.
+REACH, ELSEWHERE = 3, -4.0
 
 
 @dataclass
@@ -35,6 +39,11 @@ class Refined:
     smoothness: torch.Tensor
     quality: torch.Tensor
     together: torch.Tensor | None = None
+
+    def map(self, change, poses_only=False):
+        """All parts, or all but quality, changed."""
+        return Refined(*(change(poses) for poses in (self.final, self.precision, self.smoothness)),
+                       self.quality if poses_only else change(self.quality), None if self.together is None else change(self.together))
 
 
 @lru_cache(maxsize=32)
@@ -143,13 +152,17 @@ class Attention(nn.Module):
             if self.training:
                 out = self._weights(queries @ keys.transpose(-1, -2), absent) @ values
             else:
+                absent = None if absent is None else absent.to(queries.dtype)
                 out = functional.scaled_dot_product_attention(queries, keys, values, absent)
-            out = self.fc(out.transpose(-2, -3).flatten(-2))
+            out = out.transpose(-2, -3)
+            if torch.compiler.is_exporting():  # ONNX's form of the attention leaves its result in another order than this CPU's
+                out = out.clone(memory_format=torch.contiguous_format)
+            out = self.fc(out.flatten(-2))
         return self.layer_norm(self.dropout(out) + x)
 
     def _weights(self, scores, absent):
         scores = scores / math.sqrt(self.d_k)
-        weights = (scores if absent is None else scores + absent).softmax(-1, dtype=scores.dtype)
+        weights = (scores if absent is None else scores + absent.to(scores.dtype)).softmax(-1, dtype=scores.dtype)
         return dropout(weights, 0.1) if self.training else weights
 
     def _over_views(self, x, memory, absent):
@@ -265,16 +278,22 @@ class SynSP(nn.Module):
     window is turned to one heading (2D: moved to one place) for the network and put back. With both, each view enters
     as what the views say together (`fused_views`) plus how it differs from that; one view alone is the network for one.
     carry: the share of its last pose that a stream without delay carries on (`lib.core.sliding_window.carried`).
+    segment: 0 as published, or L: a window of S x L frames is S windows of L, which take the place of the views: a local
+    encoder and a base of each, one global encoder over all, so that each is refined as a window of L that knows what came
+    before and comes after. Several views are then each by itself. Attention has a bias by the distance of two segments, one a
+    layer and head (Shaw et al., "Self-attention with relative position representations", NAACL 2018), and the weights
+    of a network for windows of L fit.
     """
 
     def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,
-                 residual_components=0, align_views="none", canonical=None, carry=0.0):
+                 residual_components=0, align_views="none", canonical=None, carry=0.0, segment=0):
         super().__init__()
         self.channels = channels
         self.residual_components = residual_components
         self.align_views = align_views
         self.canonical = canonical
         self.carry = carry
+        self.segment = segment
         sizes = (d_model, d_inner, n_head, d_k, d_v, dropout)
         self.proj_i_a = nn.Sequential(nn.Linear(channels, d_model), nn.Linear(d_model, d_model))
         self.encoder_local = Stack(EncoderLayer, n_layers, *sizes)
@@ -293,6 +312,8 @@ class SynSP(nn.Module):
         if self.fuses:  # begins at zero, as the network of one view, whose weights it can start from
             self.proj_d = nn.Linear(channels, d_model, bias=False)
             nn.init.zeros_(self.proj_d.weight)
+        if segment:  # of the global encoder and the two decoders
+            self.segment_bias = nn.Parameter(torch.zeros(3, n_layers, n_head, 2 * REACH + 1))
         if residual_components:
             for head in (self.proj_o_p, self.proj_o_a, self.proj_o_2):
                 nn.init.zeros_(head[1].weight)
@@ -306,62 +327,112 @@ class SynSP(nn.Module):
         of x, for a `canonical` network; None: along z. Returns `Refined`.
         """
         x = x[:, None] if x.dim() == 3 else x
-        views, frames = x.shape[1:3]
-        absent = _absent_scores(present)
-
+        batch, cue = x.shape[:2], None
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
             if self.canonical:
                 together = self.align_views != "none"
                 canonical = Canonical(**self.canonical, values=x, present=present, together=together, depth=depth)
-                x = canonical.enter(x)
+                x, cue = canonical.enter(x), canonical.cue
+        if self.segment:
+            x = _segments(x, self.segment)
+            present = None if present is None else _segments(present, self.segment)
+            cue = None if cue is None else cue.reshape(-1, 1, CUE)
+        refined = self._refined(x, present, cue)
+        if self.segment:
+            refined = refined.map(lambda part: part.flatten(1, 2).unflatten(0, batch))
+        if self.canonical:
+            refined = refined.map(lambda poses: canonical.leave(poses.float()), poses_only=True)
+        return refined
+
+    def _refined(self, x, present, cue):
+        """`forward` on windows [B, V, F, C] that are in their canonical frame, or are the S segments of a longer window."""
+        views, frames = x.shape[1:3]
+        with torch.autocast(x.device.type, enabled=False):
             dct, together = _dct_matrix(frames, x.device), x
             if self.align_views != "none" and views > 1:
-                together = fused_views(x, canonical.cue, present) if self.fuses else median_of_views(x, present)
+                together = fused_views(x, cue, present) if self.fuses else median_of_views(x, present)
             base = 0.0
             if self.residual_components:
                 base = _slow_part(frames, self.residual_components, x.device) @ together
             spectrum = dct @ (together.expand_as(x) if self.fuses else x)
         embedded = self.proj_i_a(spectrum)  # [B, V, F, d]
         if self.canonical:
-            embedded = embedded + self.proj_v(canonical.cue)[:, :, None]
+            embedded = embedded + self.proj_v(cue)[:, :, None]
         if self.fuses and views > 1:
             embedded = embedded + self.proj_d(dct @ (x - together))
+        scores = self._added_scores(present, *x.shape[:3])
+        similarity = _no_difference if self.segment else _similarity
         placed = embedded + _positions(frames, embedded.shape[-1], x.device).to(embedded.dtype)
         local = self.dropout(placed).flatten(0, 1)
         shared = self.dropout(placed).flatten(1, 2)
         for layer in self.encoder_local.layer_stack:
-            local = layer(local, absent.own)
-        for layer in self.encoder_global.layer_stack:
-            shared = layer(shared, absent.shared)
+            local = layer(local, scores.own)
+        for layer, added in zip(self.encoder_global.layer_stack, scores.shared):
+            shared = layer(shared, added)
 
         query = embedded.flatten(0, 1)
         *layers, last = self.decoder.layer_stack
-        memory = _memory(local, shared, _similarity(x))
+        memory = _memory(local, shared, similarity(x))
         hidden = query
-        for layer in layers:
-            hidden = layer(hidden, layer.enc_attn.keys_values(memory), absent.memory)
+        for layer, added in zip(layers, scores.decoder):
+            hidden = layer(hidden, layer.enc_attn.keys_values(memory), added)
         memory = last.enc_attn.keys_values(memory)
-        hidden = last(hidden, memory, absent.memory)
-        precise = last(hidden, memory, absent.memory) + query
+        hidden = last(hidden, memory, scores.decoder[-1])
+        precise = last(hidden, memory, scores.decoder[-1]) + query
         # The second pass differs from the first in its dropout only.
-        smooth = last(hidden, memory, absent.memory) + query if self.training else precise
+        smooth = last(hidden, memory, scores.decoder[-1]) + query if self.training else precise
         precision = base + self.proj_o_p(precise).unflatten(0, x.shape[:2])
         smoothness = base + self.proj_o_a(smooth).unflatten(0, x.shape[:2])
 
         quality = _quality(precision.detach(), smoothness.detach(), present)
         average = (precision + smoothness).detach().float() / 2
-        added = _similarity(average) + torch.diag_embed(quality.transpose(1, 2)).permute(0, 2, 3, 1).flatten(2)
+        added = similarity(average) + torch.diag_embed(quality.transpose(1, 2)).permute(0, 2, 3, 1).flatten(2)
         memory = _memory(smooth, shared, added)
         hidden = query
-        for layer in self.decoder_2.layer_stack:
-            hidden = layer(hidden, layer.enc_attn.keys_values(memory), absent.memory)
+        for layer, added in zip(self.decoder_2.layer_stack, scores.decoder_2):
+            hidden = layer(hidden, layer.enc_attn.keys_values(memory), added)
         final = base + self.proj_o_2(hidden + query).unflatten(0, x.shape[:2])
-        heads = final, precision, smoothness
-        if self.canonical:
-            heads = (canonical.leave(head.float()) for head in heads)
-        fused = canonical.leave(together.expand_as(x)) if self.fuses and views > 1 else None
-        return Refined(*heads, quality, fused)
+        return Refined(final, precision, smoothness, quality, together.expand_as(x) if self.fuses and views > 1 else None)
+
+    def _added_scores(self, present, batch, views, frames):
+        """What is added to the attention's scores: for absent tokens, and by the distance of two segments."""
+        absent, layers = _absent_scores(present), len(self.decoder.layer_stack)
+        if not self.segment:
+            return _Scores(absent.own, *([part] * layers for part in (absent.shared, absent.memory, absent.memory)))
+        number = torch.arange(views, device=self.segment_bias.device)
+        away = number - number[:, None]  # [S, S], from the one that asks to the one that is asked
+        bias = self.segment_bias[..., away.clamp(-REACH, REACH) + REACH] + ELSEWHERE * (away != 0)
+        bias = bias.repeat_interleave(frames, -1)  # [3, L, H, S, S*F]
+        asked = functional.pad(bias[1:], (frames, 0)).transpose(2, 3)[..., None, :]  # [2, L, S, H, 1, F+S*F]
+        asked = asked.repeat(1, 1, batch, 1, 1, 1)
+        among = bias[0].repeat_interleave(frames, -2)[:, None]  # [L, 1, H, S*F, S*F]
+        if present is not None:
+            among, asked = among + absent.shared, asked + absent.memory
+        return _Scores(absent.own, among, *asked)
+
+
+@dataclass
+class _Scores:
+    """Scores added in attention: own [B*V,1,1,F] or None, the others L of what broadcasts to [B or B*V, H, queries, tokens]."""
+
+    own: torch.Tensor
+    shared: list
+    decoder: list
+    decoder_2: list
+
+
+def _segments(values, length):
+    """Windows of several segments as windows of as many views: [B, V, S*L, ...] -> [B*V, S, L, ...]."""
+    if values.shape[2] % length:
+        raise UserError(f"a window of {values.shape[2]} frames: this network reads segments of {length}, which must divide it. "
+                        "Change --slide_window_size")
+    return values.flatten(0, 1).unflatten(1, (-1, length))
+
+
+def _no_difference(x):
+    """`_similarity` of what is one view at different times."""
+    return x.new_ones(x.shape[0], x.shape[1], x.shape[1] * x.shape[2])
 
 
 @dataclass

@@ -253,7 +253,7 @@ def test_a_format_that_is_no_number(content, tmp_path, version):
 
 @pytest.mark.parametrize("network", [
     SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame", carry=0.4), SynSP(6, 8, 8, 1, 1, 4, 4),
-    SmoothNet(5, 12, 6, 2),
+    SynSP(12, 16, 24, 2, 4, 8, 6, segment=5), SmoothNet(5, 12, 6, 2),
 ])
 def test_what_is_saved_comes_back(tmp_path, network):
     network.eval()
@@ -271,12 +271,15 @@ def test_what_is_saved_comes_back(tmp_path, network):
     assert os.listdir(tmp_path) == ["x.pth.tar"]
 
 
-@pytest.mark.parametrize("carry", ["all", 1.0, -0.1, float("nan")])
-def test_a_carry_that_is_no_share_is_refused(tmp_path, carry):
+@pytest.mark.parametrize("name, value, message", [
+    *(("carry", value, "carries on") for value in ("all", 1.0, -0.1, float("nan"))),
+    *(("segment", value, "no number of frames") for value in ("all", 2.5, -1)),
+])
+def test_a_setting_that_cannot_be_is_refused(tmp_path, name, value, message):
     network = SynSP(6, 8, 8, 1, 1, 4, 4)
-    checkpoints.save(tmp_path / "x.pth.tar", {"model": checkpoints.describe(network) | {"carry": carry},
+    checkpoints.save(tmp_path / "x.pth.tar", {"model": checkpoints.describe(network) | {name: value},
                                               "state_dict": network.state_dict()})
-    with pytest.raises(UserError, match="carries on"):
+    with pytest.raises(UserError, match=message):
         checkpoints.load(tmp_path / "x.pth.tar")
 
 
@@ -327,6 +330,8 @@ def test_build_has_the_sizes_of_the_config():
     (("MODEL.d_model", 7, "MODEL.d_word_vec", 7), "even"), (("MODEL.n_head", -1), "MODEL"),
     (("MODEL.DROPOUT", 1), "MODEL.DROPOUT"), (("MODEL.DROPOUT", 1.5), "MODEL.DROPOUT"),
     (("MODEL.NAME", "smoothnet", "MODEL.DROPOUT", 2), "MODEL.DROPOUT"), (("MODEL.RESIDUAL_COMPONENTS", -1), "RESIDUAL_COMPONENTS"),
+    *((("MODEL.SEGMENT", value), "must divide the window of 8") for value in (-1, 1, 3, 16)),
+    (("MODEL.SEGMENT", 4, "MODEL.ALIGN_VIEWS", "frame"), "each view by itself"),
     (("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
     (("MODEL.NAME", "smoothnet", "MODEL.RES_HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
     (("MODEL.NAME", "smoothnet", "MODEL.NUM_BLOCK", -1), "NUM_BLOCK"),

@@ -8,6 +8,7 @@ from scipy.fft import dct
 
 from benchmarks.plain_synsp import PlainSynSP
 from lib.core.loss import refinement_loss
+from lib.errors import UserError
 from lib.models import checkpoints, synsp
 from lib.models.synsp import _quality, SynSP
 
@@ -230,6 +231,73 @@ def test_aligned_views_start_from_their_median():
     with torch.no_grad():
         out = small(residual_components=8, align_views="sequence")(x)
     np.testing.assert_allclose(out.final, x.median(1, keepdim=True).values.expand_as(x), atol=1e-5)
+
+
+# ------------------------------------------------------------------------------------------ segments
+
+
+def segmented(length=8, **options):
+    """A network of segments and the one for windows of that length whose weights it holds."""
+    plain = with_weights(small(residual_components=2, **options))
+    network = small(residual_components=2, segment=length, **options)
+    network.load_state_dict({**plain.state_dict(), "segment_bias": network.segment_bias})
+    return network, plain
+
+
+def test_segments_that_see_no_others_are_windows(monkeypatch):
+    network, plain = segmented()
+    x = windows(3, 2, 32, 12)
+    with torch.no_grad():
+        one, apart, near = network(x[:, :, :8]), plain(x.reshape(-1, 8, 12)), network(x)
+        monkeypatch.setattr(synsp, "ELSEWHERE", -1e4)
+        alone = network(x)
+    for head in HEADS:
+        expected = getattr(apart, head).reshape(3, 2, 32, 12)
+        torch.testing.assert_close(getattr(one, head), expected[:, :, :8])
+        torch.testing.assert_close(getattr(alone, head), expected, atol=1e-4, rtol=0)
+        assert (getattr(near, head) - expected).abs().max() > 0.001
+    torch.testing.assert_close(alone.quality, apart.quality.reshape(3, 2, 32))
+
+
+def test_the_bias_of_segments_goes_by_their_distance():
+    """Every head of every layer listens to its own segment and the one before: what comes later has no say."""
+    network, _ = segmented()
+    network.segment_bias.data[:] = -1e4
+    network.segment_bias.data[..., synsp.REACH - 1:synsp.REACH + 1] = 4
+    x = windows(1, 32, 12)
+    changed = x.clone()
+    changed[:, 16:24] += 1
+    with torch.no_grad():
+        moved = (network(changed).final - network(x).final).abs()[0, 0].amax(-1).unflatten(0, (4, 8)).amax(-1)
+    assert moved[0] == moved[1] == 0 and moved[2] > 0.1 and moved[3] > 1e-3
+
+
+def test_each_view_of_segments_is_by_itself_and_absent_frames_have_no_say():
+    network, _ = segmented()
+    x = windows(2, 3, 16, 12)
+    present = torch.ones(2, 3, 16, dtype=torch.bool)
+    present[0, 1, 3:6] = False
+    changed = x.clone()
+    changed[0, 2] += 1
+    with torch.no_grad():
+        out, other = network(x, present).final, network(changed, present).final
+        alone = torch.cat([network(x[:, view], present[:, view, None]).final for view in range(3)], dim=1)
+        whole = network(x).final
+    torch.testing.assert_close(out[:, :2], other[:, :2])
+    torch.testing.assert_close(out, alone)
+    assert (out[0, 1] - whole[0, 1]).abs().max() > 1e-3
+    torch.testing.assert_close(out[1], whole[1])
+
+
+def test_segments_must_fill_the_window():
+    with pytest.raises(UserError, match="20 frames.*segments of 8"):
+        segmented()[0](windows(1, 20, 12))
+
+
+def test_the_bias_of_segments_learns():
+    network, _ = segmented()
+    network.train()(windows(2, 32, 12)).final.sum().backward()
+    assert (network.segment_bias.grad != 0).all()
 
 
 # ------------------------------------------------------------------------------- dropout and precision
