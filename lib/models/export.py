@@ -18,6 +18,7 @@ from lib.files import atomic_write
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import _dct_matrix, _positions, _slow_part
+from lib.poses.canonical import Canonical
 
 EPSILON = 1e-6  # of SynSP's layer norms
 
@@ -32,7 +33,7 @@ class SingleView(nn.Module):
 
     def __init__(self, network, window):
         super().__init__()
-        self.window, self.channels = window, network.channels
+        self.window, self.channels, self.canonical = window, network.channels, network.canonical
         attention = network.decoder.layer_stack[0].enc_attn
         self.heads, self.d_k, self.d_v = attention.n_head, attention.d_k, attention.d_v
         self.layers = len(network.decoder.layer_stack)
@@ -43,6 +44,8 @@ class SingleView(nn.Module):
                        "positions": _positions(window, weight.shape[0], cpu).clone()}
             if network.residual_components:
                 tensors["slow"] = _slow_part(window, network.residual_components, cpu).clone()
+            if self.canonical:
+                tensors |= {"cue_w": network.proj_v.weight.T, "cue_b": network.proj_v.bias}
             for index, pair in enumerate(zip(network.encoder_local.layer_stack, network.encoder_global.layer_stack)):
                 attentions = [layer.slf_attn for layer in pair]
                 feeds = [layer.pos_ffn for layer in pair]
@@ -80,7 +83,14 @@ class SingleView(nn.Module):
             self.register_buffer(name, tensor.detach().clone().contiguous().float())
 
     def forward(self, x):
+        canonical = None
+        if self.canonical:
+            x = x[:, None]
+            canonical = Canonical(**self.canonical, values=x)
+            x = canonical.enter(x)[:, 0]
         embedded = (self.dct @ x) @ self.embed_w + self.embed_b  # [B, W, d]
+        if canonical:
+            embedded = embedded + torch.addmm(self.cue_b, canonical.cue[:, 0], self.cue_w)[:, None]
         local, shared = self._encode(embedded + self.positions)
         precise = self._decode("dec", embedded, torch.cat((local, shared + 1.0), dim=1), again=True) + embedded
         both = functional.linear(precise, self.both_w, self.both_b)
@@ -89,7 +99,8 @@ class SingleView(nn.Module):
         quality = torch.exp(-(gap + 1e-6) / (gap.amax(1, keepdim=True) + 1e-5)).mean(-1, keepdim=True)
         hidden = self._decode("fuse", embedded, torch.cat((precise, shared + (1.0 + quality)), dim=1), again=False)
         final = functional.linear(hidden + embedded, self.final_w, self.final_b)
-        return final + self.slow @ x if hasattr(self, "slow") else final
+        final = final + self.slow @ x if hasattr(self, "slow") else final
+        return canonical.leave(final[:, None])[:, 0] if canonical else final
 
     def _encode(self, placed):
         """Local and global encoder side by side: [B, W, d] -> two [B, W, d]."""
@@ -127,12 +138,12 @@ class SingleView(nn.Module):
         return x
 
 
-class _SmoothNetWindows(nn.Module):
-    """SmoothNet on [B, W, C] without the wrapping of its outputs."""
+class _Plain(nn.Module):
+    """A network on [B, W, C] without the wrapping of its outputs. channels: C, or None where it takes any number."""
 
-    def __init__(self, network):
+    def __init__(self, network, window, channels):
         super().__init__()
-        self.network, self.window, self.channels = network, network.window, None
+        self.network, self.window, self.channels = network, window, channels
 
     def forward(self, x):
         return self.network(x).final[:, 0]
@@ -150,7 +161,9 @@ def windows_of(network, window):
     if next(network.parameters()).device.type != "cpu":
         network = copy.deepcopy(network).cpu()
     if isinstance(network, SmoothNet):
-        return _SmoothNetWindows(network).eval()
+        return _Plain(network, network.window, None).eval()
+    if network.segment:
+        return _Plain(network, window, network.channels).eval()
     return SingleView(network, window).eval()
 
 
@@ -164,6 +177,7 @@ def export(network, window, channels=None):
     shapes = {0: batch} if module.channels else {0: batch, 2: torch.export.Dim("channels", min=1)}
     example = torch.zeros(3, window, module.channels or channels or 51)
     with torch.no_grad():
+        module(example)  # makes the matrices that the network keeps, which tracing would keep as tensors without numbers
         return torch.export.export(module, (example,), dynamic_shapes=(shapes,))
 
 

@@ -17,6 +17,8 @@ spec = importlib.util.spec_from_file_location("refiner_tools", Path(__file__).wi
 tools = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tools)
 
+SHIPPED = Path(__file__).parents[2] / "data/checkpoints"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -49,6 +51,21 @@ def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
     if lag == 7:
         whole = Refiner("auto", fps=30, folder=folder)(poses)
         np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("name, lag", [*((name, lag) for name in ("synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8_general",
+                                                                "synsp_3D_w32", "smoothnet_w8") for lag in (0, 3, 7)),
+                                       ("synsp_2D_w8", 7)])
+def test_shipped_weights_say_in_a_stream_what_they_say_of_a_recording(name, lag):
+    """Of somebody who faces sideways, which a network that turns its windows must not mind."""
+    poses = noisy()[..., [2, 1, 0]]
+    if "2D" in name:  # whose place and size a stream takes from its first window
+        poses = poses[:8, :, :2] * 300 + 500
+    options = dict(checkpoint=SHIPPED / f"{name}.pth.tar", fps=30, lag=lag, layout="h36m17")
+    refined, _ = all_of(Refiner("auto", **options).stream(), poses)
+    whole = Refiner("auto", **options)(poses)
+    assert np.abs(whole - poses).max() > 0.01 * np.ptp(poses)
+    np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
 
 
 @pytest.mark.parametrize("frames", [1, 7, 8, 9, 40])

@@ -5,17 +5,27 @@ import pytest
 import torch
 
 from lib.errors import UserError
-from lib.models import export
+from lib.models import checkpoints, export
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
 
+SHIPPED = sorted((Path(__file__).parents[2] / "data/checkpoints").glob("*.pth.tar"))
 
-def synsp(residual=0, channels=51, sizes=(32, 48, 2, 2, 16, 16)):
+
+def synsp(residual=0, channels=51, sizes=(32, 48, 2, 2, 16, 16), **options):
     torch.manual_seed(0)
-    network = SynSP(channels, *sizes, residual_components=residual).eval()
+    network = SynSP(channels, *sizes, residual_components=residual, **options).eval()
     for parameter in network.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     return network
+
+
+def canonical():
+    return synsp(2, canonical={"kind": "3D", "pairs": [[4, 1], [11, 14]]})
+
+
+def segmented():
+    return synsp(2, segment=4)
 
 
 def smoothnet():
@@ -39,7 +49,17 @@ def test_the_lean_form_is_the_network(residual, window, sizes):
             close(network(x).final[:, 0], lean(x))
 
 
-@pytest.mark.parametrize("make, channels", [(synsp, 51), (smoothnet, 20)])
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name.split(".")[0])
+def test_the_lean_form_of_what_ships_is_the_network(path):
+    """Also with MODEL.CANONICAL and MODEL.SEGMENT, which the lean form once passed over."""
+    checkpoint = checkpoints.load(path)
+    lean = export.windows_of(checkpoint.network, checkpoint.window)
+    x = 0.3 * torch.randn(3, checkpoint.window, checkpoint.channels or 20, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        close(checkpoint.network(x).final[:, 0], lean(x))
+
+
+@pytest.mark.parametrize("make, channels", [(synsp, 51), (canonical, 51), (segmented, 51), (smoothnet, 20)])
 def test_torch_export_takes_any_batch(make, channels):
     network = make()
     program = export.export(network, 8)
@@ -49,7 +69,7 @@ def test_torch_export_takes_any_batch(make, channels):
             close(network(x).final[:, 0], program.module()(x))
 
 
-@pytest.mark.parametrize("make, channels", [(synsp, 51), (smoothnet, 20)])
+@pytest.mark.parametrize("make, channels", [(synsp, 51), (canonical, 51), (segmented, 51), (smoothnet, 20)])
 def test_onnx_says_what_torch_says(make, channels, tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
