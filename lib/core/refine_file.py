@@ -25,11 +25,11 @@ def main(request):
     """What refine_smoothnet.py does. Raises UserError for input that cannot be refined."""
     cfg, args = request.config(), request.args
     if args.live or args.input == "-":
-        from lib.core import live
+        from lib.core import live_lines
 
         if args.input != "-" or not args.live:
             raise UserError("--live: reads standard input. Say `refine_smoothnet.py - --live`")
-        return live.serve(build(cfg, args))
+        return live_lines.serve(build(cfg, args))
     return refine_file(args.input, cfg, args)
 
 

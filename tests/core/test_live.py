@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from lib.core import live
+from lib.core import live_lines
 from lib.core.refine import Refiner, refine
 from lib.core.refine_methods import load_model
 from lib.errors import UserError
@@ -227,7 +227,7 @@ def test_types_shapes_and_refusals(folder):
 
 def serve(refiner, lines):
     out, said = [], []
-    live.serve(refiner, lines, out.append, said.append)
+    live_lines.serve(refiner, lines, out.append, said.append)
     return [json.loads(line) for line in out], said
 
 
