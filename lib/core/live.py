@@ -7,7 +7,6 @@ causal. One step is one pass of one window through the network, for all people a
 P people, J joints, D coordinates, W window, L lag.
 """
 
-import logging
 import math
 from collections import deque
 
@@ -21,8 +20,6 @@ from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
 from lib.models.export import windows_of
 from lib.poses.space import IDENTITY, enter, leave, space_of
-
-log = logging.getLogger(__name__)
 
 LAG = 3  # frames, where none is asked for and a network is at work: most of what waiting brings, at 100 ms
 
