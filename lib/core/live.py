@@ -17,7 +17,7 @@ from lib.core.refine import check_lag, check_settings, window_weights
 from lib.core.refine_methods import RATE, Model
 from lib.core.track_work import slow_share
 from lib.errors import UserError
-from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
+from lib.formats.tracks import Track
 from lib.models.export import windows_of
 from lib.poses.space import IDENTITY, enter, leave, space_of
 
