@@ -80,7 +80,8 @@ class Stream:
         self.buffer = np.zeros((*size, dims))  # the last frames, holes filled; the newest at the end
         self.there = np.zeros(size, dtype=bool)  # whether the output has that key point
         self.unseen = np.full((people, joints), np.inf)  # frames since a key point was seen
-        self.space = None
+        self.space, self.spaces = None, [None] * people  # one for all where they are the same
+        self.looks = np.zeros(people, dtype=int)  # frames since each was first seen
 
     def describe(self):
         """Lag and method in one line, once a frame has come."""
@@ -109,8 +110,10 @@ class Stream:
                             "stream for other people or joints")
         self.frame += 1
         self._push(poses)
-        if self.frame < self.window or self.space is None:  # from then on units and place are fixed
-            self._look()
+        self.looks += self.there.any(axis=(1, 2)) | (self.looks > 0)
+        new = (self.looks <= self.window) & ((self.looks > 0) | (self.frame == 0))
+        if new.any():  # for a window from when somebody is first seen; from then on units and place are fixed
+            self._look(new)
         self._run_lanes()
         return self._out(self.lag) if self.frame >= self.lag else None
 
@@ -137,26 +140,23 @@ class Stream:
             self.buffer[people, :, joints] = poses[people, joints][:, None]
         self.known = np.isfinite(self.unseen)
 
-    def _look(self):
-        """Units, the way up and the place in the image, by the frames so far."""
+    def _look(self, new):
+        """Units, the way up and the place in the image of those people [P], by the frames so far."""
         count = min(self.frame + 1, self.buffer.shape[1])
         recent = np.where(self.there[:, -count:, :, None], self.buffer[:, -count:], np.nan)
         model = self.plan.synsp if self.plan else None
-        spaces = []
-        for person in recent:
+        for index in np.flatnonzero(new):
+            person = recent[index]
             track = Track(0, "live", person, None, self.kind, self.likeness.layout, self.likeness.joint_names, self.refiner.units)
             made, notes = space_of(track, person, model, self.refiner.image_size, self.refiner.up)
-            spaces.append(made)
+            self.spaces[index] = made
             if self.frame == 0:
                 self.notes += [note for note in notes if note not in self.notes]
-        self.spaces = spaces
-        first = spaces[0]
+        spaces, first = self.spaces, self.spaces[0]
         same = len(spaces) == 1 or all(np.array_equal(first.turn, other.turn) and np.array_equal(first.centre, other.centre)
                                        and np.array_equal(first.scale, other.scale) and type(first) is type(other)
                                        for other in spaces)
         self.space = first if same else None
-        if not self.there.any():
-            self.space = None
 
     def into(self, poses):
         """(network's coordinates of [P, N, J, D], roots)."""

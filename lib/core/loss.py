@@ -27,16 +27,18 @@ def refinement_loss(refined, truth, w_pos=1.0, w_accel=1.0, present=None):
     return total, parts
 
 
-def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None, carry=0.0):
+def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None, carry=0.0, weights=None):
     """The loss of what a live stream of a lag of L frames puts out, in network units: (loss, {name: part}).
 
     final: [B, R, V, W, C], the network's windows at R consecutive frames, R > L; truth [B, V, W-1+R, C] and present
     (bool [B, V, W-1+R] or None): the frames that they cover. The stream's pose is the mean of what the L+1 windows
-    that end by then say of a frame, at a lag of 0 with what it carries on (MODEL.CARRY), as in `lib.core.refine`.
+    that end by then say of a frame, by the weights [W] of its places in them (None: all 1), at a lag of 0 with what it
+    carries on (MODEL.CARRY), as in `lib.core.refine`.
     """
     count, window = final.shape[1] - lag, final.shape[3]
     final = final.transpose(1, 2)
-    poses = sum(final[:, :, late:late + count, window - 1 - late] for late in range(lag + 1)) / (lag + 1)
+    shares = [1.0] * (lag + 1) if weights is None else weights.flip(0)[:lag + 1].tolist()
+    poses = sum(share * final[:, :, late:late + count, window - 1 - late] for late, share in enumerate(shares)) / sum(shares)
     if carry and not lag:
         poses = sliding_window.carried(poses.float(), carry)
     frames = slice(window - 1, window - 1 + count)

@@ -130,7 +130,8 @@ def _say(pose_file, results, refine, table):
         log.info("translation: %s", "refined too" if refine.translation else
                  "where the body goes (root of 3D joints, SMPL trans) is left as it is; --refine_translation smooths it")
     if refine.lag is not None:
-        log.info("lag: %d frames, as in live use", refine.lag)
+        log.info("lag: %d frames, as in live use (but gaps are filled, and another frame rate is turned into the network's, with "
+                 "the whole recording in view)", refine.lag)
     counts = [f"{count} {'gap' if (count, name) == (1, 'gaps') else name}" for name, count in table.items()
               if name != "longest gap" and (count or name in ("key points", "missing"))]
     if table["longest gap"]:

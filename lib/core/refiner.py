@@ -70,6 +70,8 @@ class Refiner:
             raise UserError(f"layout {layout}: not known. Known: {', '.join(JOINT_NAMES)}")
         if lag is not None and lag < 0:
             raise UserError(f"--lag {lag}: must be 0 frames or more")
+        if lag is not None and method in filters.FILTERS and method != "oneeuro":
+            raise UserError(f"--method {method}: needs the whole recording. With --lag: auto, synsp, smoothnet, oneeuro, none")
         if up is not None and up not in space.AXES:
             raise UserError(f"--up {up}: not known. Known: {', '.join(space.AXES)}")
         self.up = None if up is None else space.AXES[up]

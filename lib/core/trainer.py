@@ -21,6 +21,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lib import config
 from lib.core import metrics, run, views
 from lib.core.loss import ACCEL_SHARE, refinement_loss, stream_loss
+from lib.core.refine import window_weights
 from lib.dataset import catalog, noise, sequences
 from lib.dataset.augment import Augment
 from lib.dataset.windows import MIXES, WindowBank
@@ -86,6 +87,9 @@ class Trainer:
         # What a stream puts out is judged over two accelerations, which take a run of windows; over more where it carries
         # its pose on, so that the first ones, which have nothing to carry, do not count for much.
         self.lag = cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
+        self.window_weights = None  # of the stream's poses; quality is not known before the network has run
+        if cfg.EVALUATE.WINDOW_WEIGHTS != "quality":
+            self.window_weights = window_weights(cfg.EVALUATE.WINDOW_WEIGHTS, window)
         self.run = 1 if self.lag is None else self.lag + (12 if cfg.MODEL.CARRY else 4)
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
@@ -215,7 +219,7 @@ class Trainer:
         loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
         if self.lag is not None:
             streamed, more = stream_loss(refined.final.unflatten(0, (-1, self.run)), truth, self.lag, *weights, present,
-                                         self.cfg.MODEL.CARRY)
+                                         self.cfg.MODEL.CARRY, self.window_weights)
             loss, parts = loss + streamed, parts | more
         return refined, loss, parts, windows
 
@@ -383,6 +387,16 @@ class Trainer:
                                 "settings, or start from its weights with TRAIN.INIT")
 
     def _take_weights(self, checkpoint):
+        mine, theirs = checkpoints.describe(self.network), checkpoints.describe(checkpoint.network)
+        for key in ("n_head", "residual_components"):
+            # Heads of another number cut the same matrices elsewhere; a correction is no pose.
+            if mine.get(key) != theirs.get(key) and (key == "n_head" or not mine[key] or not theirs[key]):
+                name = "MODEL.n_head" if key == "n_head" else "MODEL.RESIDUAL_COMPONENTS"
+                raise UserError(f"{checkpoint.path}: was trained with {name} {theirs[key]}, this training has {mine[key]}: its weights "
+                                f"would mean something else. Set {name} {theirs[key]}, or leave TRAIN.INIT out")
+            if mine.get(key) != theirs.get(key):
+                log.warning("%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse",
+                            checkpoint.path, theirs[key], mine[key])
         own, given = self.network.state_dict(), checkpoint.network.state_dict()
         for name in own.keys() - given.keys():
             if not own[name].any():  # what begins at zero has no say yet

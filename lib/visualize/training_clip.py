@@ -57,7 +57,7 @@ class Clip:
         training = network.training
         network.eval()
         refined = next(refine(network, recording, self.cfg.MODEL.SLIDE_WINDOW_SIZE, align=align,
-                              root=self.split.layout.root))
+                              weighting=self.cfg.EVALUATE.WINDOW_WEIGHTS, root=self.split.layout.root))
         network.train(training)
         raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame),
                 torch.as_tensor(view.truth))

@@ -150,6 +150,24 @@ def test_two_dimensions_freeze_their_normaliser_after_the_first_window(folder):
     assert stream.space is before
 
 
+@pytest.mark.parametrize("layout, dims, lag", [("h36m17", 2, 3), ("coco17", 2, 0), (None, 2, 3), (None, 3, 0)])
+def test_people_in_one_stream_are_as_by_themselves(folder, layout, dims, lag):
+    """Each keeps the place and size of the first window, one who comes later those of his own first one."""
+    joints = JOINT_NAMES["coco17"] if layout == "coco17" else None
+    poses = noisy(60) if joints is None else tools.by_names(noisy(60), joints)
+    walk = np.linspace(0, 400, 60)[:, None, None] * np.eye(dims)[0]
+    people = np.stack([poses[..., :dims] * 300, poses[::-1, :, :dims] * 200 + walk])
+    people[1, :20] = np.nan
+    if layout is None:
+        people = people[:, :, :14]  # fourteen points of no known kind
+    refiner = Refiner("auto", fps=30, lag=lag, folder=folder, layout=layout)
+    together, _ = all_of(refiner.stream(), people.swapaxes(0, 1))
+    for number, person in enumerate(people):
+        alone, _ = all_of(refiner.stream(), person)
+        np.testing.assert_allclose(together[:, number], alone, atol=1e-4 * np.nanmax(np.abs(people)) / 100)
+    assert np.isfinite(together[-1]).all()
+
+
 @pytest.mark.parametrize("layout", ["mediapipe33", "coco17"])
 def test_detectors_live(folder, layout):
     names = JOINT_NAMES[layout]

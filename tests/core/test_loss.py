@@ -4,7 +4,7 @@ import torch
 from scipy.signal import lfilter
 
 from lib.core.loss import refinement_loss, stream_loss
-from lib.core.refine import refine
+from lib.core.refine import refine, window_weights
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import Refined, SynSP
 
@@ -120,22 +120,24 @@ def test_half_precision_outputs_are_summed_in_float32():
     assert total.dtype == torch.float32
 
 
+@pytest.mark.parametrize("weighting", ["mean", "triangular"])
 @pytest.mark.parametrize("lag", [0, 3, 7])
-def test_stream_loss_judges_what_a_stream_puts_out(lag):
+def test_stream_loss_judges_what_a_stream_puts_out(lag, weighting):
     """It is 0 against what `refine(..., lag)` says of the same frames, and the mean error against that plus 1."""
     network = SynSP(6, 16, 16, 1, 2, 8, 8, residual_components=2).eval()
     run = lag + 4
     poses = random(1, 8 + run - 1, 6)
-    streamed = next(refine(network, [(poses, None)], 8, lag=lag)).final[None]
+    streamed = next(refine(network, [(poses, None)], 8, lag=lag, weighting=weighting)).final[None]
+    weights = window_weights(weighting, 8)
     with torch.no_grad():
         windows = network(poses.unfold(1, 8, 1)[0].transpose(1, 2)).final.float()[None]
-    loss, parts = stream_loss(windows, streamed, lag)
+    loss, parts = stream_loss(windows, streamed, lag, weights=weights)
     assert loss == pytest.approx(0, abs=1e-6) and set(parts) == {"stream_pos", "stream_accel"}
-    loss, parts = stream_loss(windows, streamed + 1, lag, w_pos=3)
+    loss, parts = stream_loss(windows, streamed + 1, lag, w_pos=3, weights=weights)
     assert loss == pytest.approx(3, abs=1e-5)
     bent = streamed.clone()
     bent[:, :, 8:9] += 1  # the second of the four frames: second differences -2 and 1
-    _, parts = stream_loss(windows, bent, lag)
+    _, parts = stream_loss(windows, bent, lag, weights=weights)
     assert parts["stream_pos"] == pytest.approx(1 / 4, abs=1e-6) and parts["stream_accel"] == pytest.approx(1.5, abs=1e-5)
 
 

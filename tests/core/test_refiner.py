@@ -254,6 +254,13 @@ def test_the_result_is_of_the_input_s_type(folder, make):
     assert type(refined) is type(poses) and refined.dtype == poses.dtype and refined.shape == poses.shape
 
 
+@pytest.mark.parametrize("method", ["savgol", "gaus1d", "butterworth", "median+gaussian"])
+def test_a_filter_that_needs_the_whole_recording_takes_no_lag(method):
+    with pytest.raises(UserError, match="whole recording"):
+        Refiner(method, lag=3)
+    assert Refiner("oneeuro", lag=3).lag == 3
+
+
 def test_people_are_refined_each_alone(folder):
     people = np.stack([straight(speed=0.2), straight(speed=1.0) + 3]) + np.random.default_rng(0).normal(0, .01, (2, 40, 17, 3))
     together = Refiner("auto", fps=30, folder=folder)(people)

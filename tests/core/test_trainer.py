@@ -73,6 +73,19 @@ def test_several_views_start_from_the_weights_of_one(run, last, caplog):
     torch.testing.assert_close(last(several)["state_dict"][name], last(one)["state_dict"][name], atol=1e-6, rtol=0)
 
 
+def test_weights_that_would_mean_something_else_are_refused(run, caplog):
+    """A correction is no pose, and heads of another number cut the same matrices elsewhere."""
+    small = ("TRAIN.EPOCH", 1, "TRAIN.WINDOW_STRIDE", 8)
+    given = run(*small, "MODEL.RESIDUAL_COMPONENTS", 2) / "checkpoint_last.pth.tar"
+    for key, value in (("MODEL.RESIDUAL_COMPONENTS", 0), ("MODEL.n_head", 1)):
+        sizes = ("MODEL.d_k", 16, "MODEL.d_v", 16) if key == "MODEL.n_head" else ()
+        options = ("MODEL.RESIDUAL_COMPONENTS", 2, *sizes, key, value)
+        with pytest.raises(UserError, match=f"was trained with {key}"):
+            run(*small, *options, "TRAIN.INIT", given)
+    run(*small, "MODEL.RESIDUAL_COMPONENTS", 3, "TRAIN.INIT", given)
+    assert "was trained with MODEL.RESIDUAL_COMPONENTS 2, this training has 3" in caplog.text
+
+
 def test_pictures_of_a_validation_clip(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

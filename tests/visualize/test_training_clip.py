@@ -1,5 +1,7 @@
 """The clip in TensorBoard: right numbers, right pictures, and a training that goes on as if nothing had been drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lib import config
 from lib.core.evaluator import score_split
-from lib.core.methods import InputMethod
+from lib.core.methods import InputMethod, stacked
+from lib.core.refine import refine
 from lib.dataset import catalog, sequences
+from lib.dataset.sequences import Recording
 from lib.models import checkpoints
 from lib.visualize import training_clip
 
@@ -56,6 +60,23 @@ def test_simulated_errors_are_the_same_at_every_epoch(write_set, tmp_path):
     with SummaryWriter(tmp_path) as writer:
         first, second = (training_clip.Clip(split, cfg).write(writer, epoch, network) for epoch in (1, 2))
     assert first == second and first[0] > 10 and view.detected is None
+
+
+def test_windows_are_averaged_as_in_eval(write_set):
+    cfg, split, network = loaded(write_set("h36m", "net", "3D", clips=1), "h36m", "3D")
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    split.recordings[0].views[0].truth = split.recordings[0].views[0].truth[:40]
+    shown = {}
+    for weighting in ("mean", "triangular"):
+        cfg.EVALUATE.WINDOW_WEIGHTS = weighting
+        clip = training_clip.Clip(split, cfg)
+        shown[weighting] = clip.joints(network)[1]
+        recording = stacked(replace(split, recordings=[Recording("x", clip.views)]))
+        refined = next(refine(network.eval(), recording, 8, weighting=weighting)).final[0].unflatten(-1, (-1, 3)).numpy()
+        np.testing.assert_allclose(shown[weighting], 1000 * (refined - refined[:, :1]), atol=0.01)
+    assert np.abs(shown["mean"] - shown["triangular"]).max() > 1
 
 
 def test_a_long_clip_is_cut(write_set, monkeypatch):
