@@ -14,7 +14,7 @@ import torch
 
 from lib.core.refine import check_settings, refine
 from lib.core.views import align
-from lib.dataset.sequences import Recording
+from lib.dataset.sequences import Recording, ROOT_AT_ZERO, root_distance
 from lib.errors import UserError
 from lib.models import checkpoints, filters
 from lib.models.smoothnet import SmoothNet
@@ -47,7 +47,7 @@ class NetworkMethod:
         self.weighting, evaluate = weighting, cfg.EVALUATE
         check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, weighting, align)
         self.network = checkpoint.network.to(device)
-        self.seconds, self.quality = 0.0, None
+        self.seconds, self.quality, self.warned = 0.0, None, False
 
     def __call__(self, split):
         for recording, refined in zip(split.recordings, self.refined(split)):
@@ -58,6 +58,7 @@ class NetworkMethod:
     def refined(self, split):
         """A `RefinedRecording` in network units for each recording."""
         check_fits(self.checkpoint, split)
+        self._warn(split)
         evaluate = self.cfg.EVALUATE
         align = self.align if split.representation.name == "3D" else "none"
         results = refine(self.network, stacked(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
@@ -69,6 +70,21 @@ class NetworkMethod:
             if result is None:
                 return
             yield result
+
+
+    def _warn(self, split):
+        """Say what is probably not meant, once."""
+        data, path = self.checkpoint.data, self.checkpoint.path
+        if self.warned or not data or self.checkpoint.name != "synsp":
+            return
+        self.warned = True
+        if data.get("views") == 1 and not self.network.segment and any(len(recording.views) > 1 for recording in split.recordings):
+            log.warning("%s was trained on one view at a time and now reads several together: go by the row of each view alone", path)
+        if split.representation.name == "3D" and data.get("root_relative_input", True):
+            away = root_distance(split)
+            if away > ROOT_AT_ZERO:
+                log.warning("%s: its poses stand up to %.1f m from their root's place in training, which is 0: expect worse "
+                            "results. Subtract the root from joints_3d, detections and truth", split.source, away)
 
 
 def stacked(split):
@@ -243,7 +259,7 @@ def load_networks(request, device):
                 if given != real:
                     raise UserError(f"{key} {given}: but checkpoint {path} has {real}. Leave it out; sizes are read from the file")
         loaded.append(checkpoint)
-    stored = _stored(cfg, loaded[0]) if loaded and loaded[0].config else None
+    stored = _stored(cfg, [checkpoint for checkpoint in loaded if checkpoint.config])
     cfg = request.config(stored)
     labels = _labels(loaded)
     aligns = [cfg.MODEL.ALIGN_VIEWS if request.explicit("MODEL.ALIGN_VIEWS") or checkpoint.published
@@ -255,17 +271,20 @@ def load_networks(request, device):
                  for checkpoint, label, align, weighting in zip(loaded, labels, aligns, weightings)]
 
 
-def _stored(cfg, checkpoint):
-    """The part of a checkpoint's config that eval and visualise take over."""
-    theirs = checkpoint.config
+def _stored(cfg, loaded):
+    """The part of the checkpoints' configs that eval and visualise take over: the first one's, and what the first that was
+    trained on the dataset in question says of that; None where none has a config."""
+    if not loaded:
+        return None
+    theirs = loaded[0].config
     stored = {"TRAIN": {key: theirs["TRAIN"][key] for key in ("USE_6D_SMPL", "noise_type", "noise_std")},
-              "DATASET": {key: value for key, value in theirs["DATASET"].items() if key != "BASE_DIR"}}
+              }
     names = ("DATASET_NAME", "ESTIMATOR", "BODY_REPRESENTATION")
     stored.update({name: theirs[name] for name in names if not cfg[name]})
-    if all(cfg[name] in ("", theirs[name]) for name in names):
-        return stored
-    # Another dataset: its own frame rate and joint order are not this checkpoint's to say.
-    del stored["DATASET"]
+    asked = {name: cfg[name] or theirs[name] for name in names}
+    # Of another dataset frame rate and joint order are not a checkpoint's to say.
+    data = next((one.config["DATASET"] for one in loaded if all(one.config[name] == asked[name] for name in names)), {})
+    stored["DATASET"] = {key: value for key, value in data.items() if key != "BASE_DIR"}
     return stored
 
 

@@ -21,9 +21,17 @@ from lib.poses.skeletons import LAYOUTS, chain
 log = logging.getLogger(__name__)
 
 
+# What networks know of themselves; no command line can change it here.
+_FIXED = [f"MODEL.{key}" for key in config.defaults().MODEL if key not in ("n_head", "SLIDE_WINDOW_SIZE")] + [
+    "EVALUATE.WINDOW_WEIGHTS", "EVALUATE.SLIDE_WINDOW_STEP_SIZE"]
+
+
 def main(request):
     """What refine_smoothnet.py does. Raises UserError for input that cannot be refined."""
     cfg, args = request.config(), request.args
+    for key in _FIXED:
+        if request.explicit(key):
+            raise UserError(f"override {key}: a network refines as its file says. Leave it out")
     if args.live or args.input == "-":
         from lib.core import live_lines
 

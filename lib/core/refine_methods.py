@@ -43,11 +43,12 @@ class Model:
         return f"{'SynSP' if self.name == 'synsp' else 'SmoothNet'} (window {self.window}, {self.path})"
 
 
-def load_model(path, n_head=4):
-    """A `Model` from a checkpoint file. Raises UserError for one that cannot refine poses of known joints."""
+def load_model(path, n_head=4, window=8):
+    """A `Model` from a checkpoint file; n_head, window: of a published SynSP, which does not say. Raises UserError for one that
+    cannot refine poses of known joints."""
     checkpoint = checkpoints.load(path, n_head)
     data, network = checkpoint.data, checkpoint.network
-    common = {"window": checkpoint.window or 8, "fps": data.get("fps") or RATE, "weighting": checkpoint.weighting}
+    common = {"window": checkpoint.window or window, "fps": data.get("fps") or RATE, "weighting": checkpoint.weighting}
     if isinstance(network, SmoothNet):
         return Model(str(path), "smoothnet", network, **common)
     kind, layout = data.get("representation"), data.get("layout")

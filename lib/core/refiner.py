@@ -168,7 +168,7 @@ class Refiner:
     def _load(self, path):
         path = str(path)
         if path not in self._models:
-            self._models[path] = load_model(path, self.cfg.MODEL.n_head)
+            self._models[path] = load_model(path, self.cfg.MODEL.n_head, self.cfg.MODEL.SLIDE_WINDOW_SIZE)
             self._models[path].network.to(self.device).requires_grad_(False)
         return self._models[path]
 

@@ -430,6 +430,7 @@ class Trainer:
                 "window": window,
                 "fps": self.cfg.DATASET.FPS,
                 "views": self.bank.views,
+                "root_relative_input": first.representation.name != "3D" or sequences.root_distance(first) < sequences.ROOT_AT_ZERO,
                 "normaliser": first.source.row.normaliser,
                 "image_size": first.sequences[0].image_size is not None,
                 "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag

@@ -458,3 +458,15 @@ def _frame_numbers(view):
         return None
     numbers = np.array([int(match[1]) for match in found])
     return numbers if (np.diff(numbers) > 0).all() else None
+
+
+# Metres: nearer the roots of 3D joints are taken to be where root-relative poses have them.
+ROOT_AT_ZERO = 0.5
+
+
+def root_distance(split):
+    """How far the roots of a split's 3D joints lie from 0, in metres (the 99th percentile; detections, else truth)."""
+    roots = [np.asarray(view.truth if view.detected is None else view.detected).reshape(len(view.truth), -1, 3)
+             for recording in split.recordings for view in recording.views]
+    roots = [joints[:, list(split.layout.root)].mean(1) for joints in roots]
+    return float(np.percentile(np.linalg.norm(np.concatenate(roots), axis=-1), 99))

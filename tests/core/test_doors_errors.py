@@ -74,6 +74,8 @@ def test_help_answers_at_once(script):
     ("train", [*SAMPLE, "DATASET.BASE_DIR", "absent/poses"], ["mocap_gt_3D_train.npz", "not found"]),
     ("train", [*SAMPLE, "TRAIN.EPOCHS", 5], ["TRAIN.EPOCHS", "TRAIN.EPOCH"]),
     ("train", [*SAMPLE, "TRAIN.RESUME", "absent.pth.tar"], ["absent.pth.tar", "not found"]),
+    ("refine", ["poses.json", "EVALUATE.WINDOW_WEIGHTS", "mean"], ["EVALUATE.WINDOW_WEIGHTS", "as its file says"]),
+    ("refine", ["poses.json", "MODEL.CANONICAL", "False"], ["MODEL.CANONICAL", "as its file says"]),
     ("visualize", [*SAMPLE, "--checkpoint", "absent.pth.tar", "--visualize_video_id", 0], ["absent.pth.tar", "not found"]),
 ])
 def test_one_line_and_nothing_left(door, tmp_path, monkeypatch, script, words, hints):

@@ -422,6 +422,27 @@ def test_synsp_at_another_window_warns_once(evaluate, caplog):
     assert len(warned) == 1 and "window 8" in warned[0] and "16" in warned[0]
 
 
+def test_poses_away_from_their_root_are_warned_of(evaluate, tmp_path, caplog):
+    """Of 17 joints that stand where the camera saw them a network knows nothing."""
+    pairs = [tuple(sample(kind)[0].reshape(-1, 51) for kind in ("truth", "input"))]
+    for name, away in (("near", 0), ("far", 3)):
+        write_set(tmp_path / name, "mocap_noise_3D", [(truth + away, detected + away) for truth, detected in pairs])
+        caplog.clear()
+        evaluate("--checkpoint", SYNSP, "DATASET.BASE_DIR", tmp_path / name)
+        warned = [record.getMessage() for record in caplog.records if "Subtract the root" in record.getMessage()]
+        assert len(warned) == (name == "far")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_a_set_is_does_not_hang_on_the_order_of_the_checkpoints(order):
+    """The one that was trained on it says so, wherever it stands in the list."""
+    names = [ROOT / "data" / "checkpoints" / f"{name}.pth.tar" for name in ("synsp_mv_3D_w8", "synsp_3D_w8")]
+    words = ["--dataset_name", "mbn", "--checkpoint", ",".join(str(names[number]) for number in order)]
+    cfg, _ = methods.load_networks(config.Request("eval", words), "cpu")
+    trained = checkpoints.load(names[0]).config["DATASET"]
+    assert (cfg.DATASET.MULTI_VIEW, cfg.DATASET.FPS) == (trained["MULTI_VIEW"], trained["FPS"])
+
+
 def test_a_checkpoint_brings_its_window_and_dataset(tmp_path):
     """Nothing said but the checkpoint: its own data set, window and representation."""
     words = ["DEVICE", "cpu", "DATASET.BASE_DIR", str(ROOT / "data" / "poses"), "OUTPUT_DIR", str(tmp_path / "results"),
