@@ -57,7 +57,10 @@ def _blend(source, content, other, share):
     weights, given = content["state_dict"], theirs["state_dict"]
     if not 0 <= share <= 1:
         raise UserError(f"--blend {share:g}: is a share, from 0 to 1")
-    if {name: tensor.shape for name, tensor in weights.items()} != {name: tensor.shape for name, tensor in given.items()}:
+    shapes = [{name: tensor.shape for name, tensor in part.items()} for part in (weights, given)]
+    alike = [(*(part["model"].get(key) for key in ("n_head", "residual_components", "canonical", "align_views", "segment")),
+              part["data"]["window"]) for part in (content, theirs) if "data" in part]
+    if shapes[0] != shapes[1] or alike[0] != alike[-1]:
         raise UserError(f"--blend {other}: is not the same network as {source}")
     content["state_dict"] = {name: torch.lerp(tensor.float(), given[name].float(), share) for name, tensor in weights.items()}
     command = theirs.get("provenance", {}).get("command", "")

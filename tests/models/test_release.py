@@ -51,6 +51,11 @@ def test_a_blend_lies_between_two_checkpoints(tmp_path):
     other = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2)
     command = {"command": "train_smoothnet.py TRAIN.INIT /mnt/secret/a"}
     checkpoints.save(tmp_path / "other.pth.tar", {"state_dict": other.state_dict(), "provenance": command})
+    for change in ({"model": checkpoints.describe(other) | {"residual_components": 3}}, {"data": {"window": 16}}):
+        content = {"model": checkpoints.describe(other), "data": {"window": 8}, "state_dict": other.state_dict(), **change}
+        checkpoints.save(tmp_path / "elsewise.pth.tar", content)
+        with pytest.raises(UserError, match="same network"):
+            release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "", (), (tmp_path / "elsewise.pth.tar", 0.5))
     release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "Apache-2.0", (), (tmp_path / "other.pth.tar", 0.25))
     content = checkpoints.read(tmp_path / "out.pth.tar")
     name = "proj_i_a.0.weight"
