@@ -24,6 +24,8 @@ from lib.core.refine import Refiner
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
+from lib.poses import canonical
+from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS
 
 BARS = {1: 4.0, 10: 12.0}
@@ -90,14 +92,17 @@ def main():
         return accuracy(args.accuracy.split(","), args.data)
     torch.manual_seed(0)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, one thread, window 8, lag {args.lag}")
-    print(f"{'network':<11}{'people':>7}{'p50 ms':>9}{'p99 ms':>9}{'bar':>7}")
+    print(f"{'network':<18}{'people':>7}{'p50 ms':>9}{'p99 ms':>9}{'bar':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, network in (("SynSP", SynSP(51)), ("SmoothNet", SmoothNet(8))):
+        turned = canonical.spec(LAYOUTS["h36m17"], representation("3D"))
+        for name, method, network in (("SynSP, published", "synsp", SynSP(51)),
+                                      ("SynSP, ours", "synsp", SynSP(51, residual_components=2, canonical=turned)),
+                                      ("SmoothNet", "smoothnet", SmoothNet(8))):
             checkpoint = random_checkpoint(folder, network, name)
             for people, bar in BARS.items():
-                runs = [steps(name.lower(), checkpoint, people, args.lag, args.frames) * 1000 for _ in range(args.runs)]
+                runs = [steps(method, checkpoint, people, args.lag, args.frames) * 1000 for _ in range(args.runs)]
                 middle, worst = (np.median([np.percentile(run, share) for run in runs]) for share in (50, 99))
-                print(f"{name:<11}{people:>7}{middle:>9.2f}{worst:>9.2f}{bar:>7.1f}")
+                print(f"{name:<18}{people:>7}{middle:>9.2f}{worst:>9.2f}{bar:>7.1f}")
 
 
 if __name__ == "__main__":
