@@ -9,11 +9,13 @@ B windows, V views, F frames, C channels.
 """
 
 import torch
+from torch.nn import functional
 
 from lib.errors import UserError
 
 CUE = 3  # numbers that tell the network what was done
 KINDS = ("3D", "2D", "smpl")
+AHEAD = torch.tensor([1.0, 0.0])  # no turn, as cosine and sine
 PAIRS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
 
 
@@ -47,30 +49,32 @@ class Canonical:
 
     def __init__(self, kind, pairs, values, present=None, together=False, depth=None):
         self.kind = kind
-        weight = torch.ones_like(values[..., 0]) if present is None else present.to(values.dtype)
         over = (1, 2) if together else (2,)
-        share = (weight / weight.sum(over, keepdim=True).clamp_min(1))[..., None]
         if kind == "2D":
             told = values.unflatten(-1, (-1, 2)).mean(-2)
         elif kind == "smpl":  # the first column of the root's rotation points to the person's left
             told = values[..., 0:5:4]
         else:
-            joints = values.unflatten(-1, (-1, 3))
-            told = sum(joints[..., left, 0::2] - joints[..., right, 0::2] for left, right in pairs)
-        told = (told * share).sum(over, keepdim=True).expand(*values.shape[:2], 1, 2)
-        first, second = told.unbind(-1)  # [B, V, 1]
+            joints = values.unflatten(-1, (-1, 3))[..., 0::2]
+            told = sum(joints[..., left, :] - joints[..., right, :] for left, right in pairs)
+        if present is None:
+            told = told.mean(over, keepdim=True)
+        else:
+            weight = present.to(values.dtype)[..., None]
+            told = (told * weight).sum(over, keepdim=True) / weight.sum(over, keepdim=True).clamp_min(1)
+        told = told.expand(*values.shape[:2], 1, 2)
         if kind == "2D":
-            self.shift = first, second
-            self.cue = torch.stack((first, second, torch.zeros_like(first)), -1)[:, :, 0]
+            self.shift = told.unbind(-1)  # [B, V, 1]
+            self.cue = functional.pad(told, (0, 1))[:, :, 0]
             return
-        length = (first.square() + second.square()).sqrt()
+        length = told.norm(dim=-1, keepdim=True)
         # Whose left points straight up or down has no heading, and stays.
         known = length > 1e-6
-        length = length.clamp_min(1e-6)
-        self.shift = torch.where(known, first / length, 1.0), torch.where(known, second / length, 0.0)
-        if depth is None:
-            depth = torch.zeros_like(told[:, :, 0, :1]).expand(-1, -1, 3) + values.new_tensor([0.0, 0.0, 1.0])
-        self.cue = torch.stack(self._turned(*depth[:, :, None].unbind(-1), 1), -1)[:, :, 0]
+        self.shift = torch.where(known, told / length.clamp_min(1e-6), AHEAD.to(told)).unbind(-1)
+        if depth is None:  # (0, 0, 1), turned
+            self.cue = torch.cat((self.shift[1], torch.zeros_like(self.shift[1]), self.shift[0]), -1)
+        else:
+            self.cue = torch.stack(self._turned(*depth[:, :, None].unbind(-1), 1), -1)[:, :, 0]
 
     def enter(self, values):
         """Values [B, V, F, C] in the common frame."""
@@ -92,5 +96,4 @@ class Canonical:
 
     def _turned(self, x, y, z, way):
         cos, sin = (part.reshape(part.shape + (1,) * (x.dim() - part.dim())) for part in self.shift)
-        sin = way * sin
-        return cos * x + sin * z, y, cos * z - sin * x
+        return torch.addcmul(cos * x, sin, z, value=way), y, torch.addcmul(cos * z, sin, x, value=-way)
