@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lib import config
 from lib.core import metrics, run
-from lib.core.methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines
+from lib.core.methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines, warn_of
 from lib.core.scores import Scores, judge_of
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
@@ -40,6 +40,7 @@ def evaluate(request):
     for split in splits:
         for network in networks:
             check_fits(network.checkpoint, split)
+            warn_of(network.checkpoint, split)
     folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
     run.also_log_to(folder / "eval_log.txt")
     results, scored = [], []

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from lib.core.refine import check_lag, check_settings, window_weights
-from lib.core.refine_methods import RATE, Model
+from lib.core.refine_methods import RATE, Model, check_live
 from lib.core.track_work import slow_share
 from lib.errors import UserError
 from lib.formats.tracks import Track
@@ -33,8 +33,7 @@ class Stream:
     """
 
     def __init__(self, refiner):
-        if refiner.method not in ("auto", "synsp", "smoothnet", "oneeuro", "none"):
-            raise UserError(f"--method {refiner.method}: needs the whole recording. Live: auto, synsp, smoothnet, oneeuro, none")
+        check_live(refiner.method, "Live")
         self.refiner, self.lag = refiner, refiner.lag
         self.frame, self.lanes, self.plan = -1, None, None
         self.notes = []

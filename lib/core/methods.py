@@ -47,7 +47,7 @@ class NetworkMethod:
         self.weighting, evaluate = weighting, cfg.EVALUATE
         check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, weighting, align)
         self.network = checkpoint.network.to(device)
-        self.seconds, self.quality, self.warned = 0.0, None, False
+        self.seconds, self.quality = 0.0, None
 
     def __call__(self, split):
         for recording, refined in zip(split.recordings, self.refined(split)):
@@ -58,7 +58,6 @@ class NetworkMethod:
     def refined(self, split):
         """A `RefinedRecording` in network units for each recording."""
         check_fits(self.checkpoint, split)
-        self._warn(split)
         evaluate = self.cfg.EVALUATE
         align = self.align if split.representation.name == "3D" else "none"
         results = refine(self.network, stacked(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
@@ -70,21 +69,6 @@ class NetworkMethod:
             if result is None:
                 return
             yield result
-
-
-    def _warn(self, split):
-        """Say what is probably not meant, once."""
-        data, path = self.checkpoint.data, self.checkpoint.path
-        if self.warned or not data or self.checkpoint.name != "synsp":
-            return
-        self.warned = True
-        if data.get("views") == 1 and not self.network.segment and any(len(recording.views) > 1 for recording in split.recordings):
-            log.warning("%s was trained on one view at a time and now reads several together: go by the row of each view alone", path)
-        if split.representation.name == "3D" and data.get("root_relative_input", True):
-            away = root_distance(split)
-            if away > ROOT_AT_ZERO:
-                log.warning("%s: its poses stand up to %.1f m from their root's place in training, which is 0: expect worse "
-                            "results. Subtract the root from joints_3d, detections and truth", split.source, away)
 
 
 def stacked(split):
@@ -194,6 +178,20 @@ def check_fits(checkpoint, split):
                         "Use a checkpoint trained on this layout, or a SmoothNet one")
 
 
+def warn_of(checkpoint, split):
+    """Say what a network can read but was probably not meant to: several views at once, poses away from their root."""
+    data = checkpoint.data
+    if not data or checkpoint.name != "synsp":
+        return
+    if data.get("views") == 1 and not checkpoint.network.segment and any(len(recording.views) > 1 for recording in split.recordings):
+        log.warning("%s was trained on one view at a time and now reads several together: go by the row of each view alone",
+                    checkpoint.path)
+    away = root_distance(split)
+    if away > ROOT_AT_ZERO and data.get("root_relative_input", True):
+        log.warning("%s: its poses stand up to %.1f m from their root's place in training, which is 0: expect worse "
+                    "results. Subtract the root from joints_3d, detections and truth", split.source, away)
+
+
 def _meaning(checkpoint):
     if checkpoint.data:
         layout = checkpoint.data["layout"]
@@ -277,8 +275,7 @@ def _stored(cfg, loaded):
     if not loaded:
         return None
     theirs = loaded[0].config
-    stored = {"TRAIN": {key: theirs["TRAIN"][key] for key in ("USE_6D_SMPL", "noise_type", "noise_std")},
-              }
+    stored = {"TRAIN": {key: theirs["TRAIN"][key] for key in ("USE_6D_SMPL", "noise_type", "noise_std")}}
     names = ("DATASET_NAME", "ESTIMATOR", "BODY_REPRESENTATION")
     stored.update({name: theirs[name] for name in names if not cfg[name]})
     asked = {name: cfg[name] or theirs[name] for name in names}

@@ -15,6 +15,13 @@ from lib.poses.skeletons import LAYOUTS
 RATE = 30.0  # of models that do not say theirs, and what the filters' parameters are meant for
 # Without any network: against outliers and jitter, at little cost in amplitude.
 FALLBACK = "median+gaussian"
+LIVE = ("auto", "synsp", "smoothnet", "oneeuro", "none")  # methods that need not see the whole recording
+
+
+def check_live(method, wish):
+    """Raise UserError for a method that looks ahead further than a lag allows; wish: what it was asked for."""
+    if method not in LIVE:
+        raise UserError(f"--method {method}: needs the whole recording. {wish}: {', '.join(LIVE)}")
 
 
 @dataclass

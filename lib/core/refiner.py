@@ -17,7 +17,7 @@ import torch
 from lib import config
 from lib.core import clock
 from lib.core.refine import refine
-from lib.core.refine_methods import FALLBACK, Model, Plan, filter_at, load_model, pace
+from lib.core.refine_methods import FALLBACK, Model, Plan, check_live, filter_at, load_model, pace
 from lib.core.track_work import Refined, Work
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES, Track, layout_of_count
@@ -70,8 +70,8 @@ class Refiner:
             raise UserError(f"layout {layout}: not known. Known: {', '.join(JOINT_NAMES)}")
         if lag is not None and lag < 0:
             raise UserError(f"--lag {lag}: must be 0 frames or more")
-        if lag is not None and method in filters.FILTERS and method != "oneeuro":
-            raise UserError(f"--method {method}: needs the whole recording. With --lag: auto, synsp, smoothnet, oneeuro, none")
+        if lag is not None:
+            check_live(method, "With --lag")
         if up is not None and up not in space.AXES:
             raise UserError(f"--up {up}: not known. Known: {', '.join(space.AXES)}")
         self.up = None if up is None else space.AXES[up]

@@ -82,6 +82,7 @@ class Trainer:
         _check(cfg)
         torch.manual_seed(cfg.SEED_VALUE)
         training, validation = load_sets(cfg)
+        self.root_relative = sequences.root_distance(training[0]) < sequences.ROOT_AT_ZERO
         self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
         window = cfg.MODEL.SLIDE_WINDOW_SIZE
         # What a stream puts out is judged over two accelerations, which take a run of windows; over more where it carries
@@ -388,15 +389,8 @@ class Trainer:
 
     def _take_weights(self, checkpoint):
         mine, theirs = checkpoints.describe(self.network), checkpoints.describe(checkpoint.network)
-        for key in ("n_head", "residual_components"):
-            # Heads of another number cut the same matrices elsewhere; a correction is no pose.
-            if mine.get(key) != theirs.get(key) and (key == "n_head" or not mine[key] or not theirs[key]):
-                name = "MODEL.n_head" if key == "n_head" else "MODEL.RESIDUAL_COMPONENTS"
-                raise UserError(f"{checkpoint.path}: was trained with {name} {theirs[key]}, this training has {mine[key]}: its weights "
-                                f"would mean something else. Set {name} {theirs[key]}, or leave TRAIN.INIT out")
-            if mine.get(key) != theirs.get(key):
-                log.warning("%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse",
-                            checkpoint.path, theirs[key], mine[key])
+        if mine["name"] == theirs["name"] == "synsp":
+            _check_meaning(checkpoint.path, mine, theirs)
         own, given = self.network.state_dict(), checkpoint.network.state_dict()
         for name in own.keys() - given.keys():
             if not own[name].any():  # what begins at zero has no say yet
@@ -430,7 +424,7 @@ class Trainer:
                 "window": window,
                 "fps": self.cfg.DATASET.FPS,
                 "views": self.bank.views,
-                "root_relative_input": first.representation.name != "3D" or sequences.root_distance(first) < sequences.ROOT_AT_ZERO,
+                "root_relative_input": self.root_relative,
                 "normaliser": first.source.row.normaliser,
                 "image_size": first.sequences[0].image_size is not None,
                 "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag
@@ -447,6 +441,22 @@ class Trainer:
             },
         })
         self._saved_at = time.monotonic()
+
+
+def _check_meaning(path, mine, theirs):
+    """Raise UserError where a SynSP's weights of the same shapes would mean something else in this training; mine, theirs:
+    `checkpoints.describe` of the networks."""
+    def refuse(name, there, here):
+        raise UserError(f"{path}: was trained with {name} {there}, this training has {here}: its weights would mean something else. "
+                        f"Set {name} {there}, or start without it")
+
+    if mine["n_head"] != theirs["n_head"]:  # cuts the same matrices elsewhere
+        refuse("MODEL.n_head", theirs["n_head"], mine["n_head"])
+    here, there = mine["residual_components"], theirs["residual_components"]
+    if bool(here) != bool(there):  # a correction is no pose
+        refuse("MODEL.RESIDUAL_COMPONENTS", there, here)
+    if here != there:
+        log.warning("%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse", path, there, here)
 
 
 def _check(cfg):

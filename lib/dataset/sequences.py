@@ -465,7 +465,10 @@ ROOT_AT_ZERO = 0.5
 
 
 def root_distance(split):
-    """How far the roots of a split's 3D joints lie from 0, in metres (the 99th percentile; detections, else truth)."""
+    """How far the roots of a split's 3D joints lie from 0, in metres (the 99th percentile; detections, else truth); 0 for
+    what is not 3D joints."""
+    if split.representation.name != "3D":
+        return 0.0
     roots = [np.asarray(view.truth if view.detected is None else view.detected).reshape(len(view.truth), -1, 3)
              for recording in split.recordings for view in recording.views]
     roots = [joints[:, list(split.layout.root)].mean(1) for joints in roots]

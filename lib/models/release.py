@@ -58,13 +58,18 @@ def _blend(source, content, other, share):
     if not 0 <= share <= 1:
         raise UserError(f"--blend {share:g}: is a share, from 0 to 1")
     shapes = [{name: tensor.shape for name, tensor in part.items()} for part in (weights, given)]
-    alike = [(*(part["model"].get(key) for key in ("n_head", "residual_components", "canonical", "align_views", "segment")),
-              part["data"]["window"]) for part in (content, theirs) if "data" in part]
-    if shapes[0] != shapes[1] or alike[0] != alike[-1]:
+    # A file that does not describe itself is taken to be of the same kind.
+    if shapes[0] != shapes[1] or "data" in theirs and _kind(source) != _kind(other):
         raise UserError(f"--blend {other}: is not the same network as {source}")
     content["state_dict"] = {name: torch.lerp(tensor.float(), given[name].float(), share) for name, tensor in weights.items()}
     command = theirs.get("provenance", {}).get("command", "")
     content["provenance"] = {**content["provenance"], "blended_with": {"share": share, "command": _anywhere(command)}}
+
+
+def _kind(path):
+    """What the weights of a file mean, as `checkpoints.load` reads it: everything but what holds in training or live only."""
+    checkpoint = checkpoints.load(path)
+    return {**checkpoints.describe(checkpoint.network), "dropout": None, "carry": None}, checkpoint.window
 
 
 def _anywhere(command):

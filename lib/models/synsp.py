@@ -143,29 +143,29 @@ class Attention(nn.Module):
     def _both(self, tokens):
         return self._heads(self.w_ks(tokens), self.d_k), self._heads(self.w_vs(tokens), self.d_v)
 
-    def forward(self, x, memory, absent=None):
-        """x [B*V, F, d] attends to what `keys_values` made; absent [B*V, 1, 1, M] is added to the scores."""
+    def forward(self, x, memory, bias=None):
+        """x [B*V, F, d] attends to what `keys_values` made; bias, of what broadcasts to [B*V, H, F, M], is added to the scores."""
         if memory.shared is not None:
-            out = self._over_views(x, memory, absent)
+            out = self._over_views(x, memory, bias)
         else:
             queries, (keys, values) = self._heads(self.w_qs(x), self.d_k), memory.own
             if self.training:
-                out = self._weights(queries @ keys.transpose(-1, -2), absent) @ values
+                out = self._weights(queries @ keys.transpose(-1, -2), bias) @ values
             else:
-                absent = None if absent is None else absent.to(queries.dtype)
-                out = functional.scaled_dot_product_attention(queries, keys, values, absent)
+                bias = None if bias is None else bias.to(queries.dtype)
+                out = functional.scaled_dot_product_attention(queries, keys, values, bias)
             out = out.transpose(-2, -3)
             if torch.compiler.is_exporting():  # ONNX's form of the attention leaves its result in another order than this CPU's
                 out = out.clone(memory_format=torch.contiguous_format)
             out = self.fc(out.flatten(-2))
         return self.layer_norm(self.dropout(out) + x)
 
-    def _weights(self, scores, absent):
+    def _weights(self, scores, bias):
         scores = scores / math.sqrt(self.d_k)
-        weights = (scores if absent is None else scores + absent.to(scores.dtype)).softmax(-1, dtype=scores.dtype)
+        weights = (scores if bias is None else scores + bias.to(scores.dtype)).softmax(-1, dtype=scores.dtype)
         return dropout(weights, 0.1) if self.training else weights
 
-    def _over_views(self, x, memory, absent):
+    def _over_views(self, x, memory, bias):
         """The attention of x to each view's own tokens and to those that the views of a window share, as [B*V, F, d].
 
         A scalar added to all channels of a token adds itself times the row sums of the weights to the token's key and
@@ -188,8 +188,8 @@ class Attention(nn.Module):
         slope = functional.linear(x, along_keys).transpose(1, 2).unsqueeze(-1)  # [B*V, H, F, 1]
         shared = (queries.flatten(2, 3) @ keys.transpose(-1, -2)).unflatten(2, (views, -1))
         scores = torch.cat((queries @ own_keys.transpose(-1, -2), shared + by_view(slope) * added), dim=-1)
-        absent = None if absent is None else by_view(absent)
-        own, shared = self._weights(scores, absent).split((own_keys.shape[-2], keys.shape[-2]), dim=-1)
+        bias = None if bias is None else by_view(bias)
+        own, shared = self._weights(scores, bias).split((own_keys.shape[-2], keys.shape[-2]), dim=-1)
         out = own @ own_values + (shared.flatten(2, 3) @ values).unflatten(2, (views, -1))
         lift = (shared * added).sum(-1).permute(0, 2, 3, 1).flatten(0, 1)  # [B*V, F, H]
         return self.fc(out.permute(0, 2, 3, 1, 4).flatten(0, 1).flatten(-2)) + functional.linear(lift, along_values)
@@ -244,8 +244,8 @@ class EncoderLayer(nn.Module):
         self.slf_attn = Attention(d_model, n_head, d_k, d_v, dropout)
         self.pos_ffn = FeedForward(d_model, d_inner, dropout)
 
-    def forward(self, x, absent=None):
-        return self.pos_ffn(self.slf_attn(x, self.slf_attn.keys_values(Memory(x)), absent))
+    def forward(self, x, bias=None):
+        return self.pos_ffn(self.slf_attn(x, self.slf_attn.keys_values(Memory(x)), bias))
 
 
 class DecoderLayer(nn.Module):
@@ -256,8 +256,8 @@ class DecoderLayer(nn.Module):
         self.enc_attn = Attention(d_model, n_head, d_k, d_v, dropout)
         self.pos_ffn = FeedForward(d_model, d_inner, dropout)
 
-    def forward(self, x, memory, absent=None):
-        return self.pos_ffn(self.enc_attn(x, memory, absent))
+    def forward(self, x, memory, bias=None):
+        return self.pos_ffn(self.enc_attn(x, memory, bias))
 
 
 class Stack(nn.Module):
@@ -397,9 +397,9 @@ class SynSP(nn.Module):
 
     def _added_scores(self, present, batch, views, frames):
         """What is added to the attention's scores: for absent tokens, and by the distance of two segments."""
-        absent, layers = _absent_scores(present), len(self.decoder.layer_stack)
+        own, shared, memory = _absent_scores(present)
         if not self.segment:
-            return _Scores(absent.own, *([part] * layers for part in (absent.shared, absent.memory, absent.memory)))
+            return _Scores(own, *([part] * len(self.decoder.layer_stack) for part in (shared, memory, memory)))
         number = torch.arange(views, device=self.segment_bias.device)
         away = number - number[:, None]  # [S, S], from the one that asks to the one that is asked
         bias = self.segment_bias[..., away.clamp(-REACH, REACH) + REACH] + ELSEWHERE * (away != 0)
@@ -408,8 +408,8 @@ class SynSP(nn.Module):
         asked = asked.repeat(1, 1, batch, 1, 1, 1)
         among = bias[0].repeat_interleave(frames, -2)[:, None]  # [L, 1, H, S*F, S*F]
         if present is not None:
-            among, asked = among + absent.shared, asked + absent.memory
-        return _Scores(absent.own, among, *asked)
+            among, asked = among + shared, asked + memory
+        return _Scores(own, among, *asked)
 
 
 @dataclass
@@ -435,23 +435,15 @@ def _no_difference(x):
     return x.new_ones(x.shape[0], x.shape[1], x.shape[1] * x.shape[2])
 
 
-@dataclass
-class _Absent:
-    """Scores added for absent tokens: own [B*V,1,1,F], shared [B,1,1,V*F], memory [B*V,1,1,F+V*F]; or None."""
-
-    own: torch.Tensor = None
-    shared: torch.Tensor = None
-    memory: torch.Tensor = None
-
-
 def _absent_scores(present):
+    """Scores added for absent tokens: own [B*V,1,1,F], shared [B,1,1,V*F], memory [B*V,1,1,F+V*F]; or None each."""
     if present is None:
-        return _Absent()
+        return None, None, None
     batch, views, frames = present.shape
     scores = torch.zeros(present.shape, device=present.device).masked_fill_(~present, ABSENT)
     own = scores.reshape(batch * views, 1, 1, frames)
     shared = scores.reshape(batch, 1, 1, views * frames)
-    return _Absent(own, shared, torch.cat((own, shared.repeat_interleave(views, 0)), dim=-1))
+    return own, shared, torch.cat((own, shared.repeat_interleave(views, 0)), dim=-1)
 
 
 def median_of_views(x, present):

@@ -15,7 +15,6 @@ from lib.errors import UserError
 
 CUE = 3  # numbers that tell the network what was done
 KINDS = ("3D", "2D", "smpl")
-AHEAD = torch.tensor([1.0, 0.0])  # no turn, as cosine and sine
 PAIRS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
 
 
@@ -70,7 +69,8 @@ class Canonical:
         length = told.norm(dim=-1, keepdim=True)
         # Whose left points straight up or down has no heading, and stays.
         known = length > 1e-6
-        self.shift = torch.where(known, told / length.clamp_min(1e-6), AHEAD.to(told)).unbind(-1)
+        known, (cos, sin) = known[..., 0], (told / length.clamp_min(1e-6)).unbind(-1)
+        self.shift = torch.where(known, cos, 1.0), torch.where(known, sin, 0.0)
         if depth is None:  # (0, 0, 1), turned
             self.cue = torch.cat((self.shift[1], torch.zeros_like(self.shift[1]), self.shift[0]), -1)
         else:

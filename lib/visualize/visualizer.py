@@ -10,7 +10,7 @@ import torch
 
 from lib import config
 from lib.core import metrics, run
-from lib.core.methods import FilterMethod, InputMethod, load_networks
+from lib.core.methods import FilterMethod, InputMethod, load_networks, warn_of
 from lib.core.scores import judge_of
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
@@ -39,6 +39,8 @@ def visualize(request):
         background.check(under, splits, cfg.VIS.FORMAT)
     written = []
     for split in splits:
+        for network in networks:
+            warn_of(network.checkpoint, split)
         judge = judge_of(split, cfg)
         numbers = chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, judge)
         if cfg.VIS.FORMAT == "html":

@@ -86,6 +86,12 @@ def test_weights_that_would_mean_something_else_are_refused(run, caplog):
     assert "was trained with MODEL.RESIDUAL_COMPONENTS 2, this training has 3" in caplog.text
 
 
+def test_weights_of_the_other_network_are_refused(run):
+    given = run("TRAIN.EPOCH", 1, "TRAIN.WINDOW_STRIDE", 8, "MODEL.NAME", "smoothnet") / "checkpoint_last.pth.tar"
+    with pytest.raises(UserError, match="does not fit this training's synsp"):
+        run("TRAIN.EPOCH", 1, "TRAIN.INIT", given)
+
+
 def test_pictures_of_a_validation_clip(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
