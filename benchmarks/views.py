@@ -4,7 +4,7 @@
 
 The published network adds to the tokens of all views one scalar a view and token, and then projects the sum
 to keys and values for every view, every layer and every pass. Ours projects the tokens once a window and
-adds the scalar's part, which is of rank one (lib/models/synsp.py). Both forms here are the same network,
+adds the scalar's part, which is of rank one (lib/models/attention.py). Both forms here are the same network,
 with the same weights and everything else in common. One thread, W 8, 51 channels, default sizes, without
 gradient, as when refining.
 """
@@ -14,7 +14,8 @@ import copy
 import torch
 
 from benchmarks.measuring import Row, best, interleaved
-from lib.models.synsp import Memory, SynSP
+from lib.models.attention import Memory
+from lib.models.synsp import SynSP
 
 BATCH, VIEWS, WINDOW, CHANNELS = 256, 4, 8, 51
 BAR = 1.4

@@ -9,7 +9,7 @@ from scipy.fft import dct
 from benchmarks.plain_synsp import PlainSynSP
 from lib.core.loss import refinement_loss
 from lib.errors import UserError
-from lib.models import checkpoints, synsp
+from lib.models import attention as attention_layers, checkpoints, synsp
 from lib.models.synsp import _quality, SynSP
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -57,7 +57,7 @@ def test_training_gradients_are_those_of_the_plain_form():
     plain, ours = PlainSynSP(12, 32, 48, 2, 2, 16, 16, dropout=0.0), small(dropout=0.0).train()
     ours.load_state_dict({name: value for name, value in plain.state_dict().items() if not checkpoints.DEAD.match(name)})
     plain.eval()  # the dropout on the weights off
-    synsp_dropout, synsp.dropout = synsp.dropout, lambda x, share: x
+    synsp_dropout, attention_layers.dropout = attention_layers.dropout, lambda x, share: x
     try:
         x, truth = windows(3, 4, 8, 12), windows(3, 4, 8, 12, seed=1)
         theirs = synsp.Refined(*plain(x), quality=None)
@@ -65,7 +65,7 @@ def test_training_gradients_are_those_of_the_plain_form():
         loss = refinement_loss(ours(x), truth)[0]
         loss.backward()
     finally:
-        synsp.dropout = synsp_dropout
+        attention_layers.dropout = synsp_dropout
     gradients = {name: p.grad for name, p in plain.named_parameters()}
     for name, parameter in ours.named_parameters():
         np.testing.assert_allclose(parameter.grad, gradients[name], atol=1e-4 * gradients[name].abs().max() + 1e-7, err_msg=name)
@@ -101,13 +101,13 @@ def test_any_number_of_frames():
 @pytest.mark.parametrize("some_absent", [True, False])
 def test_attention_to_shared_tokens_equals_that_to_tokens_written_out_for_each_view(views, training, some_absent):
     own, shared, added = windows(3 * views, 8, 32), windows(3, views * 8, 32, seed=1), windows(3, views, views * 8, seed=2)
-    attention, queries = synsp.Attention(32, 2, 16, 16, 0.0).train(training), windows(3 * views, 8, 32, seed=3)
-    absent = synsp.ABSENT * (windows(3 * views, 1, 1, 8 * (1 + views), seed=4) > 0.5) if some_absent else None
+    attention, queries = attention_layers.Attention(32, 2, 16, 16, 0.0).train(training), windows(3 * views, 8, 32, seed=3)
+    absent = attention_layers.ABSENT * (windows(3 * views, 1, 1, 8 * (1 + views), seed=4) > 0.5) if some_absent else None
     plain = torch.cat((own, (shared[:, None] + added[..., None]).flatten(0, 1)), dim=1)  # [B*V, F + V*F, d]
     results = []
-    for memory in (synsp._memory(own, shared, added), synsp.Memory(plain)):
+    for memory in (attention_layers.memory_of(own, shared, added), attention_layers.Memory(plain)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(synsp, "dropout", lambda weights, share: weights)
+            patch.setattr(attention_layers, "dropout", lambda weights, share: weights)
             results.append(attention(queries, attention.keys_values(memory), absent).detach())
     np.testing.assert_allclose(*results, atol=1e-5)
 
@@ -307,7 +307,7 @@ def test_the_bias_of_segments_learns():
 def test_dropout_drops_its_share_and_keeps_the_mean(share):
     torch.manual_seed(0)
     x = torch.ones(400_003)  # not a multiple of 8
-    out = synsp.dropout(x, share)
+    out = attention_layers.dropout(x, share)
     kept = out != 0
     assert abs(float((~kept).double().mean()) - share) < 0.004  # 1/256 of rounding and 4 deviations of chance
     assert float(out.double().mean()) == pytest.approx(1, abs=0.02)
@@ -319,15 +319,15 @@ def test_dropout_drops_its_share_and_keeps_the_mean(share):
 def test_dropout_differs_from_call_to_call_and_is_seeded():
     x = torch.ones(1000)
     torch.manual_seed(5)
-    first, second = synsp.dropout(x, 0.2), synsp.dropout(x, 0.2)
+    first, second = attention_layers.dropout(x, 0.2), attention_layers.dropout(x, 0.2)
     torch.manual_seed(5)
-    assert not torch.equal(first, second) and torch.equal(synsp.dropout(x, 0.2), first)
-    assert torch.equal(synsp.dropout(x, 0.0), x)
+    assert not torch.equal(first, second) and torch.equal(attention_layers.dropout(x, 0.2), first)
+    assert torch.equal(attention_layers.dropout(x, 0.0), x)
 
 
 def test_gradient_of_dropout_is_its_own_mask():
     x = torch.randn(2000).requires_grad_()
-    out = synsp.dropout(x, 0.3)
+    out = attention_layers.dropout(x, 0.3)
     out.sum().backward()
     np.testing.assert_allclose(x.grad, torch.where(out != 0, out / x, 0).detach(), rtol=1e-5)
 
