@@ -15,7 +15,7 @@ ARGS ?=
 	touch $@
 
 demo: .venv/installed
-	$(PY) -m lib.demo $(if $(EPOCHS),TRAIN.EPOCH $(EPOCHS))
+	$(PY) -m lib.commands.demo $(if $(EPOCHS),TRAIN.EPOCH $(EPOCHS))
 
 test: .venv/installed
 	$(PY) -m pytest -q -m "not slow"

@@ -6,7 +6,8 @@ from lib import config, errors
 
 def main():
     request = config.Request("eval")
-    from lib.core import evaluator, run  # after --help and bad flags, which need no torch
+    from lib import run  # after --help and bad flags, which need no torch
+    from lib.evaluation import evaluator  # after --help and bad flags, which need no torch
 
     run.start_messages()
     evaluator.evaluate(request)

@@ -6,7 +6,8 @@ from lib import config, errors
 
 def main():
     request = config.Request("refine")
-    from lib.core import refine_file, run  # after --help and bad flags, which need no torch
+    from lib import run  # after --help and bad flags, which need no torch
+    from lib.commands import refine_file  # after --help and bad flags, which need no torch
 
     run.start_messages()
     refine_file.main(request)

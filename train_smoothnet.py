@@ -6,7 +6,8 @@ from lib import config, errors
 
 def main():
     request = config.Request("train")
-    from lib.core import run, trainer  # after --help and bad flags, which need no torch
+    from lib import run  # after --help and bad flags, which need no torch
+    from lib.training import trainer  # after --help and bad flags, which need no torch
 
     run.start_messages()
     trainer.train(request.config())

@@ -6,8 +6,8 @@ from lib import config, errors
 
 def main():
     request = config.Request("visualize")
-    from lib.core import run  # after --help and bad flags, which need no torch
-    from lib.visualize import visualizer
+    from lib import run  # after --help and bad flags, which need no torch
+    from lib.commands import visualizer
 
     run.start_messages()
     visualizer.visualize(request)

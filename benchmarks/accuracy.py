@@ -26,10 +26,11 @@ import torch
 
 from benchmarks import accuracy_tuning as tuning
 from lib import config, errors
-from lib.core import metrics, run
-from lib.core.evaluator import score_split
-from lib.core.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
-from lib.core.refine import refine
+from lib import run
+from lib.poses import metrics
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
+from lib.windows.pipeline import refine
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
 

@@ -7,9 +7,9 @@ import numpy as np
 import scipy.fft
 
 from benchmarks import accuracy, accuracy_tuning
-from lib.core.evaluator import joint_names
-from lib.core.methods import AlignedMedian, InputMethod
-from lib.core.scores import judge_of
+from lib.evaluation.evaluator import joint_names
+from lib.evaluation.methods import AlignedMedian, InputMethod
+from lib.evaluation.scores import judge_of
 
 BANDS = {"below 1 Hz": (0.0, 1.0), "1 to 5 Hz": (1.0, 5.0), "above 5 Hz": (5.0, np.inf)}
 FPS = 30.0  # of all sets

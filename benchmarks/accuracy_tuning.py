@@ -12,9 +12,9 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from lib.core.scores import Scores, compare, judge_of
+from lib.evaluation.scores import Scores, compare, judge_of
 from lib.dataset.sequences import add_fixed_noise
-from lib.models import filters
+from lib.filters import fixed as filters
 
 # The keys of each filter's section in the config and the values tried: every combination that it takes.
 GRIDS = {

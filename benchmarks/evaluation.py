@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.measuring import Row, best, interleaved
 from lib import config
-from lib.core.evaluator import score_split
-from lib.core.methods import InputMethod
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import InputMethod
 from lib.dataset.catalog import Source
 from lib.dataset.sequences import Recording, Sequence, Split
 from lib.poses.representation import Joints3D

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.core.refine import Refiner
+from lib.tracks.refiner import Refiner
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
-from lib.poses import canonical
+from lib.windows import canonical
 from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS
 

@@ -8,7 +8,7 @@
 import torch
 
 from benchmarks.measuring import Row, best, interleaved
-from lib.core.sliding_window import average
+from lib.windows.sliding_window import average
 
 FRAMES, CHANNELS = 10_000, 51
 BARS = {8: 50, 32: 40, 64: 40}  # times the loop, by window

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.measuring import Row, best
 from benchmarks.plain_synsp import PlainSynSP
 from lib import config
-from lib.core.trainer import Trainer
+from lib.training.trainer import Trainer
 from lib.dataset import storage
 
 ROOT = Path(__file__).resolve().parents[1]

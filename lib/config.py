@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from yacs.config import CfgNode
 
-from lib.errors import UserError
+from .errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import pickle
 
 import numpy as np
 
-from lib.errors import UserError
+from .errors import UserError
 
 try:  # numpy 2
     from numpy._core import multiarray, numeric

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "poses" / "mocap_noise_3D"
@@ -20,6 +21,15 @@ ORDERS = {
     "aist14": [6, 5, 4, 1, 2, 3, 13, 12, 11, 14, 15, 16, 8, 10],
     "jhmdb15": [8, 7, 9, 14, 11, 1, 4, 15, 12, 2, 5, 16, 13, 3, 6],
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums in one order, so that runs can be compared to the bit (also with a run in another process)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import functools
 import logging
 from dataclasses import dataclass, replace
 
-from lib.errors import UserError
-from lib.poses.skeletons import LAYOUTS, chain
+from ..errors import UserError
+from ..poses.skeletons import LAYOUTS, chain
 
 log = logging.getLogger(__name__)
 

@@ -33,10 +33,10 @@ from xml.etree import ElementTree
 import numpy as np
 from scipy.spatial.transform import Rotation, RotationSpline
 
-from lib import errors
-from lib.dataset import noise, storage
-from lib.errors import UserError
-from lib.poses.skeletons import LAYOUTS
+from .. import errors
+from . import noise, storage
+from ..errors import UserError
+from ..poses.skeletons import LAYOUTS
 
 FPS = 30
 BONE_SCALE = 0.25

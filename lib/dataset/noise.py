@@ -22,7 +22,7 @@ from scipy.linalg import lapack
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from lib.errors import UserError
+from ..errors import UserError
 
 KINDS = ("uniform", "gaussian", "simulated")
 

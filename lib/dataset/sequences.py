@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.dataset import catalog, noise, storage
-from lib.errors import UserError
-from lib.poses import rotations
-from lib.poses.representation import frame_2d, representation
-from lib.poses.skeletons import Layout
+from . import catalog, noise, storage
+from ..errors import UserError
+from ..poses import rotations
+from ..poses.representation import frame_2d, representation
+from ..poses.skeletons import Layout
 
 log = logging.getLogger(__name__)
 

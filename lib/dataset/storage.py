@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 
-from lib import safe_pickle
-from lib.errors import UserError
-from lib.files import write_npz
+from .. import safe_pickle
+from ..errors import UserError
+from ..files import write_npz
 
 # What the published readme calls the keys, and what the published code reads.
 ALIASES = {"keypoints_3d": "joints_3d", "keypoints_2d": "joints_2d"}

@@ -19,10 +19,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from lib import errors
-from lib.dataset import noise, storage
-from lib.errors import UserError
-from lib.poses.skeletons import LAYOUTS
+from .. import errors
+from . import noise, storage
+from ..errors import UserError
+from ..poses.skeletons import LAYOUTS
 
 IMAGE, FOCAL, DISTANCE = 1000, 1145.0, 5.0  # pixels, pixels, metres
 TRAVEL = 10.0  # frames: what of a path is slow

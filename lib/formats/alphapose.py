@@ -5,11 +5,10 @@ counts), and 0 throughout where nothing was tracked; images without people are a
 3D variants becomes a track of its own. 133 and 136 key points are split into body, feet, face and hands.
 """
 
-from lib.errors import UserError
-from lib.formats.openpose import read_people
-from lib.formats.records import (Part, Person, Walk, first_id, flat_slots, nested_slots, number_frames,
-                                 set_units)
-from lib.formats.tracks import layout_of_count
+from ..errors import UserError
+from .openpose import read_people
+from .records import Part, Person, Walk, first_id, flat_slots, nested_slots, number_frames, set_units
+from .tracks import layout_of_count
 
 
 def sniff(opened):

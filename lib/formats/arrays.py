@@ -8,11 +8,11 @@ pixels.
 
 import numpy as np
 
-from lib import files
-from lib.errors import UserError
-from lib.formats import grids
-from lib.formats.grids import View
-from lib.formats.tracks import PoseFile, Track, layout_of_count
+from .. import files
+from ..errors import UserError
+from . import grids
+from .grids import View
+from .tracks import PoseFile, Track, layout_of_count
 
 # Names under which an .npz has its poses, its confidences, its times and its rate.
 POSES = ("keypoints", "keypoints_2d", "keypoints2d", "keypoints_3d", "keypoints3d", "joints", "joints_2d",

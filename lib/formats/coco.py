@@ -6,9 +6,9 @@ Joint names come from the annotation file's category. `track_id` stands in the a
 
 import posixpath
 
-from lib.errors import UserError
-from lib.formats.records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
-from lib.formats.tracks import joint_name, layout_of_count, layout_of_names
+from ..errors import UserError
+from .records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
+from .tracks import joint_name, layout_of_count, layout_of_names
 
 
 def sniff(opened):

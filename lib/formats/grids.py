@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.files import atomic_write
+from ..errors import UserError
+from ..files import atomic_write
 
 
 @dataclass

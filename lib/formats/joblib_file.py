@@ -15,9 +15,9 @@ import zlib
 
 import numpy as np
 
-from lib import safe_pickle
-from lib.errors import UserError
-from lib.files import atomic_write
+from .. import safe_pickle
+from ..errors import UserError
+from ..files import atomic_write
 
 WRAPPERS = [(module, "NumpyArrayWrapper")
             for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")]

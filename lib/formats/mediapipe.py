@@ -11,9 +11,9 @@ Landmarks normalised to the image are refined in x, y; their z, which has no uni
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.formats.records import Part, Person, Slot, Walk, numbers, scaled, slots
-from lib.formats.tracks import layout_of_count
+from ..errors import UserError
+from .records import Part, Person, Slot, Walk, numbers, scaled, slots
+from .tracks import layout_of_count
 
 WORLD_SPREAD = 0.02  # metres that the middle of the hips may lie off the origin
 

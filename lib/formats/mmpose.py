@@ -9,11 +9,10 @@ import copy
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.formats import records
-from lib.formats.records import (Part, Person, Walk, first_id, nested_slots, number_frames, numbers,
-                                 set_units, slots)
-from lib.formats.tracks import PoseFile, joint_name, layout_of_count, layout_of_names
+from ..errors import UserError
+from . import records
+from .records import Part, Person, Walk, first_id, nested_slots, number_frames, numbers, set_units, slots
+from .tracks import PoseFile, joint_name, layout_of_count, layout_of_names
 
 
 def sniff(opened):

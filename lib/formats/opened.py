@@ -5,8 +5,8 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from lib.dataset import storage
-from lib.errors import UserError
+from ..dataset import storage
+from ..errors import UserError
 
 
 class Opened:

@@ -5,9 +5,9 @@ not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. Al
 (`bodies` / `joints`) and Pose2Sim's files are of this kind too.
 """
 
-from lib.errors import UserError
-from lib.formats.records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
-from lib.formats.tracks import layout_of_count
+from ..errors import UserError
+from .records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
+from .tracks import layout_of_count
 
 # {key: (part, numbers a key point)}; old versions and AlphaPose name the body otherwise.
 KEYS = {"pose_keypoints_2d": ("body", 3), "pose_keypoints": ("body", 3), "joints": ("body", 3),

@@ -13,11 +13,11 @@ from itertools import groupby
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.files import atomic_write
-from lib.formats.assign import assign
-from lib.formats.opened import parse
-from lib.formats.tracks import PoseFile, Track
+from ..errors import UserError
+from ..files import atomic_write
+from .assign import assign
+from .opened import parse
+from .tracks import PoseFile, Track
 
 # Longest stretch without any record, in frames, that is kept in a file whose frame numbers are very sparse.
 LONGEST_BREAK = 100

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.formats import (alphapose, arrays, coco, mediapipe, mmpose, openpose, records, sequences,
-                         smpl_outputs, tables, videopose3d)
-from lib.formats.opened import Opened
+from ..errors import UserError
+from . import alphapose, arrays, coco, mediapipe, mmpose, openpose, records, sequences, smpl_outputs, tables, videopose3d
+from .opened import Opened
 
 # sniff(opened) -> bool; read(opened, image_size, fps) -> PoseFile; write(pose_file, refined, path, …).
 # `derived`, `translation`: whether its writer takes these.

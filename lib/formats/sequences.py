@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from lib.dataset import storage
-from lib.files import write_npz
-from lib.formats import grids
-from lib.formats.tracks import PoseFile, Track, layout_of_count
-from lib.poses.skeletons import LAYOUTS
+from ..dataset import storage
+from ..files import write_npz
+from . import grids
+from .tracks import PoseFile, Track, layout_of_count
+from ..poses.skeletons import LAYOUTS
 
 # What the joints are, by the beginning of the file's name; else by their number.
 LAYOUT_OF_DATASET = {"mpiinf3dhp": "mpi17", "mupots": "mpi17", "jhmdb": "jhmdb15"}

@@ -16,11 +16,11 @@ import re
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from lib.errors import UserError
-from lib.files import atomic_write
-from lib.formats import joblib_file
-from lib.formats.records import number_frames, timeline
-from lib.formats.tracks import PoseFile, Track
+from ..errors import UserError
+from ..files import atomic_write
+from . import joblib_file
+from .records import number_frames, timeline
+from .tracks import PoseFile, Track
 
 # Fields that follow from pose and shape, by the names that these tools give them.
 DERIVED = ("verts", "verts_world", "vertices", "joints3d", "joints3d_world", "joints2d", "joints2d_img_coord",

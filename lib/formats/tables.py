@@ -11,11 +11,11 @@ import re
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.files import atomic_write
-from lib.formats.grids import joint_confidence
-from lib.formats.mediapipe import looks_like_world
-from lib.formats.tracks import PoseFile, Track, joint_name, layout_of_names
+from ..errors import UserError
+from ..files import atomic_write
+from .grids import joint_confidence
+from .mediapipe import looks_like_world
+from .tracks import PoseFile, Track, joint_name, layout_of_names
 
 TRC_UNITS = {"m": "m", "meters": "m", "metres": "m", "mm": "mm"}
 SCORES = ("v", "visibility", "vis", "c", "conf", "confidence", "score", "likelihood", "presence")

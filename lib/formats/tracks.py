@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lib.poses.skeletons import LAYOUTS
+from ..poses.skeletons import LAYOUTS
 
 
 def _names(text):

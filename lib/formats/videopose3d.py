@@ -9,11 +9,11 @@ import copy
 
 import numpy as np
 
-from lib.errors import UserError
-from lib.files import write_npz
-from lib.formats import grids, records
-from lib.formats.records import Part, Person, Walk, slots
-from lib.formats.tracks import PoseFile, Track, layout_of_count
+from ..errors import UserError
+from ..files import write_npz
+from . import grids, records
+from .records import Part, Person, Walk, slots
+from .tracks import PoseFile, Track, layout_of_count
 
 KEYS = {"positions_2d": 2, "positions_3d": 3}
 LAYOUTS = {"coco": "coco17", "h36m": "h36m17"}

@@ -17,10 +17,10 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from lib import safe_pickle
-from lib.errors import UserError
-from lib.poses.rotations import axis_angle_to_matrix
-from lib.poses.skeletons import LAYOUTS
+from .. import safe_pickle
+from ..errors import UserError
+from ..poses.rotations import axis_angle_to_matrix
+from ..poses.skeletons import LAYOUTS
 
 MODEL_FILES = ("SMPL_NEUTRAL.pkl", "SMPL_NEUTRAL.npz", "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl",
                "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl")

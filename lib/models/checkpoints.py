@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from lib.errors import UserError
-from lib.files import atomic_write
-from lib.models.smoothnet import SmoothNet
-from lib.models.synsp import SynSP
-from lib.poses import canonical
+from ..errors import UserError
+from ..files import atomic_write
+from .smoothnet import SmoothNet
+from .synsp import SynSP
+from ..windows import canonical
 
 FORMAT_VERSION = 1
 
@@ -70,7 +70,7 @@ class Checkpoint:
 
 
 def build(cfg, channels, window, heading=None):
-    """A new network as cfg.MODEL says; heading: `lib.poses.canonical.spec` of its joints, where cfg.MODEL.CANONICAL asks for
+    """A new network as cfg.MODEL says; heading: `lib.windows.canonical.spec` of its joints, where cfg.MODEL.CANONICAL asks for
     it. Raises UserError for a name or sizes that cannot be."""
     model = cfg.MODEL
     if model.DROPOUT >= 1:

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lib import errors
-from lib.errors import UserError
-from lib.files import atomic_write
-from lib.models import checkpoints
-from lib.models.smoothnet import SmoothNet
-from lib.models.synsp import _dct_matrix, _positions, _slow_part
-from lib.poses.canonical import Canonical
+from .. import errors
+from ..errors import UserError
+from ..files import atomic_write
+from . import checkpoints
+from .smoothnet import SmoothNet
+from .synsp import _dct_matrix, _positions, _slow_part
+from ..windows.canonical import Canonical
 
 EPSILON = 1e-6  # of SynSP's layer norms
 

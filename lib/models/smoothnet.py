@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lib.models.synsp import Refined
+from .synsp import Refined
 
 
 class ResidualBlock(nn.Module):

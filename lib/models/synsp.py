@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lib.errors import UserError
-from lib.models.attention import ABSENT, DecoderLayer, Dropout, EncoderLayer, Stack, memory_of
-from lib.poses.canonical import CUE, Canonical
+from ..errors import UserError
+from .attention import ABSENT, DecoderLayer, Dropout, EncoderLayer, Stack, memory_of
+from ..windows.canonical import CUE, Canonical
 
 # How sure a camera is along its view against across it, and where a joint is off: of real and simulated estimators the depth
 # errs about twice as much, and a view that lies 8 cm from the others is more likely thrown off than right.
@@ -74,11 +74,11 @@ class SynSP(nn.Module):
 
     channels: C. residual_components: 0 predicts poses as published; K > 0 predicts corrections to the first K
     DCT components of the input window, so that the untrained network already is a smoother. align_views: how its
-    views are brought into one frame before they come here (lib/core/views.py); unless 'none', the corrections are
-    to the views taken together. canonical: None as published, or what `lib.poses.canonical.spec` returns: every
+    views are brought into one frame before they come here (lib/windows/views.py); unless 'none', the corrections are
+    to the views taken together. canonical: None as published, or what `lib.windows.canonical.spec` returns: every
     window is turned to one heading (2D: moved to one place) for the network and put back. With both, each view enters
     as what the views say together (`fused_views`) plus how it differs from that; one view alone is the network for one.
-    carry: the share of its last pose that a stream without delay carries on (`lib.core.sliding_window.carried`).
+    carry: the share of its last pose that a stream without delay carries on (`lib.windows.sliding_window.carried`).
     segment: 0 as published, or L: a window of S x L frames is S windows of L, which take the place of the views: a local
     encoder and a base of each, one global encoder over all, so that each is refined as a window of L that knows what came
     before and comes after. Several views are then each by itself. Attention has a bias by the distance of two segments, one a

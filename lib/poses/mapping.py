@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.poses.skeletons import Layout
+from .skeletons import Layout
 
 # Joints of Human3.6M that detectors lack, each the mean of joints that they have.
 DERIVED = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lib.poses import rotations
+from . import rotations
 
 
 @dataclass(frozen=True)

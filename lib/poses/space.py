@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lib.poses import gaps, mapping, rotations
-from lib.poses.representation import frame_2d
+from . import gaps, mapping, rotations
+from .representation import frame_2d
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # Diagonal of the box around a body in metres: what poses without a known size are scaled to, what the training data

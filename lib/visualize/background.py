@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.errors import UserError
-from lib.visualize import video
+from ..errors import UserError
+from . import video
 
 log = logging.getLogger(__name__)
 

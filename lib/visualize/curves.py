@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lib.visualize import drawing
+from . import drawing
 
 
 @dataclass

@@ -14,12 +14,12 @@ import torch
 from matplotlib.figure import Figure
 from scipy import ndimage, signal, stats
 
-from lib.core import metrics
-from lib.core.evaluator import joint_names
-from lib.core.methods import FilterMethod
-from lib.errors import UserError
-from lib.files import atomic_write
-from lib.models import filters
+from ..poses import metrics
+from ..evaluation.evaluator import joint_names
+from ..evaluation.methods import FilterMethod
+from ..errors import UserError
+from ..files import atomic_write
+from ..filters import fixed as filters
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Scored:
 def write_figures(folder, split, scores, cfg):
     """Write every figure that applies as folder/<dataset>_<figure>.png and .pdf; returns the paths.
 
-    split, scores: a `sequences.Split` and its [Scores], the input's first (lib/core/evaluator.py).
+    split, scores: a `sequences.Split` and its [Scores], the input's first (lib/evaluation/evaluator.py).
     """
     scored, written = Scored(split, scores, cfg), []
     with matplotlib.rc_context(STYLE):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.files import atomic_write
+from ..files import atomic_write
 
 ROLES = ("input", "refined", "filter", "truth")
 STEP = {2: 1 / 32, 3: 1e-4}  # px, m

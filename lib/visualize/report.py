@@ -4,9 +4,10 @@ import logging
 
 import numpy as np
 
-from lib.core.evaluator import shown_columns
-from lib.poses.skeletons import LAYOUTS
-from lib.visualize import page, visualizer
+from ..evaluation.evaluator import shown_columns
+from ..poses.skeletons import LAYOUTS
+from ..commands import visualizer
+from . import page
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ MOST_FRAMES = 1500  # of one sequence
 def write_report(folder, splits, scored, results, cfg):
     """Write folder/report.html and return its path.
 
-    splits: the `sequences.Split`s of an evaluation; scored: for each its [Scores] (lib/core/scores.py);
+    splits: the `sequences.Split`s of an evaluation; scored: for each its [Scores] (lib/evaluation/scores.py);
     results: what metrics.json holds. Shown are the recordings that the last network (the first filter without
     one) leaves with the largest and with the smallest error and one between, each cut to MOST_FRAMES, until
     MOST_JOINTS are used up.

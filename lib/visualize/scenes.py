@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lib.visualize import curves as plots
-from lib.visualize import drawing, mesh
+from . import curves as plots
+from . import drawing, mesh
 
 
 @dataclass

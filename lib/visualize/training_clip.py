@@ -8,14 +8,14 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lib.core.methods import stacked
-from lib.core.refine import refine
-from lib.core.scores import judge_of
-from lib.dataset import sequences
-from lib.dataset.sequences import Recording
-from lib.poses.skeletons import LAYOUTS
-from lib.visualize import drawing
-from lib.visualize.figures import COLOURS, STYLE, TRUTH
+from ..evaluation.methods import stacked
+from ..windows.pipeline import refine
+from ..evaluation.scores import judge_of
+from ..dataset import sequences
+from ..dataset.sequences import Recording
+from ..poses.skeletons import LAYOUTS
+from . import drawing
+from .figures import COLOURS, STYLE, TRUTH
 
 FRAMES = 300  # of the clip
 POSES = 6  # skeletons side by side

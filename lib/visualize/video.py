@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lib.errors import UserError
-from lib.files import atomic_write
+from ..errors import UserError
+from ..files import atomic_write
 
 try:
     import av

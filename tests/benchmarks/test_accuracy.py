@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from benchmarks import accuracy, accuracy_errors, accuracy_tuning
-from lib.core.evaluator import score_split
-from lib.core.methods import FilterMethod, InputMethod
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import FilterMethod, InputMethod
 from lib.errors import UserError
 
 SAMPLE = accuracy.SETS["sample"][0]

@@ -7,7 +7,7 @@ import torch
 from scipy.fft import dct
 
 from benchmarks.plain_synsp import PlainSynSP
-from lib.core.loss import refinement_loss
+from lib.training.loss import refinement_loss
 from lib.errors import UserError
 from lib.models import attention as attention_layers, checkpoints, synsp
 from lib.models.synsp import _quality, SynSP

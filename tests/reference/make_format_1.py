@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lib import config
-from lib.core import trainer
+from lib.training import trainer
 from lib.models import checkpoints
 
 HERE = Path(__file__).parent

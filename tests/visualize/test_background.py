@@ -9,7 +9,8 @@ import pytest
 from lib import config
 from lib.dataset.sequences import Sequence
 from lib.errors import UserError
-from lib.visualize import background, video, visualizer
+from lib.commands import visualizer
+from lib.visualize import background, video
 
 
 def sequence(names, frames=4, **extras):

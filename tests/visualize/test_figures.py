@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lib import config
-from lib.core import evaluator
-from lib.core.methods import FilterMethod, InputMethod, load_networks
+from lib.evaluation import evaluator
+from lib.evaluation.methods import FilterMethod, InputMethod, load_networks
 from lib.dataset import catalog, sequences, storage
 from lib.visualize import figures
 

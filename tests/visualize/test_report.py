@@ -9,7 +9,7 @@ import pytest
 
 import eval_smoothnet
 from lib import config
-from lib.core import evaluator
+from lib.evaluation import evaluator
 from lib.dataset import storage
 from lib.errors import UserError
 from lib.visualize import report

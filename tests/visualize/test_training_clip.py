@@ -9,9 +9,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from lib import config
-from lib.core.evaluator import score_split
-from lib.core.methods import InputMethod, stacked
-from lib.core.refine import refine
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import InputMethod, stacked
+from lib.windows.pipeline import refine
 from lib.dataset import catalog, sequences
 from lib.dataset.sequences import Recording
 from lib.models import checkpoints

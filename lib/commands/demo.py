@@ -1,0 +1,45 @@
+"""`make demo`: train on the shipped sample, film a test clip, score all test clips, and say where everything lies.
+
+Runs the three scripts as a person would and prints each command, to be repeated by hand. Trailing KEY VALUE pairs go to
+the training.
+"""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import config, errors
+from .. import run
+
+CFG = "configs/mocap_noise_3D.yaml"
+FILTERS = "savgol,oneeuro,gaus1d"
+
+
+def main():
+    request = config.Request("train", ["--cfg", CFG, *sys.argv[1:]])
+    cfg = request.config()
+    _step("1/3 train", "train_smoothnet.py", "--cfg", CFG, *sys.argv[1:])
+    folder = run.newest_folder(cfg)
+    checkpoint = folder / "checkpoint_best.pth.tar"
+    videos, scores = folder / "video", folder / "metrics.json"
+    with_network = ["--cfg", CFG, "--checkpoint", str(checkpoint)]
+    _step("2/3 film", "visualize_smoothnet.py", *with_network, "--visualize_video_id", "0",
+          "--output_video_path", str(videos))
+    _step("3/3 score", "eval_smoothnet.py", *with_network, "--tradition", FILTERS, "--json", str(scores))
+    places = {"checkpoint": checkpoint, "training log": folder / "train_log.txt",
+              "TensorBoard": f"{folder}    (tensorboard --logdir {folder})",
+              "video": next(iter(sorted(videos.glob("*.mp4")))), "scores": f"{scores}  {scores.with_suffix('.csv')}"}
+    print("\n" + "\n".join(f"{what + ':':<16}{place}" for what, place in places.items()))
+
+
+def _step(title, script, *arguments):
+    root = Path(__file__).resolve().parents[2]
+    print(f"\n== {title}\npython {shlex.join([script, *arguments])}", flush=True)
+    code = subprocess.run([sys.executable, script, *arguments], cwd=root).returncode
+    if code:
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,218 @@
+"""From a command line to videos and pages: estimator, filter, refined and ground truth of test sequences."""
+
+import dataclasses
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import config
+from .. import run
+from ..poses import metrics
+from ..evaluation.methods import FilterMethod, InputMethod, load_networks, warn_of
+from ..evaluation.scores import judge_of
+from ..dataset import catalog, sequences
+from ..errors import UserError
+from ..filters import fixed as filters
+from ..poses.skeletons import LAYOUTS
+from ..visualize import background, page, scenes, video
+
+log = logging.getLogger(__name__)
+
+WRITERS = {"mp4": video.write_video, "gif": video.write_gif}
+
+
+def visualize(request):
+    """Draw what a command line asked for. Returns the paths of the files written."""
+    device = run.choose_device(request.config())
+    cfg, networks = load_networks(request, device)
+    names = filters.names(cfg.EVALUATE.TRADITION)
+    if not networks and not names:
+        raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to show a filter alone")
+    if cfg.VIS.FORMAT not in (*WRITERS, "html"):
+        raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}, html")
+    methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
+    splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in catalog.sources(cfg)]
+    under = request.args.video
+    if under:
+        background.check(under, splits, cfg.VIS.FORMAT)
+    written = []
+    for split in splits:
+        for network in networks:
+            warn_of(network.checkpoint, split)
+        judge = judge_of(split, cfg)
+        numbers = chosen(cfg.VIS.INPUT_VIDEO_NUMBER, split, methods, judge)
+        if cfg.VIS.FORMAT == "html":
+            written.append(_write_page(split, numbers, methods, judge.body, cfg))
+        else:
+            alone = len(numbers) == len(splits) == 1
+            written.extend(path for number in numbers for path in _render(split, number, methods, judge.body, cfg, under, alone))
+    for path in written:
+        print(f"{'page' if cfg.VIS.FORMAT == 'html' else 'video'}: {path}")
+    return written
+
+
+def chosen(text, split, methods, judge):
+    """Recording numbers that `--visualize_video_id` names: a comma list of numbers and ranges (2-5), `all`, or
+    `worst`, the one that the last method leaves with the largest error. Raises UserError."""
+    count = len(split.recordings)
+    text = text.strip().lower() or "0"
+    if text == "all":
+        return list(range(count))
+    if text == "worst":
+        errors = [np.mean([float(judge(view, raw)[0]["mpjpe"].mean()) for view, raw in zip(recording.views, raws)])
+                  for recording, raws in zip(split.recordings, methods[-1](split))]
+        return [int(np.argmax(errors))]
+    numbers = []
+    for part in text.split(","):
+        low, _, high = part.strip().partition("-")
+        if not low.isdigit() or (high and not high.isdigit()):
+            raise UserError(f"--visualize_video_id {text}: expected a number, a list (0,3), a range (2-5), all, or worst")
+        numbers.extend(range(int(low), int(high or low) + 1))
+    if not numbers or max(numbers) >= count:
+        raise UserError(f"--visualize_video_id {text}: {split.source} test has {count} sequences, numbered 0 to {count - 1}")
+    return numbers
+
+
+def _frames(recording, cfg):
+    """The slice of a recording's frames that the config asks for."""
+    start, end = cfg.VIS.START, min(cfg.VIS.END, recording.views[0].length)
+    if not 0 <= start < end:
+        raise UserError(f"VIS.START {cfg.VIS.START}, VIS.END {cfg.VIS.END}: no frames of {recording.name}, which has "
+                        f"{recording.views[0].length}, lie between them")
+    return slice(start, end)
+
+
+def tracks_of(split, recording, methods, body, frames):
+    """One list of `scenes.Track`s a view of one recording, of the slice `frames`: the methods, then the truth."""
+    only = dataclasses.replace(split, recordings=[recording])
+    raws = {method.label: next(iter(method(only))) for method in methods}
+    roles = {method.label: {"smoothnet": "refined"}.get(method.key, method.key) for method in methods}
+    raws["ground truth"] = [torch.as_tensor(view.truth) for view in recording.views]
+    roles["ground truth"] = "truth"
+    return [[_track(label, roles[label], split, view, raws[label][v], frames, body) for label in raws]
+            for v, view in enumerate(recording.views)]
+
+
+def _render(split, number, methods, body, cfg, under, alone):
+    """Write the video of one recording, or of each of its views where these are not poses in space; yields the paths.
+
+    under: `--video`, or None; alone: whether no other recording is drawn.
+    """
+    recording = split.recordings[number]
+    frames = _frames(recording, cfg)
+    views = tracks_of(split, recording, methods, body, frames)
+    fps = cfg.DATASET.FPS or 30.0
+    options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
+    name, several = f"{split.source}_{number}", len(views) > 1
+    if body is None and split.representation.dims == 3:
+        cues = next((method.quality[:, frames].numpy() for method in reversed(methods) if method.key == "smoothnet"), None)
+        pictures = {name: scenes.multi_view_scene(views, cues, split.layout, **options) if several else
+                    scenes.pose_scene_3d(views[0], split.layout, **options)}
+    else:
+        pictures = {}
+        for v, (view, tracks) in enumerate(zip(recording.views, views)):
+            options["title"] = f"{split.source}  {view.name}" + (f"  [{body.name} body]" if body is not None else "")
+            if body is not None:
+                scene = scenes.mesh_scene(tracks, **options)
+            else:
+                images = background.images(under, view, frames, alone and not several) if under else None
+                scene = scenes.pose_scene_2d(tracks, split.layout, images, **options)
+            pictures[f"{name}_view{v + 1}" if several else name] = scene
+    for name, scene in pictures.items():
+        path = _place(cfg) / f"{name}.{cfg.VIS.FORMAT}"
+        WRITERS[cfg.VIS.FORMAT](scene, path, fps, frames.stop - frames.start)
+        yield path
+
+
+def _place(cfg):
+    place = Path(cfg.VIS.OUTPUT_VIDEO_PATH)
+    if place.is_file():
+        raise UserError(f"--output_video_path {place}: is a file. Give a folder")
+    return place
+
+
+# Sequences in one page: at about 250 bytes a frame, a page of more is slow to open.
+PAGE_SEQUENCES = 20
+
+
+def _write_page(split, numbers, methods, body, cfg):
+    """One interactive page with the chosen recordings, each view a sequence of its own."""
+    if len(numbers) > PAGE_SEQUENCES:
+        log.info("the page shows the first %d of %d sequences", PAGE_SEQUENCES, len(numbers))
+    shown, rows = [], []
+    layout = LAYOUTS["lsp14"] if body is not None else split.layout
+    for number in numbers[:PAGE_SEQUENCES]:
+        recording = split.recordings[number]
+        views = tracks_of(split, recording, methods, body, _frames(recording, cfg))
+        for view, tracks in zip(recording.views, views):
+            shown.append(page_sequence(view.name, tracks, cfg))
+            rows.extend(_score_rows(view.name, tracks, split))
+    provenance = provenance_of(methods, cfg)
+    path = _place(cfg) / f"{split.source}_{'-'.join(map(str, numbers[:3]))}{'-more' if len(numbers) > 3 else ''}.html"
+    return page.write_page(path, shown, layout, provenance, rows, f"{split.source}: before and after")
+
+
+def page_sequence(name, tracks, cfg, layout=None):
+    """`scenes.Track`s as what the page plays together."""
+    pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
+    return page.PageSequence(name, cfg.DATASET.FPS or 30.0, pages, layout)
+
+
+def provenance_of(methods, cfg):
+    """What made a page: {label: text}."""
+    found = {"command": config.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
+    for method in methods:
+        if method.key == "smoothnet":
+            content = Path(method.checkpoint.path).read_bytes()
+            found[f"SHA-256 of {method.label}"] = hashlib.sha256(content).hexdigest()
+    return found | {"config": config.dump(cfg)}
+
+
+def _score_rows(name, tracks, split):
+    """One row of the page's table for each method on one sequence."""
+    unit, scale = split.representation.unit, split.representation.per_unit
+    truth = torch.as_tensor(tracks[-1].joints) * scale
+    for track in tracks[:-1]:
+        joints = torch.as_tensor(track.joints) * scale
+        there = torch.isfinite(joints).flatten(1).all(1)
+        values = {"MPJPE": metrics.mpjpe(joints, truth)[there].mean(),
+                  "Accel": metrics.accel_unpadded(joints, truth).nanmean() if len(joints) > 2 else float("nan")}
+        yield {"sequence": name, "method": track.name, **{f"{key} ({unit})": f"{float(value):.2f}" for key, value in values.items()}}
+
+
+def _track(label, role, split, view, raw, frames, body):
+    """A `scenes.Track` of one method on one view: root-relative metres, or px."""
+    title = f"estimator ({split.source.estimator})" if role == "input" else label
+    if body is not None:
+        shape = view.extras.get("truth_shape" if role == "truth" else "shape")
+        return _body_track(title, role, body, torch.as_tensor(raw)[frames], None if shape is None else shape[frames])
+    joints = split.representation.joints(raw)[frames]
+    if split.representation.root_relative:
+        joints = metrics.root_relative(joints, split.layout.root) / 1000
+    joints = joints.numpy().copy()
+    if view.present is not None:
+        joints[~view.present[frames]] = np.nan
+    return scenes.Track(title, joints, role)
+
+
+def _body_track(title, role, body, pose, shape):
+    joints = body.evaluation_joints(pose, shape)
+    root = joints[:, list(LAYOUTS["lsp14"].root)].mean(1, keepdim=True)
+    return scenes.Track(title, (joints - root).numpy(), role, _Vertices(body, pose, shape, root), body.faces)
+
+
+class _Vertices:
+    """[N, 3] vertices of frame t, computed when asked: all of them would not fit in memory."""
+
+    def __init__(self, body, pose, shape, root):
+        self.body, self.pose, self.shape, self.root = body, pose, shape, root
+
+    def __len__(self):
+        return len(self.pose)
+
+    def __getitem__(self, t):
+        shape = None if self.shape is None else self.shape[t:t + 1]
+        return (self.body.vertices(self.pose[t:t + 1], shape)[0] - self.root[t]).numpy()

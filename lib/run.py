@@ -1,0 +1,114 @@
+"""What every script does around its work: messages, signals, the device, and the run's folder."""
+
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from .errors import UserError
+from .files import atomic_write
+
+log = logging.getLogger(__name__)
+
+
+def start_messages():
+    """Messages of the toolkit go to the terminal, one line each; other libraries' only from warnings on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
+    logging.getLogger().handlers[0].setLevel(logging.INFO)
+    logging.getLogger("lib").setLevel(logging.DEBUG)
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose full disk ends the run like any other, instead of a traceback for every message."""
+
+    def handleError(self, record):
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            logging.getLogger("lib").removeHandler(self)
+            raise OSError(error.errno, error.strerror, self.baseFilename) from error
+        super().handleError(record)
+
+
+def also_log_to(path):
+    """From now on messages go to this file as well, with those that are too many for the terminal (DEBUG)."""
+    handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logging.getLogger("lib").addHandler(handler)
+
+
+def choose_device(cfg):
+    """The torch device that cfg.DEVICE asks for; the CPU, said in one line, where there is no such device."""
+    wanted = cfg.DEVICE.lower()
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise UserError(f"DEVICE {cfg.DEVICE}: not known. Use cuda, cuda:0, mps or cpu") from None
+    available = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device.type not in available:
+        raise UserError(f"DEVICE {cfg.DEVICE}: not supported. Use cuda, cuda:0, mps or cpu")
+    if not available[device.type]():
+        log.info("DEVICE %s: not on this machine, running on the CPU", cfg.DEVICE)
+        return torch.device("cpu")
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = cfg.CUDNN.BENCHMARK
+        torch.backends.cudnn.deterministic = cfg.CUDNN.DETERMINISTIC
+        torch.backends.cudnn.enabled = cfg.CUDNN.ENABLED
+    return device
+
+
+def new_folder(cfg, name=None):
+    """results/<exp>_<dd-mm-YYYY_HH-MM-SS>, made now. Two runs in one second get different folders."""
+    stamp = time.strftime("%d-%m-%Y_%H-%M-%S")
+    base = Path(cfg.OUTPUT_DIR)
+    folder, attempt = base / f"{name or cfg.EXP_NAME}_{stamp}", 1
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=False)
+            return folder
+        except FileExistsError:
+            if base.exists() and not base.is_dir():
+                raise UserError(f"OUTPUT_DIR {base}: is a file, not a folder") from None
+            attempt += 1
+            folder = base / f"{name or cfg.EXP_NAME}_{stamp}_{attempt}"
+        except NotADirectoryError:
+            raise UserError(f"OUTPUT_DIR {base}: lies inside a file, not a folder") from None
+
+
+def newest_folder(cfg):
+    """The newest run folder of this EXP_NAME that has a last checkpoint, or None."""
+    pattern = f"{cfg.EXP_NAME}_[0-9][0-9]-[0-9][0-9]-[0-9][0-9][0-9][0-9]_*"
+    found = [path.parent for path in Path(cfg.OUTPUT_DIR).glob(f"{pattern}/checkpoint_last.pth.tar")]
+    return max(found, key=lambda folder: (folder / "checkpoint_last.pth.tar").stat().st_mtime, default=None)
+
+
+def write_text(path, text):
+    """A small text file, atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+class Deferred:
+    """Ctrl-C (and a scheduler's `kill`) noted in `came` while in force, so that a run stops between two batches, where its
+    state is whole. The second one stops at once."""
+
+    def __init__(self, *signals):
+        self.signals, self.came = signals, False
+
+    def __enter__(self):
+        try:
+            self.before = {number: signal.signal(number, self._note) for number in self.signals}
+        except ValueError:  # not in the main thread, where signals do not arrive either
+            self.before = {}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_):
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True

@@ -1,0 +1,332 @@
+"""Live refinement: one frame in, one frame out, a fixed number of frames later.
+
+A stream of lag L gives frame t when frame t + L has come: the mean of the windows that end by then and hold it, which is
+what `lib.windows.pipeline.refine(..., lag=L)` computes for a whole recording. L = W - 1 equals the offline result, L = 0 is
+causal. One step is one pass of one window through the network, for all people at once.
+
+P people, J joints, D coordinates, W window, L lag.
+"""
+
+import math
+from collections import deque
+
+import numpy as np
+import torch
+
+from ..windows.pipeline import check_lag, check_settings, window_weights
+from .plan import RATE, Model, check_live
+from .work import slow_share
+from ..errors import UserError
+from ..formats.tracks import Track
+from ..models.export import windows_of
+from ..poses.space import IDENTITY, enter, leave, space_of
+
+LAG = 3  # frames, where none is asked for and a network is at work: most of what waiting brings, at 100 ms
+
+
+class Stream:
+    """`step(frame)` for each frame [J, D], or [P, J, D] of P people, always the same; `flush()` at the end.
+
+    NaN: missing. A key point that goes missing is held where it was for `max_gap` seconds, then it is missing in the
+    output too; one that was never seen stays missing. Without a lag in the Refiner it is `LAG`, and 0 without a
+    network. Rotations are axis-angles [J, 3] (`Refiner(kind="smpl")`).
+    """
+
+    def __init__(self, refiner):
+        check_live(refiner.method, "Live")
+        self.refiner, self.lag = refiner, refiner.lag
+        self.frame, self.lanes, self.plan = -1, None, None
+        self.notes = []
+
+    # ------------------------------------------------------------------------------------------- setting up
+
+    def _begin(self, poses):
+        """Choose the networks by the first frame's shape: poses [P, J, D] as `enter` gives them."""
+        refiner = self.refiner
+        people, joints, dims = poses.shape
+        self.likeness = refiner.track(leave(np.nan_to_num(poses[:1]), self.kind) if self.kind == "smpl" else poses[:1])
+        self.lanes = []
+        if refiner.method != "none":
+            # Joints not seen in this frame may come: they are planned for, and judged frame by frame.
+            guess = np.where(np.isfinite(poses[:1]), poses[:1], 0.0)
+            self.plan = refiner.plan(self.likeness, _plausible(guess, poses[:1]), live=True)
+            written = np.zeros(0, dtype=int)
+            if refiner.method == "synsp" and self.plan.synsp is None:
+                raise UserError(f"--method synsp: {self.plan.sentence.rpartition(': ')[2]}. Use --method auto")
+            if self.plan.synsp is not None:
+                self.lanes.append(_Network(self.plan.synsp, self.plan.mapping, joints,
+                                           own_places=refiner.own_places and self.kind != "smpl"))
+                written = self.lanes[0].joints
+            rest = np.setdiff1d(np.arange(joints), written)
+            if self.plan.synsp is None or len(rest):
+                channel = self.plan.channel
+                if refiner.method == "oneeuro" or not isinstance(channel, Model):
+                    self.lanes.append(_OneEuro(refiner, rest))
+                else:
+                    self.lanes.append(_Network(channel, None, joints, rest))
+        windows = [lane.window for lane in self.lanes if isinstance(lane, _Network)]
+        if self.lag is None:
+            self.lag = min([LAG, *(window - 1 for window in windows)]) if windows else 0
+        if windows:
+            check_lag(self.lag, min(windows))
+        self.window = max(windows, default=1)
+        self.rate = self.refiner.fps or (self.plan.rate if self.plan else RATE)
+        if self.plan and abs(self.rate / self.plan.rate - 1) > 0.1 and windows:
+            self.notes.append(f"warning: frames come at {self.rate:g} a second, the network was trained at {self.plan.rate:g}: live "
+                              "frames are not re-timed")
+        self.patience = refiner.max_gap * self.rate + 1e-6
+        size = (people, max(self.window, self.lag + 1), joints)
+        self.buffer = np.zeros((*size, dims))  # the last frames, holes filled; the newest at the end
+        self.there = np.zeros(size, dtype=bool)  # whether the output has that key point
+        self.unseen = np.full((people, joints), np.inf)  # frames since a key point was seen
+        self.space, self.spaces = None, [None] * people  # one for all where they are the same
+        self.looks = np.zeros(people, dtype=int)  # frames since each was first seen
+
+    def describe(self):
+        """Lag and method in one line, once a frame has come."""
+        delay = f"lag {self.lag} frames = {1000 * self.lag / self.rate:.0f} ms at {self.rate:g} frames a second"
+        return f"{delay}; {self.plan.sentence if self.plan else 'none: the input as it is'}"
+
+    # ---------------------------------------------------------------------------------------------- stepping
+
+    @torch.inference_mode()
+    def step(self, frame):
+        """The refined frame from `lag` steps ago, as the given one in type and shape; None while there is none yet."""
+        tensor = isinstance(frame, torch.Tensor)
+        array = frame.detach().cpu().numpy() if tensor else np.asarray(frame)
+        if array.ndim not in (2, 3) or array.dtype.kind not in "iuf":
+            raise UserError(f"live frame: shape {list(array.shape)}. Expected numbers [J, D], or [P, J, D] of several people")
+        self.kind = self.refiner.kind or ("2D" if array.shape[-1] < 3 else "3D")
+        if self.kind == "smpl" and array.shape[-1] != 3:
+            raise UserError(f"live frame: shape {list(array.shape)}. Rotations are axis-angles [J, 3]")
+        poses = enter(array if array.ndim == 3 else array[None], self.kind)
+        if self.lanes is None:
+            self.shape, self.form = array.shape, (array.dtype if array.dtype.kind == "f" else np.dtype(float))
+            self.device = frame.device if tensor else None
+            self._begin(poses)
+        if array.shape != self.shape:
+            raise UserError(f"live frame {self.frame + 1}: shape {list(array.shape)}, the first had {list(self.shape)}. Open a new "
+                            "stream for other people or joints")
+        self.frame += 1
+        self._push(poses)
+        self.looks += self.there.any(axis=(1, 2)) | (self.looks > 0)
+        new = (self.looks <= self.window) & ((self.looks > 0) | (self.frame == 0))
+        if new.any():  # for a window from when somebody is first seen; from then on units and place are fixed
+            self._look(new)
+        self._run_lanes()
+        return self._out(self.lag) if self.frame >= self.lag else None
+
+    def flush(self):
+        """The frames that are still to come, in order: a list of at most `lag`."""
+        if self.lanes is None:
+            return []
+        with torch.inference_mode():
+            for lane in self.lanes:
+                lane.close(self)
+            return [self._out(late) for late in range(min(self.lag, self.frame + 1) - 1, -1, -1)]
+
+    def _push(self, poses):
+        seen = np.isfinite(poses).all(axis=-1)
+        back = seen & (self.unseen > self.patience)
+        self.unseen = np.where(seen, 0, self.unseen + 1)
+        self.buffer[:, :-1] = self.buffer[:, 1:]
+        self.there[:, :-1] = self.there[:, 1:]
+        self.buffer[:, -1] = np.where(seen[..., None], poses, self.buffer[:, -2] if self.buffer.shape[1] > 1 else self.buffer[:, -1])
+        self.there[:, -1] = self.unseen <= self.patience
+        self.back = back.any(axis=1)  # [P]
+        if back.any():  # of what went before it nothing is known: it begins anew
+            people, joints = np.nonzero(back)
+            self.buffer[people, :, joints] = poses[people, joints][:, None]
+        self.known = np.isfinite(self.unseen)
+
+    def _look(self, new):
+        """Units, the way up and the place in the image of those people [P], by the frames so far."""
+        count = min(self.frame + 1, self.buffer.shape[1])
+        recent = np.where(self.there[:, -count:, :, None], self.buffer[:, -count:], np.nan)
+        model = self.plan.synsp if self.plan else None
+        for index in np.flatnonzero(new):
+            person = recent[index]
+            track = Track(0, "live", person, None, self.kind, self.likeness.layout, self.likeness.joint_names, self.refiner.units)
+            made, notes = space_of(track, person, model, self.refiner.image_size, self.refiner.up)
+            self.spaces[index] = made
+            if self.frame == 0:
+                self.notes += [note for note in notes if note not in self.notes]
+        spaces, first = self.spaces, self.spaces[0]
+        same = len(spaces) == 1 or all(np.array_equal(first.turn, other.turn) and np.array_equal(first.centre, other.centre)
+                                       and np.array_equal(first.scale, other.scale) and type(first) is type(other)
+                                       for other in spaces)
+        self.space = first if same else None
+
+    def into(self, poses):
+        """(network's coordinates of [P, N, J, D], roots)."""
+        if self.space is not None:
+            roots = self.space.roots(poses)
+            return self.space.into(poses, roots), roots
+        roots = np.stack([space.roots(part) for space, part in zip(self.spaces, poses)])
+        return np.stack([space.into(*pair) for space, *pair in zip(self.spaces, poses, roots)]), roots
+
+    def outof(self, values, roots):
+        """The inverse of `into`."""
+        if self.space is not None:
+            return self.space.out(values, roots)
+        return np.stack([space.out(*pair) for space, *pair in zip(self.spaces, values, roots)])
+
+    def _run_lanes(self):
+        if not self.lanes:
+            return
+        count = min(self.frame + 1, self.buffer.shape[1])
+        if count < self.buffer.shape[1]:  # before the first frame: copies of it
+            self.buffer[:, :-count] = self.buffer[:, -count, None]
+        needed = [lane for lane in self.lanes if lane.needed(self)]
+        if not needed:
+            return
+        values, roots = self.into(self.buffer[:, -self.window:])
+        for lane in needed:
+            lane.step(self, values, roots)
+
+    def _out(self, late):
+        """The frame from `late` steps ago, refined."""
+        base = self.buffer[:, -1 - late]
+        out = base.copy()
+        for lane in reversed(self.lanes):  # SynSP, the first, has the last word
+            lane.put(self, out, late)
+        strength = self.refiner.strength
+        if strength < 1:
+            out = base + strength * (out - base)
+        out[~self.there[:, -1 - late]] = np.nan
+        out = leave(out, self.kind).astype(self.form)
+        out = out.reshape(self.shape)
+        return out if self.device is None else torch.from_numpy(out).to(self.device)
+
+
+class _Network:
+    """A network's part of a stream: its windows' sums for the frames that are not out yet."""
+
+    def __init__(self, model, fit, joints, rest=None, own_places=False):
+        self.model, self.window, self.fit = model, model.window, fit
+        self.module = windows_of(model.network, model.window)
+        if fit is not None:
+            self.picks, self.joints = (np.array(side) for side in zip(*fit.written))
+            self.needs = fit.needed
+        else:
+            self.joints = self.needs = rest
+            self.picks = np.arange(len(rest))
+        self.sums = None
+        check_settings(self.window, weighting=model.weighting, lag=0)
+        weights = window_weights(model.weighting, self.window)
+        self.weights = np.ones(self.window) if weights is None else weights.numpy().astype(float)
+        mapped = fit is not None and len(fit.written) < len(fit.gather)
+        self.own_places, self.slow = own_places and mapped, None
+        self.carry, self.last = getattr(model.network, "carry", 0.0), None
+        # Without SynSP's joints in full, this lane's people are left to what comes after it.
+        self.able = None
+
+    def needed(self, stream):
+        # At lag W-1 the first frames wait for whole windows.
+        return stream.lag < self.window - 1 or stream.frame >= self.window - 1
+
+    def _refined(self, stream, values):
+        """Network output [P, W, joints, D] of values [P, W, J, D], for the joints this lane writes."""
+        if self.fit is not None:
+            values = self.fit.take(values)
+            if self.fit.missing:
+                values[..., list(self.fit.missing), :] = IDENTITY
+        else:
+            values = values[..., self.joints, :]
+        shape = values.shape
+        flat = torch.from_numpy(np.ascontiguousarray(values.reshape(*shape[:2], -1), dtype=np.float32))
+        out = self.module(flat).numpy().reshape(shape)
+        return out[..., self.picks, :]
+
+    def step(self, stream, values, roots):
+        lag, window = stream.lag, self.window
+        out = self._refined(stream, values[:, -window:])
+        if lag == 0 and self.carry:
+            last, self.last = self.last, out[:, -1]
+            if last is not None:  # as in sliding_window.carried; of those who come back nothing is carried on
+                share = np.where(stream.back[:, None, None], 0, self.carry)
+                self.last = out[:, -1] = out[:, -1] + share * (last - out[:, -1])
+        out = out[:, window - 1 - lag:]  # frames e-L .. e
+        full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
+        full[:, :, self.joints] = out
+        out = stream.outof(full, roots[:, -lag - 1:])[:, :, self.joints]
+        if self.sums is None or stream.frame == window - 1:  # from here on by whole windows alone
+            self.sums, self.counts = np.zeros_like(out), np.zeros(lag + 1)
+        else:
+            self.sums[:, :-1], self.counts[:-1] = self.sums[:, 1:], self.counts[1:]
+            self.sums[:, -1], self.counts[-1] = 0, 0
+        weights = self.weights[window - 1 - lag:]
+        self.sums += out * weights[:, None, None]
+        self.counts += weights
+
+    def put(self, stream, out, late):
+        if self.sums is None:
+            return
+        values = self.sums[:, -1 - late] / self.counts[-1 - late]
+        able = stream.known[:, self.needs]
+        if self.fit is not None:
+            if self.own_places:  # as in track_work.Work.take
+                correction = values - out[:, self.joints]
+                fresh = self.slow is None or stream.back[:, None, None]
+                slow = correction if self.slow is None else self.slow
+                self.slow = np.where(fresh, correction, slow + slow_share(stream.rate) * (correction - slow))
+                values = values - self.slow
+            for person in np.flatnonzero(able.all(axis=1)):
+                out[person, self.joints] = values[person]
+        else:
+            out[:, self.joints] = np.where(able[..., None], values, out[:, self.joints])
+
+    def close(self, stream):
+        """At the end of a recording shorter than W: one window with copies of the last frame, as offline."""
+        count = stream.frame + 1
+        if self.sums is not None or not 1 < count < self.window:  # of one frame alone nothing can be said
+            return
+        frames = stream.buffer[:, -count:]
+        poses = np.concatenate([frames, np.repeat(frames[:, -1:], self.window - count, axis=1)], axis=1)
+        values, roots = stream.into(poses)
+        out = self._refined(stream, values)
+        full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
+        full[:, :, self.joints] = out
+        self.sums, self.counts = stream.outof(full, roots)[:, :count][:, :, self.joints], np.ones(count)
+
+
+class _OneEuro:
+    """The One-Euro filter, which needs no window and adds no lag of its own; parameters as in `refiner.filter_at`."""
+
+    window = 1
+
+    def __init__(self, refiner, joints):
+        node = refiner.cfg.EVALUATE.TRADITION_ONEEURO
+        self.cutoff, self.beta, self.joints = node.MIN_CUTOFF, node.BETA, joints
+        self.state = None
+        self.done = None
+
+    def needed(self, stream):
+        return True
+
+    def step(self, stream, values, roots):
+        now = values[:, -1][:, self.joints]
+        if self.state is None:
+            self.state, self.speed = now, np.zeros_like(now)
+            self.done = deque(maxlen=stream.lag + 1)
+        else:
+            factor = stream.rate / RATE
+            change = now - self.state
+            share = 2 * math.pi / factor / (2 * math.pi / factor + 1)
+            self.speed = share * change + (1 - share) * self.speed
+            rate = 2 * math.pi * (self.cutoff / factor + self.beta * np.abs(self.speed))
+            self.state = self.state + rate / (rate + 1) * change
+        full = np.zeros((len(now), 1, values.shape[2], values.shape[3]))
+        full[:, 0, self.joints] = self.state
+        self.done.append(stream.outof(full, roots[:, -1:])[:, 0, self.joints])
+
+    def put(self, stream, out, late):
+        out[:, self.joints] = self.done[-1 - late]
+
+    def close(self, stream):
+        pass
+
+
+def _plausible(guess, poses):
+    """A frame with holes does not say that joints are out of order: no check of the order is made of it."""
+    return guess if np.isfinite(poses).all() else np.zeros_like(guess)

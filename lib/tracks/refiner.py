@@ -1,0 +1,344 @@
+"""Refining anyone's poses: which method fits, missing key points, units, frame rates, and all of it undone afterwards.
+
+    from lib.tracks.refiner import Refiner
+    refined = Refiner("auto", fps=60)(poses)          # [T, J, D], numpy or torch, NaN for missing
+    live = Refiner("auto", lag=3).stream()            # lib/tracks/live.py
+    pose = live.step(frame)
+
+Networks run through the one path of lib/windows/pipeline.py. Shapes: T frames, J joints, D coordinates (6 for rotations).
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import config
+from . import clock
+from ..windows.pipeline import refine
+from .plan import FALLBACK, Model, Plan, check_live, filter_at, load_model, pace
+from .work import Refined, Work
+from ..errors import UserError
+from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
+from ..filters import fixed as filters
+from ..poses import gaps, mapping, rotations, space
+from ..poses.skeletons import LAYOUTS
+
+log = logging.getLogger(__name__)
+
+METHODS = ("auto", "synsp", "smoothnet", *filters.FILTERS, "none")
+KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
+# SMPL rotations that need not be there: identity for the network.
+HANDS = ("left_hand", "right_hand")
+
+
+class Refiner:
+    """Refines pose sequences of any kind.
+
+    method: auto, synsp, smoothnet, a filter's name or none; or a checkpoint's path. checkpoint: a file; default: what
+    lies in `folder`. fps: frames a second of the poses (default: the model's). strength: 0 (input) to 1 (refined).
+    max_gap: seconds that are filled. lag: None for whole recordings, else frames after which a pose must be out. kind:
+    2D, 3D or smpl (default: 2 or 3 coordinates; matrices and 6D are smpl; 3 coordinates are 3D); layout: a key of
+    `lib.formats.tracks.JOINT_NAMES`; joint_names: J names; units: m, mm or px; up: the axis that is up in 3D, -y, y,
+    z, … (default: told by the poses, else -y); image_size: (width, height) in px;
+    translation: also refine where the body goes, not only its pose; own_places: leave out the slow part of SynSP's
+    correction where a detector's joints stand in for the network's, so that shoulders stay where that detector sees
+    shoulders (whole recordings only). cfg: the filters' parameters, meant at 30 Hz.
+    Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
+    """
+
+    def __init__(self, method="auto", checkpoint=None, fps=None, *, strength=1.0, max_gap=0.25, lag=None, kind=None,
+                 layout=None, joint_names=None, units=None, up=None, image_size=None, translation=False, own_places=False,
+                 cfg=None, folder="data/checkpoints", device="cpu"):
+        method = str(method)
+        if method not in METHODS and checkpoint is None and (Path(method).is_file() or method.endswith((".tar", ".pth", ".pt"))):
+            method, checkpoint = "auto", method
+        if method not in METHODS:
+            raise UserError(f"--method {method}: not known. Known: {', '.join(METHODS)}")
+        if checkpoint and method not in ("auto", "synsp", "smoothnet"):
+            raise UserError(f"--method {method}: takes no checkpoint. Leave one of the two out")
+        if not 0 <= strength <= 1:
+            raise UserError(f"--strength {strength}: must lie between 0 (the input) and 1 (refined)")
+        if not max_gap >= 0:
+            raise UserError(f"--max_gap {max_gap}: must be 0 seconds or more")
+        if fps is not None and not 0 < fps < 1e5:
+            raise UserError(f"--fps {fps}: must be frames a second, greater than 0")
+        if kind is not None and str(kind).lower() not in KINDS:
+            raise UserError(f"kind {kind}: not known. Known: 2D, 3D, smpl")
+        if layout is not None and layout not in JOINT_NAMES:
+            raise UserError(f"layout {layout}: not known. Known: {', '.join(JOINT_NAMES)}")
+        if lag is not None and lag < 0:
+            raise UserError(f"--lag {lag}: must be 0 frames or more")
+        if lag is not None:
+            check_live(method, "With --lag")
+        if up is not None and up not in space.AXES:
+            raise UserError(f"--up {up}: not known. Known: {', '.join(space.AXES)}")
+        self.up = None if up is None else space.AXES[up]
+        self.method, self.fps, self.strength, self.max_gap, self.lag = method, fps, strength, max_gap, lag
+        self.kind = None if kind is None else KINDS[str(kind).lower()]
+        self.joint_names = tuple(joint_names) if joint_names is not None else JOINT_NAMES.get(layout)
+        self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
+        self.own_places = own_places
+        self.cfg, self.folder, self.device = cfg or config.defaults(), Path(folder), torch.device(device)
+        self.results, self._models, self._broken = [], {}, []
+        self.model = self._load(checkpoint) if checkpoint else None
+        if self.model is not None and method not in ("auto", self.model.name):
+            raise UserError(f"checkpoint {checkpoint}: is a {self.model.name} network, but --method is {method}. "
+                            f"Pass --method {self.model.name}, or leave it out")
+
+    # ------------------------------------------------------------------------------------------ arrays
+
+    def __call__(self, poses, confidence=None, timestamps=None):
+        """Refine poses [T, J, D], or [P, T, J, D] of several people; rotations also as matrices [T, J, 3, 3].
+
+        numpy or torch; the result has the input's type, shape and dtype. NaN: missing. confidence: [T, J] (or
+        [P, T, J]) in [0, 1]; timestamps: [T] seconds.
+        """
+        array = poses.detach().cpu().numpy() if isinstance(poses, torch.Tensor) else np.asarray(poses)
+        if array.dtype.kind not in "iuf":
+            raise UserError(f"poses: {array.dtype}, not numbers. Pass a float array [T, J, D]")
+        kind = self.kind
+        try:
+            working, undo = self._to_tracks(array)  # matrices are rotations, this time
+            scores = [None] * len(working) if confidence is None else np.asarray(confidence, dtype=np.float64)
+            if confidence is not None:
+                scores = scores.reshape(len(working), *working[0].shape[:2])
+            tracks = [self.track(values, score, index) for index, (values, score) in enumerate(zip(working, scores))]
+        except ValueError:
+            raise UserError(f"confidence: shape {list(np.shape(confidence))} for poses {list(array.shape)}. Pass one number a "
+                            "key point, [T, J]") from None
+        finally:
+            self.kind = kind
+        self.results = self.refine_tracks(tracks, self.fps, timestamps, self.image_size)
+        out = undo(np.stack([result.poses for result in self.results]))
+        if isinstance(poses, torch.Tensor):
+            kind = poses.dtype if poses.is_floating_point() else torch.get_default_dtype()
+            return torch.from_numpy(out).to(poses.device, kind)
+        return out.astype(array.dtype if array.dtype.kind == "f" else np.float64)
+
+    def track(self, poses, confidence=None, identity=0):
+        """A `Track` of poses [T, J, D] (axis-angle for smpl), as this Refiner was told to understand them."""
+        dims = poses.shape[-1]
+        kind = self.kind or ("2D" if dims < 3 else "3D")
+        names, layout = self.joint_names, self.layout
+        if names is None and kind == "smpl":
+            layout = f"smpl{poses.shape[1]}" if poses.shape[1] in (22, 24) else None
+            names = JOINT_NAMES["smpl24"][1:22] if poses.shape[1] == 21 else JOINT_NAMES.get(layout)
+        elif names is None:
+            layout = layout_of_count(poses.shape[1], dims)
+            names = JOINT_NAMES.get(layout)
+        if names is not None and len(names) != poses.shape[1]:
+            raise UserError(f"{len(names)} joint names for {poses.shape[1]} joints. Pass one for each, or none")
+        poses = np.where(np.isfinite(poses).all(axis=-1, keepdims=True), poses, np.nan)
+        return Track(identity, f"person {identity}", poses, confidence, kind, layout, names, self.units)
+
+    def _to_tracks(self, array):
+        """([poses [T, J, D] a person], function back to the array's shape)."""
+        if array.size == 0:
+            raise UserError(f"poses: shape {list(array.shape)} holds nothing. Pass [T, J, D]")
+        if array.ndim in (4, 5) and array.shape[-2:] == (3, 3) and (self.kind == "smpl" or array.ndim == 5 or self.kind is None
+                                                                    and array.shape[1] in (21, 22, 24)):
+            self.kind = "smpl"
+            flat = torch.as_tensor(array, dtype=torch.float64)
+            vectors = rotations.matrix_to_axis_angle(flat).numpy()
+            people = vectors[None] if array.ndim == 4 else vectors
+
+            def undo(values):
+                return rotations.axis_angle_to_matrix(torch.from_numpy(values)).numpy().reshape(array.shape)
+        elif array.ndim in (3, 4):
+            six = self.kind == "smpl" and array.shape[-1] == 6
+            values = array.astype(np.float64)
+            if six:
+                values = rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy()
+            elif self.kind == "smpl" and array.shape[-1] != 3:
+                raise UserError(f"poses: shape {list(array.shape)}. Rotations are [T, J, 3], [T, J, 6] or [T, J, 3, 3]")
+            people = values[None] if array.ndim == 3 else values
+
+            def undo(values):
+                if six:
+                    values = rotations.axis_angle_to_6d(torch.from_numpy(values)).numpy()
+                return values.reshape(array.shape)
+        else:
+            raise UserError(f"poses: shape {list(array.shape)}. Pass [T, J, D] (T frames, J joints, 2 or 3 coordinates)")
+        return list(people), undo
+
+    # ------------------------------------------------------------------------------------------ models
+
+    def _load(self, path):
+        path = str(path)
+        if path not in self._models:
+            self._models[path] = load_model(path, self.cfg.MODEL.n_head, self.cfg.MODEL.SLIDE_WINDOW_SIZE)
+            self._models[path].network.to(self.device).requires_grad_(False)
+        return self._models[path]
+
+    def _shipped(self, pattern):
+        """Models in the checkpoint folder whose name fits; broken files are left out, named once."""
+        found = []
+        for path in sorted(self.folder.glob(pattern)):
+            try:
+                found.append(self._load(path))
+            except UserError as error:
+                if path not in self._broken:
+                    self._broken.append(path)
+                    log.warning("%s", error)
+        return found
+
+    def _unfit(self, model):
+        """Sorts shipped networks: those for this lag, for one view, for any skeleton and for short windows that have it
+        first."""
+        other_lag = 0 if model.lag == self.lag else 1 if model.lag is None else 2
+        return other_lag, model.views, model.window <= (self.lag or 0), not model.general, model.window
+
+    def synsp_for(self, track, poses):
+        """(Model, Mapping, "") for a track with poses [T, J, D], or (None, None, why not)."""
+        given = self.model if self.model is not None and self.model.name == "synsp" else None
+        if self.model is not None and given is None or self.method not in ("auto", "synsp"):
+            return None, None, ""
+        candidates = [given] if given else sorted(self._shipped("synsp_*.pth.tar"), key=self._unfit)
+        if poses.shape[-1] != {"2D": 2, "3D": 3, "smpl": 6}[track.kind]:
+            return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
+        candidates = [model for model in candidates if model.kind == track.kind]
+        if not candidates:
+            what = f"{given.path} reads {given.kind}" if given else f"no SynSP weights for {track.kind} in {self.folder}"
+            return None, None, what
+        if track.joint_names is None:
+            return None, None, "the file does not name its joints"
+        why = ""
+        for model in candidates:
+            how = {"may_lack": HANDS, "derive": False} if model.kind == "smpl" else {}
+            fit = mapping.to_joints(model.joints, track.joint_names, **how)
+            if fit is None:
+                lacking = [joint for joint in model.joints if mapping.to_joints((joint,), track.joint_names, **how) is None]
+                why = why or f"its joints do not give SynSP's {len(model.joints)} (no {', '.join(lacking[:3])})"
+                continue
+            if track.joint_names == LAYOUTS["h36m17"].joints and not _looks_like_h36m(poses):
+                return None, None, "17 joints, but not in Human3.6M order (the pelvis is not between the hips)"
+            never = [track.joint_names[joint] for joint in fit.needed if not gaps.seen(poses)[:, joint].any()]
+            if never:
+                return None, None, f"{', '.join(never[:3])} never seen"
+            return model, fit, ""
+        return None, None, why
+
+    def channel_method(self, live=False):
+        """The method for single channels: a SmoothNet `Model`, or a filter's name."""
+        if self.method in filters.FILTERS:
+            return self.method
+        if self.model is not None and self.model.name == "smoothnet":
+            return self.model
+        found = {model.window: model for model in self._shipped("smoothnet_w*.pth.tar") if model.name == "smoothnet"}
+        if found:  # the shortest that has the lag: longer ones smooth unknown, fast motion away (docs/accuracy.md)
+            return found[min([window for window in found if window > (self.lag or 0)] or found)]
+        if self.method == "smoothnet":
+            raise UserError(f"--method smoothnet: no smoothnet_w*.pth.tar in {self.folder}. Pass --checkpoint")
+        return "oneeuro" if live or self.lag is not None else FALLBACK
+
+    def plan(self, track, poses, live=False):
+        """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
+        model, fit, why = self.synsp_for(track, poses)
+        if self.method in filters.FILTERS:
+            return Plan(None, None, self.method, f"{self.method} (as asked)")
+        channel = self.channel_method(live)
+        rest = channel.label if isinstance(channel, Model) else f"the filter {channel} (no SmoothNet weights in {self.folder})"
+        if model is None:
+            reason = why or "as asked"
+            return Plan(None, None, channel, f"{rest}: {reason}")
+        others = poses.shape[1] - len(fit.written)
+        how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + \
+            (f", {rest} for the other {others}" if others else "")
+        return Plan(model, fit, channel, how)
+
+    # ------------------------------------------------------------------------------------------ tracks
+
+    def refine_tracks(self, tracks, fps=None, timestamps=None, image_size=None):
+        """Refine tracks (`lib.formats.tracks.Track`), each by itself, their windows in one batch. Returns [Refined].
+
+        fps: of the tracks, None where unknown; timestamps: [frames of the file] seconds, in which a track's first is
+        `track.start`; image_size: (width, height) in px.
+        """
+        if self.method == "none":
+            return [Refined(track.poses.copy(), np.zeros(track.poses.shape[:2], bool), plan="none: the input as it is")
+                    for track in tracks]
+        entered = [space.enter(track.poses, track.kind) for track in tracks]  # rotations as 6D from here on
+        ups = self._ways_up(tracks, entered)
+        works = [Work(self, index, track, poses, up, fps, timestamps, image_size)
+                 for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))]
+        self._share_jumps(works)
+        for work in works:
+            work.prepare()
+        if self.method == "synsp" and not any(work.plan.synsp for work in works):
+            raise UserError(f"--method synsp: {works[0].plan.sentence.rpartition(': ')[2]}. Use --method auto, or a checkpoint "
+                            "that fits")
+        jobs = [job for work in works for job in work.jobs]
+        self._run(jobs)
+        for job in jobs:
+            if not job.first:
+                works[job.track].take(job)
+        for job in jobs:
+            if job.first:
+                works[job.track].take(job)
+        return [work.finish() for work in works]
+
+    def _ways_up(self, tracks, entered):
+        """The axis that is up for each track: people of one file, in one kind of key points, share a frame."""
+        groups = {}
+        for track, poses in zip(tracks, entered):
+            directions = space.heads(poses, track.joint_names, track.kind) if track.kind != "2D" else np.zeros((0, 3))
+            groups.setdefault((track.kind, track.part), []).append(directions)
+        found = {key: self.up or space.way_up(np.concatenate(directions)) for key, directions in groups.items()}
+        return [found[track.kind, track.part] for track in tracks]
+
+    @staticmethod
+    def _share_jumps(works):
+        """What belongs to one person (its depth, its hands) jumps with it."""
+        found = {}
+        for work in works:
+            found.setdefault((str(work.track.id), work.track.start), set()).update(work.jumps)
+        for work in works:
+            shared = found[str(work.track.id), work.track.start]
+            work.jumps = sorted(frame for frame in shared if frame < len(work.poses))
+
+    def _run(self, jobs):
+        """Fill in the results. Jobs of one network and width go through it together."""
+        groups = {}
+        for job in jobs:
+            rate = job.method.fps if isinstance(job.method, Model) else pace(job.times)
+            clocks = clock.grids(job.times, rate)
+            flat = job.values.reshape(len(job.values), -1)
+            parts = [clock.onto(job.times, flat, grid) for grid in clocks] if clocks else [flat]
+            if isinstance(job.method, Model):
+                groups.setdefault((id(job.method), flat.shape[1]), []).append((job, clocks, parts))
+                continue
+            apply = filter_at(job.method, self.cfg, rate)
+            done = [apply(part.reshape(len(part), *job.values.shape[1:])).reshape(part.shape) for part in parts]
+            job.result = self._back(job, clocks, done)
+        for group in groups.values():
+            model = group[0][0].method
+            recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
+            refined = refine(model.network, recordings, model.window, batch=self.cfg.EVALUATE.BATCH_SIZE,
+                             weighting=model.weighting, lag=self.lag)
+            for job, clocks, parts in group:
+                done = [next(refined).final[0].double().numpy() for _ in parts]
+                job.result = self._back(job, clocks, done)
+
+    @staticmethod
+    def _back(job, clocks, done):
+        values = clock.back(clocks, done, job.times) if clocks else done[0]
+        return values.reshape(len(job.times), *job.values.shape[1:])
+
+    def stream(self):
+        """A live stream: `step(frame) -> pose` (lib/tracks/live.py)."""
+        from .live import Stream
+
+        return Stream(self)
+
+
+def _looks_like_h36m(poses):
+    """Whether 17 joints can be in Human3.6M order: the pelvis between the hips, the thorax between the shoulders."""
+    size = space.extent(poses)
+    for middle, sides, limit in ((0, (1, 4), 0.08), (8, (11, 14), 0.2)):
+        off = np.linalg.norm(poses[:, middle] - poses[:, list(sides)].mean(axis=1), axis=-1)
+        off = off[np.isfinite(off)]
+        if len(off) and size > 0 and np.median(off) > limit * size:
+            return False
+    return True

@@ -1,0 +1,237 @@
+"""One track on its way through the methods: gaps and jumps, the network's coordinates, and back again."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import lfilter
+
+from .plan import FALLBACK, Model, filter_at, pace
+from ..poses import gaps, space
+
+# Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
+# test data 3 to 4 %.
+MOVED = 0.06
+# Metres a frame² from which a root's path counts as noisy; people who run keep below it.
+SHAKE = 0.01
+# Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on
+# a body.
+SLOW = 0.5
+
+
+def slow_share(rate):
+    """What a stream of `rate` frames a second takes of each correction into its slow part: an exponential average."""
+    return 1 - np.exp(-1 / (SLOW * rate))
+
+
+@dataclass
+class Refined:
+    """One refined track.
+
+    poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
+    filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
+    one sentence.
+    """
+
+    poses: np.ndarray
+    filled: np.ndarray
+    methods: dict = field(default_factory=dict)
+    translation: np.ndarray | None = None
+    notes: list = field(default_factory=list)
+    plan: str = ""
+    space: object = None
+
+
+@dataclass
+class Job:
+    """A stretch of one track for one method: values [t, K, D] in its coordinates.
+
+    Column picks[i] of the result is joint joints[i] of the track.
+    """
+
+    track: int
+    method: object
+    frames: slice
+    values: np.ndarray
+    joints: np.ndarray
+    picks: np.ndarray
+    times: np.ndarray
+    first: bool  # SynSP's word comes before the per-channel method's
+    result: np.ndarray = None
+
+
+class Work:
+    """One track on its way through the methods."""
+
+    def __init__(self, refiner, index, track, poses, up, fps, timestamps, image_size):
+        self.refiner, self.track, self.poses, self.notes = refiner, track, poses, []
+        self.plan = refiner.plan(track, self.poses)
+        count = len(self.poses)
+        rate = refiner.fps or fps
+        self.times = None
+        if timestamps is not None:
+            self.times = np.asarray(timestamps, dtype=np.float64)[track.start:track.start + count]
+            whole = len(self.times) == count and np.isfinite(self.times).all()
+            if not whole or (np.diff(self.times) <= 0).any():
+                self.notes.append("timestamps do not rise frame by frame: not used")
+                self.times = None
+        if self.times is not None and rate and count > 1 and refiner.fps:
+            self.times = None  # the user's word goes before the file's
+        if self.times is None:
+            if not rate:
+                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second "
+                                  "(--fps says otherwise)")
+            self.times = np.arange(count) / (rate or self.plan.rate)
+        self.rate = pace(self.times) if count > 1 else rate or self.plan.rate
+        longest = int(refiner.max_gap * self.rate + 1e-6)
+        placed = track.kind != "smpl" and self.poses.shape[-1] > 1
+        self.jumps = gaps.jumps(self.poses, longest) if placed else []
+        self.up, self.longest, self.index = up, longest, index
+        self.image_size = track.image_size or image_size
+
+    def prepare(self):
+        """Fill gaps, go into the network's coordinates, cut the work into jobs; `jumps` is settled by now."""
+        refiner, track = self.refiner, self.track
+        if self.jumps:
+            frames = [track.start + frame for frame in self.jumps]
+            more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
+            self.notes.append(f"jumps to another place at frame {', '.join(map(str, frames[:5]))}{more} "
+                              "(another person?): nothing is filled or smoothed across")
+        filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
+        score = None
+        if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
+            score = np.nan_to_num(track.confidence)
+        self.start = filled.copy()
+        for part in self._parts():
+            self.start[part], self.filled[part] = gaps.fill(self.poses[part], self.longest, self.times[part])
+            filled[part] = self.start[part]
+            if score is not None:
+                # What was filled lies on its neighbours' line already.
+                trust = np.where(self.filled[part], score.max(axis=0), score[part])
+                filled[part] = gaps.fuse(filled[part], trust)
+        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, self.image_size, self.up)
+        self.notes += notes
+        self.roots = self.space.roots(filled)
+        self.values = self.space.into(filled, self.roots)
+        self.out = self.values.copy()
+        self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
+        self.jobs = list(self._jobs())
+
+    def _parts(self):
+        """The stretches of frames between jumps, as slices."""
+        ends = [0, *self.jumps, len(self.poses)]
+        return [slice(first, last) for first, last in zip(ends, ends[1:])]
+
+    def _stretches(self, mask, method):
+        """Runs of frames [T] without a hole in time longer than `max_gap` in them."""
+        # One frame alone says nothing of time; a stream that has only the past cannot know that it is alone.
+        lag = self.refiner.lag
+        least = 0 if isinstance(method, Model) and lag is not None and lag < method.window - 1 else 1
+        steps = np.diff(self.times)
+        limit = self.refiner.max_gap + 1.5 * (np.median(steps) if len(steps) else 0)
+        breaks = np.union1d(np.flatnonzero(steps > limit) + 1, self.jumps).astype(int)
+        for run in gaps.runs(mask):
+            ends = [run.start, *breaks[(breaks > run.start) & (breaks < run.stop)].tolist(), run.stop]
+            yield from (slice(first, last) for first, last in zip(ends, ends[1:]) if last - first > least)
+
+    def _jobs(self):
+        there = gaps.seen(self.values)
+        covered = np.zeros_like(there)
+        if self.plan.synsp is not None:
+            fit = self.plan.mapping
+            values = fit.take(self.values)
+            if fit.missing:
+                values[:, list(fit.missing)] = space.IDENTITY
+            picks, joints = (np.array(side) for side in zip(*fit.written))
+            for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
+                covered[frames, joints] = True
+                yield Job(self.index, self.plan.synsp, frames, values[frames], joints, picks,
+                          self.times[frames], True)
+        # Joints that come and go together are one job.
+        columns = {}
+        for joint in range(there.shape[1]):
+            if there[:, joint].any() and not covered[there[:, joint], joint].all():
+                columns.setdefault(there[:, joint].tobytes(), []).append(joint)
+        for joints in columns.values():
+            joints = np.array(joints)
+            for frames in self._stretches(there[:, joints[0]], self.plan.channel):
+                if not covered[frames][:, joints].all():
+                    yield Job(self.index, self.plan.channel, frames, self.values[frames][:, joints], joints,
+                              np.arange(len(joints)), self.times[frames], False)
+
+    def take(self, job):
+        result = job.result
+        fit = self.plan.mapping
+        mapped = fit is not None and len(fit.written) < len(fit.gather)
+        if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":
+            correction = result - job.values
+            if self.refiner.lag is None:
+                slow = gaussian_filter1d(correction, SLOW * pace(job.times), axis=0, mode="nearest")
+            else:  # only the past, as a live stream
+                share = slow_share(pace(job.times))
+                slow, _ = lfilter([share], [1, share - 1], correction, axis=0, zi=(1 - share) * correction[:1])
+            result = result - slow
+        self.out[job.frames, job.joints] = result[:, job.picks]
+        self.by[job.frames, job.joints] = 2 if job.first else 1
+
+    def _check_moved(self):
+        """Say so where SynSP moves joints further than an estimator errs: it does not know such poses."""
+        mine = self.by == 2
+        size = space.extent(self.values) if self.track.kind != "smpl" else 0
+        if not mine.any() or not size:
+            return
+        share = float(np.median(np.linalg.norm(self.out - self.values, axis=-1)[mine])) / size
+        if share > MOVED:
+            self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these "
+                              "poses are unlike its training data (other joint places, another view?). "
+                              "--method smoothnet keeps their places")
+
+    def _check_root(self):
+        """Say so where most of the jitter is in the root, which is left as it is."""
+        if self.space.root is None or self.refiner.translation or len(self.roots) < 3:
+            return
+        shake = np.linalg.norm(np.diff(self.roots[:, 0] * self.space.scale, n=2, axis=0), axis=-1).mean()
+        if shake > SHAKE:
+            self.notes.append(f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint "
+                              "with it: --refine_translation (translation=True) smooths it too")
+
+    def finish(self):
+        refiner, track = self.refiner, self.track
+        self._check_moved()
+        self._check_root()
+        roots, translation = self.roots, track.translation
+        if refiner.translation:
+            apply = self._root_filter()
+            if self.space.root is not None and len(roots) > 2:
+                moved = np.concatenate([apply(roots[part]) if part.stop - part.start > 2 else roots[part]
+                                        for part in self._parts()])
+                roots = roots + refiner.strength * (moved - roots)
+            if translation is not None and np.isfinite(translation).all(axis=1).sum() > 2:
+                translation = _filtered_where_seen(translation, apply, refiner.strength)
+        done = self.by > 0
+        refined = self.space.out(self.out, roots)
+        share = np.where(self.filled, 1.0, refiner.strength)[..., None]
+        base = self.start if roots is self.roots else self.start + (roots - self.roots)
+        values = np.where(done[..., None], base + share * (refined - base), self.start)
+        poses = space.leave(values, track.kind)
+        if track.kind == "smpl":  # a rotation that nobody touched keeps its numbers
+            poses = np.where(done[..., None] | self.filled[..., None], poses, track.poses)
+        methods = {}
+        for code, method in ((2, self.plan.synsp), (1, self.plan.channel)):
+            count = int((self.by == code).sum())
+            if count:
+                methods[method.label if isinstance(method, Model) else method] = count
+        return Refined(poses, self.filled, methods, translation, self.notes, self.plan.sentence, self.space)
+
+    def _root_filter(self):
+        name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK
+        return filter_at(name, self.refiner.cfg, self.rate)
+
+
+def _filtered_where_seen(values, apply, strength):
+    """values [T, C] with each run of finite rows filtered."""
+    out = values.copy()
+    for run in gaps.runs(np.isfinite(values).all(axis=1)):
+        part = values[run]
+        out[run] = part + strength * (apply(part[:, None])[:, 0] - part)
+    return out

@@ -1,0 +1,498 @@
+"""Training: windows in, a checkpoint out, resumable to the bit.
+
+Every random choice of the data side comes from generators seeded by (seed, epoch, batch), so that a run that
+continues in the middle of an epoch draws what the uninterrupted run would have drawn; the state of torch's own
+generators (dropout) travels in the checkpoint.
+"""
+
+import copy
+import logging
+import math
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from .. import config
+from .. import run
+from ..poses import metrics
+from ..windows import views
+from .loss import ACCEL_SHARE, refinement_loss, stream_loss
+from ..windows.pipeline import window_weights
+from ..dataset import catalog, noise, sequences
+from .augment import Augment
+from .bank import MIXES, WindowBank
+from ..errors import UserError
+from ..models import checkpoints
+from ..windows import canonical
+
+log = logging.getLogger(__name__)
+
+# Streams of random numbers, told apart by their first number.
+NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE = range(5)
+
+
+def train(cfg):
+    """Train as the config says. Returns the run's folder."""
+    device = run.choose_device(cfg)
+    trainer = Trainer(cfg, device)
+    return trainer.fit()
+
+
+def load_sets(cfg):
+    """(training splits, validation splits): the `validate` split where there is one, else a seeded share of whole
+    recordings kept out of training."""
+    training, validation = [], []
+    for source in catalog.sources(cfg):
+        split = sequences.load(source, "train", cfg, cfg.TRAIN.USE_6D_SMPL)
+        if cfg.TRAIN.VALIDATE and sequences.has_split(source, "validate", cfg):
+            held_out = sequences.load(source, "validate", cfg, cfg.TRAIN.USE_6D_SMPL)
+        elif cfg.TRAIN.VALIDATE:
+            split, held_out = _share(split, cfg)
+        if cfg.TRAIN.VALIDATE:
+            validation.append(held_out)
+        training.append(split)
+    return training, validation
+
+
+def _share(split, cfg):
+    if not 0 < cfg.TRAIN.VAL_SHARE < 1:
+        raise UserError(f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
+                        "trains without validation")
+    count = len(split.recordings)
+    if count < 2:
+        raise UserError(f"{split.source}: has one training recording, so none can be kept for validation. "
+                        "Add a validate split, or set TRAIN.VALIDATE False")
+    chosen = np.random.default_rng([cfg.SEED_VALUE, SHARE]).permutation(count)
+    chosen = chosen[:min(count - 1, max(1, round(count * cfg.TRAIN.VAL_SHARE)))]
+    kept = set(chosen.tolist())
+    parts = [[recording for index, recording in enumerate(split.recordings) if (index in kept) == inside]
+             for inside in (False, True)]
+    return tuple(sequences.Split(split.source, split.split, split.layout, split.representation, part) for part in parts)
+
+
+class Trainer:
+    """One training run: its data, network, optimiser and folder."""
+
+    def __init__(self, cfg, device):
+        self.cfg, self.device = cfg, device
+        _check(cfg)
+        torch.manual_seed(cfg.SEED_VALUE)
+        training, validation = load_sets(cfg)
+        self.root_relative = sequences.root_distance(training[0]) < sequences.ROOT_AT_ZERO
+        self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
+        window = cfg.MODEL.SLIDE_WINDOW_SIZE
+        # What a stream puts out is judged over two accelerations, which take a run of windows; over more where it carries
+        # its pose on, so that the first ones, which have nothing to carry, do not count for much.
+        self.lag = cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
+        self.window_weights = None  # of the stream's poses; quality is not known before the network has run
+        if cfg.EVALUATE.WINDOW_WEIGHTS != "quality":
+            self.window_weights = window_weights(cfg.EVALUATE.WINDOW_WEIGHTS, window)
+        self.run = 1 if self.lag is None else self.lag + (12 if cfg.MODEL.CARRY else 4)
+        self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
+        self.validation = self._validation_bank(validation) if validation else None
+        self.shown, self.clip = validation[0] if validation else None, None
+        self.splits = training
+        first = training[0]
+        heading = canonical.spec(first.layout, first.representation) if cfg.MODEL.CANONICAL else None
+        self.network = checkpoints.build(cfg, first.channels, window, heading).to(device)
+        self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
+        # Views that stand in one frame must be turned together.
+        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none",
+                               cfg.MODEL.CANONICAL)
+        self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
+        per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
+        self.batch_size = max(1, cfg.TRAIN.BATCH_SIZE // self.run)
+        self.batches = math.ceil(per_epoch / self.batch_size)
+        if cfg.DEBUG:
+            self.batches = min(8, self.batches)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
+        self.schedule = self._schedule()
+        self.epoch, self.step, self.running = 0, 0, 0.0
+        self.best, self.scores = math.inf, None
+        self.folder = None
+
+    def _validation_bank(self, splits):
+        window = self.cfg.MODEL.SLIDE_WINDOW_SIZE
+        bank = WindowBank(splits, window + self.run - 1, max(1, window // 2), self.device)
+        bank.draw_noise(self.cfg.TRAIN.noise_type, self.cfg.TRAIN.noise_std,
+                        np.random.default_rng([self.cfg.SEED_VALUE, VALIDATION_NOISE]))
+        return bank
+
+    def _schedule(self):
+        cfg = self.cfg.TRAIN
+        if cfg.SCHEDULE == "onecycle":
+            return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, cfg.LR, max(2, self.batches * cfg.EPOCH),
+                                                       cycle_momentum=False)
+        # The published schedule steps once an epoch; as a function of the batch, so that one rule serves both.
+        return torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: cfg.LRDECAY ** (step // self.batches))
+
+    # ------------------------------------------------------------------------------------- the loop
+
+    def fit(self):
+        """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt."""
+        cfg = self.cfg
+        self._open()
+        log.info("training %s on %s: %d sequences, %d windows of %d frames, %d channels, %d views; %d epochs of %d "
+                 "batches on %s", cfg.MODEL.NAME, ", ".join(str(split.source) for split in self.splits),
+                 sum(len(split.sequences) for split in self.splits), len(self.bank), cfg.MODEL.SLIDE_WINDOW_SIZE,
+                 self.splits[0].channels, self.bank.views, cfg.TRAIN.EPOCH, self.batches, self.device)
+        log.info("output: %s", self.folder)
+        self._saved_at, self._said_at = time.monotonic(), 0.0
+        writer = SummaryWriter(self.folder, purge_step=self.epoch)
+        try:
+            with logging_redirect_tqdm(), run.Deferred(signal.SIGINT, signal.SIGTERM) as self.signals:
+                while self.epoch < cfg.TRAIN.EPOCH:
+                    self._one_epoch(writer)
+        except KeyboardInterrupt:
+            log.info("interrupted in epoch %d; continue with TRAIN.RESUME auto (checkpoint %s)", self.epoch + 1,
+                     self.folder / "checkpoint_last.pth.tar")
+            raise
+        finally:
+            writer.close()
+        log.info("checkpoint: %s", self.folder / "checkpoint_best.pth.tar")
+        return self.folder
+
+    def _one_epoch(self, writer):
+        cfg, seed = self.cfg, self.cfg.SEED_VALUE
+        self.bank.draw_noise(cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, np.random.default_rng([seed, NOISE, self.epoch]),
+                             cfg.TRAIN.AUGMENT.NOISE)
+        self.aligners.pop(self.bank, None)
+        order = self.bank.order(cfg.TRAIN.MIX, np.random.default_rng([seed, ORDER, self.epoch]))
+        generator = torch.Generator(self.device)
+        self.network.train()
+        bar = tqdm(total=self.batches, initial=self.step, desc=f"epoch {self.epoch + 1}/{cfg.TRAIN.EPOCH}", unit="batch",
+                   dynamic_ncols=True, mininterval=0.5, leave=False)
+        with bar:
+            while self.step < self.batches:
+                index = order[self.step * self.batch_size:(self.step + 1) * self.batch_size]
+                entropy = np.random.SeedSequence([seed, BATCH, self.epoch, self.step])
+                generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+                self.running += self._one_batch(index, generator)
+                self.step += 1
+                bar.update()
+                if self.step % 10 == 0 or self.step == self.batches:
+                    bar.set_postfix(loss=f"{self.running / self.step:.5f}", refresh=False)
+                if self.signals.came or time.monotonic() - self._saved_at > 60 * cfg.TRAIN.SAVE_EVERY_MINUTES:
+                    self.save("last")
+                if self.signals.came:
+                    raise KeyboardInterrupt
+        self._end_epoch(writer)
+
+    def _one_batch(self, index, generator):
+        cfg = self.cfg
+        chosen = self._choose_views(index, generator)
+        detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
+        detected, truth, depth = self._aligned(self.bank, index, chosen, detected, truth, present)
+        detected, truth, depth = self.augment(detected, truth, generator, depth)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
+            loss = self._refined(self.network, detected, truth, present, depth)[1]
+        value = loss.item()
+        if not math.isfinite(value):
+            raise UserError(self._why_not_finite(value, index, detected, truth))
+        self.optimizer.zero_grad()
+        loss.backward()
+        if cfg.TRAIN.CLIP_GRADIENT:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), cfg.TRAIN.CLIP_GRADIENT)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.averaged is not None:
+            self._average()
+        return value
+
+    def _refined(self, network, detected, truth, present, depth):
+        """(`Refined`, loss, its parts, the windows (detected, truth, present)) of a batch.
+
+        With a TRAIN.LAG the bank's windows are `run` frames longer, and the network's the `run` that they hold.
+        """
+        weights = self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL
+        windows = detected, truth, present
+        if self.lag is not None:
+            size = self.cfg.MODEL.SLIDE_WINDOW_SIZE
+            detected, frames = (x.unfold(2, size, 1).permute(0, 2, 1, 4, 3).flatten(0, 1) for x in (detected, truth))
+            there = None if present is None else present.unfold(2, size, 1).transpose(1, 2).flatten(0, 1)
+            depth = None if depth is None else depth.repeat_interleave(self.run, 0)
+            windows = detected, frames, there
+        refined = network(windows[0], windows[2] if self.bank.views > 1 else None, depth)
+        loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
+        if self.lag is not None:
+            streamed, more = stream_loss(refined.final.unflatten(0, (-1, self.run)), truth, self.lag, *weights, present,
+                                         self.cfg.MODEL.CARRY, self.window_weights)
+            loss, parts = loss + streamed, parts | more
+        return refined, loss, parts, windows
+
+    def _aligned(self, bank, index, chosen, detected, truth, present):
+        """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks, and where their cameras look in it."""
+        if self.align == "none" or bank.views == 1:
+            return detected, truth, None
+        root = self.splits[0].layout.root
+        detected, truth = views.centred(detected, root), views.centred(truth, root)
+        if self.align == "frame":
+            rotations = views.common_rotations(detected.unflatten(-1, (-1, 3)), present)
+        else:
+            if bank not in self.aligners:
+                self.aligners[bank] = views.SequenceTurns(bank, root)
+            rotations = self.aligners[bank](index, chosen)
+        return views.turn(detected, rotations), views.turn(truth, rotations), views.depth(rotations)
+
+    def _choose_views(self, index, generator):
+        """A random number of the views, in random order, for each batch; None for a single view."""
+        count = self.bank.views
+        if count == 1:
+            return None
+        # All of them in half of the batches: several views are what it is for.
+        keep = int(torch.randint(1, 2 * count, (1,), generator=generator, device=generator.device).clamp_max(count))
+        scores = torch.rand(len(index), count, generator=generator, device=generator.device)
+        # Views that a recording lacks come last.
+        return (scores + (self.bank.first[index] < 0)).argsort(1)[:, :keep]
+
+    @torch.no_grad()
+    def _average(self):
+        """Exponential moving average of the weights, warmed up over the first batches."""
+        done = self.epoch * self.batches + self.step
+        decay = min(self.cfg.TRAIN.EMA, (1 + done) / (10 + done))
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.network.parameters()), 1 - decay)
+
+    def _why_not_finite(self, value, index, detected, truth):
+        place = f"epoch {self.epoch + 1}, batch {self.step + 1}: the loss is {value}. "
+        for name, values in (("detections", detected), ("ground truth", truth)):
+            bad = ~torch.isfinite(values).flatten(1).all(1)
+            if bad.any():
+                return place + f"The {name} of window {int(index[bad][0])} are not finite; check the data with lib.commands.check"
+        saved = self.folder / "checkpoint_last.pth.tar"
+        return place + (f"The data are finite, so the network diverged: lower TRAIN.LR ({self.cfg.TRAIN.LR}), or set "
+                        f"TRAIN.CLIP_GRADIENT 1. {f'The last good state is {saved}' if saved.exists() else 'Nothing was saved'}")
+
+    def _end_epoch(self, writer):
+        mean = self.running / self.batches
+        done = self.epoch + 1
+        writer.add_scalar("loss/train", mean, done)
+        writer.add_scalar("lr", self.schedule.get_last_lr()[0], done)
+        line = f"epoch {done}/{self.cfg.TRAIN.EPOCH}: train loss {mean:.6f}"
+        scores = {"train_loss": mean}
+        if self.validation is not None:
+            scores.update(self.validate())
+            for name, value in scores.items():
+                writer.add_scalar(f"validation/{name}", value, done)
+            line += ", validation " + ", ".join(f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss")
+        every = self.cfg.TRAIN.PICTURES_EVERY
+        if self.shown is not None and every > 0 and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
+            if self.clip is None:
+                from ..visualize.training_clip import Clip  # matplotlib takes a second to import
+
+                self.clip = Clip(self.shown, self.cfg)
+            self.clip.write(writer, done, self.averaged or self.network)
+        # Epochs of a second would fill the terminal; the file has them all.
+        quiet = done < self.cfg.TRAIN.EPOCH and time.monotonic() - self._said_at < 5
+        log.log(logging.DEBUG if quiet else logging.INFO, line)
+        self._said_at = self._said_at if quiet else time.monotonic()
+        self.epoch, self.step, self.running = done, 0, 0.0
+        monitored = scores.get("loss", mean)
+        self.scores = scores
+        if monitored < self.best:
+            self.best = monitored
+            self.save("best")
+        self.save("last")
+
+    @torch.no_grad()
+    def validate(self):
+        """Loss of the final head on the validation windows (of the stream, with a TRAIN.LAG), and their MPJPE before and
+        after (mm) where 3D joints are the representation."""
+        network = (self.averaged or self.network).eval()
+        totals, frames = {}, 0
+        indices = torch.arange(len(self.validation), device=self.device)
+        for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
+            detected, truth, present = self.validation.batch(index)
+            detected, truth, depth = self._aligned(self.validation, index, None, detected, truth, present)
+            refined, _, parts, windows = self._refined(network, detected, truth, present, depth)
+            detected, truth, present = windows
+            counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
+            weight = int(counts.sum())
+            judged, share = ("final", ACCEL_SHARE["final"]) if self.lag is None else ("stream", 1.0)
+            sums = {"loss": float(self.cfg.LOSS.W_POS * parts[f"{judged}_pos"]
+                                  + self.cfg.LOSS.W_ACCEL * share * parts.get(f"{judged}_accel", 0)) * weight}
+            rep = self.splits[0].representation
+            if rep.name == "3D":
+                root = self.splits[0].layout.root
+                joints = [metrics.root_relative(rep.joints(x[counts]), root) for x in (detected, refined.final.float(), truth)]
+                sums["input_mpjpe"] = float(metrics.mpjpe(joints[0], joints[2]).sum())
+                sums["mpjpe"] = float(metrics.mpjpe(joints[1], joints[2]).sum())
+            for name, value in sums.items():
+                totals[name] = totals.get(name, 0.0) + value
+            frames += weight
+        return {name: value / frames for name, value in totals.items()}
+
+    # ---------------------------------------------------------------------------- folder and checkpoints
+
+    def _open(self):
+        """Make or find the run's folder and put the state of TRAIN.RESUME or TRAIN.INIT in place."""
+        cfg = self.cfg
+        resume = cfg.TRAIN.RESUME
+        if resume == "auto":
+            self.folder = run.newest_folder(cfg)
+            resume = str(self.folder / "checkpoint_last.pth.tar") if self.folder else ""
+            log.info("TRAIN.RESUME auto: %s", f"continuing {self.folder}" if self.folder
+                     else f"no run of EXP_NAME {cfg.EXP_NAME} in {cfg.OUTPUT_DIR} to continue, starting fresh")
+        if resume:
+            self._resume(resume)
+        elif cfg.TRAIN.INIT:
+            self._take_weights(checkpoints.load(cfg.TRAIN.INIT, cfg.MODEL.n_head))
+            log.info("weights from %s", cfg.TRAIN.INIT)
+        self.folder = self.folder or run.new_folder(cfg)
+        cfg.LOGDIR = str(self.folder)
+        run.write_text(self.folder / "config.yaml", config.dump(cfg))
+        run.also_log_to(self.folder / "train_log.txt")
+        log.info("%s", config.command_line())
+
+    def _resume(self, path):
+        checkpoint = checkpoints.load(path, self.cfg.MODEL.n_head)
+        if checkpoint.training is None:
+            self._take_weights(checkpoint)
+            log.info("TRAIN.RESUME %s: has weights only (no optimiser state of this toolkit), training starts at epoch 1 "
+                     "from them", path)
+            return
+        self._check_continues(path, checkpoint)
+        self.network.load_state_dict(checkpoint.training["network"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(checkpoint.network.state_dict())
+        state = checkpoint.training
+        self.optimizer.load_state_dict(state["optimizer"])
+        # The first checkpoints of format 1 left out the lambdas, which are None in any case.
+        lambdas = {"lr_lambdas": [None]} if self.cfg.TRAIN.SCHEDULE == "exponential" else {}
+        self.schedule.load_state_dict({**lambdas, **state["schedule"]})
+        self.epoch, self.step, self.running, self.best = (state[name] for name in ("epoch", "step", "running", "best"))
+        torch.set_rng_state(state["rng"])
+        if self.device.type == "cuda" and state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        self.folder = self.folder or Path(path).resolve().parent
+        if self.epoch >= self.cfg.TRAIN.EPOCH:
+            log.info("%s is complete: %d of %d epochs. Raise TRAIN.EPOCH to train on", self.folder, self.epoch,
+                     self.cfg.TRAIN.EPOCH)
+
+    def _check_continues(self, path, checkpoint):
+        """A run continues with the same numbers only under the same settings."""
+        free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN",
+                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES",
+                "TRAIN.PICTURES_EVERY"}
+        if self.cfg.TRAIN.SCHEDULE == "exponential":
+            free.add("TRAIN.EPOCH")
+        # A key that an older version did not have counts as its default.
+        stored = {**dict(config.flatten(config.defaults())), **dict(config.flatten(checkpoint.config))}
+        for key, mine in config.flatten(self.cfg):
+            other = stored.get(key)
+            if mine != other and not free & {key, key.split(".")[0]}:
+                raise UserError(f"TRAIN.RESUME {path}: was trained with {key} {other}, not {mine}. Continue with the same "
+                                "settings, or start from its weights with TRAIN.INIT")
+
+    def _take_weights(self, checkpoint):
+        mine, theirs = checkpoints.describe(self.network), checkpoints.describe(checkpoint.network)
+        if mine["name"] == theirs["name"] == "synsp":
+            _check_meaning(checkpoint.path, mine, theirs)
+        own, given = self.network.state_dict(), checkpoint.network.state_dict()
+        for name in own.keys() - given.keys():
+            if not own[name].any():  # what begins at zero has no say yet
+                given[name] = own[name]
+                log.info("%s has no %s, which begins at zero", checkpoint.path, name)
+        for name in own.keys() | given.keys():
+            if name not in own or name not in given or own[name].shape != given[name].shape:
+                raise UserError(f"{checkpoint.path}: does not fit this training's {self.cfg.MODEL.NAME} ({name} is "
+                                f"{list(given[name].shape) if name in given else 'absent'} there and "
+                                f"{list(own[name].shape) if name in own else 'absent'} here). Match MODEL.*, the window "
+                                "and the dataset's joints")
+        self.network.load_state_dict(given)
+        if self.averaged is not None:
+            self.averaged.load_state_dict(given)
+
+    def save(self, name):
+        """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
+        first, window = self.splits[0], self.cfg.MODEL.SLIDE_WINDOW_SIZE
+        checkpoints.save(self.folder / f"checkpoint_{name}.pth.tar", {
+            "model": checkpoints.describe(self.network),
+            "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
+            "epoch": self.epoch,
+            "performance": self.scores,
+            "data": {
+                "sources": [str(split.source) for split in self.splits],
+                "representation": first.representation.name,
+                "channels": first.channels,
+                "use_6d": self.cfg.TRAIN.USE_6D_SMPL,
+                "layout": {"name": first.layout.name, "joints": list(first.layout.joints),
+                           "edges": [list(edge) for edge in first.layout.edges], "root": list(first.layout.root)},
+                "window": window,
+                "fps": self.cfg.DATASET.FPS,
+                "views": self.bank.views,
+                "root_relative_input": self.root_relative,
+                "normaliser": first.source.row.normaliser,
+                "image_size": first.sequences[0].image_size is not None,
+                "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag
+            },
+            "config": config.as_dict(self.cfg),
+            "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
+            "training": {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "epoch": self.epoch, "step": self.step, "running": self.running, "best": self.best,
+                "rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            },
+        })
+        self._saved_at = time.monotonic()
+
+
+def _check_meaning(path, mine, theirs):
+    """Raise UserError where a SynSP's weights of the same shapes would mean something else in this training; mine, theirs:
+    `checkpoints.describe` of the networks."""
+    def refuse(name, there, here):
+        raise UserError(f"{path}: was trained with {name} {there}, this training has {here}: its weights would mean something else. "
+                        f"Set {name} {there}, or start without it")
+
+    if mine["n_head"] != theirs["n_head"]:  # cuts the same matrices elsewhere
+        refuse("MODEL.n_head", theirs["n_head"], mine["n_head"])
+    here, there = mine["residual_components"], theirs["residual_components"]
+    if bool(here) != bool(there):  # a correction is no pose
+        refuse("MODEL.RESIDUAL_COMPONENTS", there, here)
+    if here != there:
+        log.warning("%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse", path, there, here)
+
+
+def _check(cfg):
+    """Settings that cannot work are found before the data are read."""
+    training = cfg.TRAIN
+    for name in ("BATCH_SIZE", "EPOCH", "WINDOW_STRIDE"):
+        if training[name] < 1:
+            raise UserError(f"TRAIN.{name} {training[name]}: must be at least 1")
+    for name in ("LR", "LRDECAY"):
+        if training[name] <= 0:
+            raise UserError(f"TRAIN.{name} {training[name]}: must be greater than 0")
+    for name in ("CLIP_GRADIENT", "noise_std"):
+        if training[name] < 0:
+            raise UserError(f"TRAIN.{name} {training[name]}: must not be negative")
+    if training.LAG >= cfg.MODEL.SLIDE_WINDOW_SIZE:
+        raise UserError(f"TRAIN.LAG {training.LAG}: must be less than the window of {cfg.MODEL.SLIDE_WINDOW_SIZE} frames "
+                        "(-1: windows by themselves)")
+    if not 0 <= cfg.MODEL.CARRY < 1:
+        raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: must be at least 0 and less than 1")
+    if cfg.MODEL.CARRY and (training.LAG or cfg.MODEL.NAME != "synsp"):
+        raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: is for SynSP's streams without delay. Train with MODEL.NAME synsp and "
+                        "TRAIN.LAG 0")
+    if training.noise_type != "simulated" and not training.noise_std and any(
+            source.estimator == "noise" for source in catalog.sources(cfg)):
+        raise UserError(f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm")
+    if not 0 <= training.EMA < 1:
+        raise UserError(f"TRAIN.EMA {training.EMA}: must be at least 0 and less than 1")
+    if not 0 <= training.AUGMENT.NOISE <= 1:
+        raise UserError(f"TRAIN.AUGMENT.NOISE {training.AUGMENT.NOISE}: is a share, from 0 to 1")
+    if cfg.SEED_VALUE < 0:
+        raise UserError(f"SEED_VALUE {cfg.SEED_VALUE}: must not be negative")
+    if cfg.MODEL.ALIGN_VIEWS not in views.MODES:
+        raise UserError(f"MODEL.ALIGN_VIEWS {cfg.MODEL.ALIGN_VIEWS}: not known. Known: {', '.join(views.MODES)}")
+    for name, known in (("SCHEDULE", ("exponential", "onecycle")), ("PRECISION", ("float32", "bfloat16")),
+                        ("MIX", MIXES), ("noise_type", noise.KINDS)):
+        if training[name] not in known:
+            raise UserError(f"TRAIN.{name} {training[name]}: not known. Known: {', '.join(known)}")

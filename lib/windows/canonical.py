@@ -1,0 +1,99 @@
+"""One heading, or one place, for every window of poses, so that a network need not learn each pose anew for every side
+that it can be seen from.
+
+A 3D window is turned about the vertical so that the person's left lies along +x on average, SMPL's root rotation
+likewise; a 2D window is moved so that its mean lies at 0. What the network returns is put back. Since errors are not
+the same in all directions (depth is seen worst), it is told where the camera stands after the turn.
+
+B windows, V views, F frames, C channels.
+"""
+
+import torch
+from torch.nn import functional
+
+from ..errors import UserError
+
+CUE = 3  # numbers that tell the network what was done
+KINDS = ("3D", "2D", "smpl")
+PAIRS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
+
+
+def spec(layout, representation):
+    """What `Canonical` has to know of the joints: {"kind", "pairs"}, pairs of indices (left, right).
+
+    Raises UserError where no heading can be told: 3D joints without hips and shoulders, SMPL as axis-angles.
+    """
+    pairs = heading_pairs(layout)
+    if representation.name == "3D" and not pairs:
+        raise UserError(f"MODEL.CANONICAL: layout {layout.name} names neither hips nor shoulders, by which a heading "
+                        "is told. Set MODEL.CANONICAL False")
+    if representation.name == "smpl" and not representation.use_6d:
+        raise UserError("MODEL.CANONICAL: axis-angles cannot be turned channel by channel. Set TRAIN.USE_6D_SMPL True, "
+                        "or MODEL.CANONICAL False")
+    return {"kind": representation.name, "pairs": pairs if representation.name == "3D" else []}
+
+
+def heading_pairs(layout):
+    """The joints (left, right) by which a heading is told, as lists of two indices; [] where the layout names none."""
+    return [[layout.joints.index(name) for name in pair] for pair in PAIRS if set(pair) <= set(layout.joints)]
+
+
+class Canonical:
+    """The common frame of each window: `enter` into it, `leave` it, and the `cue` [B, V, 3] that tells of it.
+
+    kind, pairs: of `spec`; values [B, V, F, C] network units, float32; present: bool [B, V, F] or None; together: the
+    views stand in one frame and turn as one; depth: [B, V, 3], where each view's camera looks in the values' frame, None:
+    along z. cue: that direction after the turn; in 2D where the window was, (x, y, 0).
+    """
+
+    def __init__(self, kind, pairs, values, present=None, together=False, depth=None):
+        self.kind = kind
+        over = (1, 2) if together else (2,)
+        if kind == "2D":
+            told = values.unflatten(-1, (-1, 2)).mean(-2)
+        elif kind == "smpl":  # the first column of the root's rotation points to the person's left
+            told = values[..., 0:5:4]
+        else:
+            joints = values.unflatten(-1, (-1, 3))[..., 0::2]
+            told = sum(joints[..., left, :] - joints[..., right, :] for left, right in pairs)
+        if present is None:
+            told = told.mean(over, keepdim=True)
+        else:
+            weight = present.to(values.dtype)[..., None]
+            told = (told * weight).sum(over, keepdim=True) / weight.sum(over, keepdim=True).clamp_min(1)
+        told = told.expand(*values.shape[:2], 1, 2)
+        if kind == "2D":
+            self.shift = told.unbind(-1)  # [B, V, 1]
+            self.cue = functional.pad(told, (0, 1))[:, :, 0]
+            return
+        length = told.norm(dim=-1, keepdim=True)
+        # Whose left points straight up or down has no heading, and stays.
+        known = length > 1e-6
+        known, (cos, sin) = known[..., 0], (told / length.clamp_min(1e-6)).unbind(-1)
+        self.shift = torch.where(known, cos, 1.0), torch.where(known, sin, 0.0)
+        if depth is None:  # (0, 0, 1), turned
+            self.cue = torch.cat((self.shift[1], torch.zeros_like(self.shift[1]), self.shift[0]), -1)
+        else:
+            self.cue = torch.stack(self._turned(*depth[:, :, None].unbind(-1), 1), -1)[:, :, 0]
+
+    def enter(self, values):
+        """Values [B, V, F, C] in the common frame."""
+        return self._moved(values, 1)
+
+    def leave(self, values):
+        """The inverse of `enter`."""
+        return self._moved(values, -1)
+
+    def _moved(self, values, way):
+        if self.kind == "2D":
+            x, y = values.unflatten(-1, (-1, 2)).unbind(-1)
+            first, second = (way * part[..., None] for part in self.shift)
+            return torch.stack((x - first, y - second), -1).flatten(-2)
+        if self.kind == "smpl":  # only the root's rotation is in the camera's frame: rows x, y, z of two columns
+            rows = values[..., :6].unflatten(-1, (3, 2)).unbind(-2)
+            return torch.cat((torch.stack(self._turned(*rows, way), -2).flatten(-2), values[..., 6:]), dim=-1)
+        return torch.stack(self._turned(*values.unflatten(-1, (-1, 3)).unbind(-1), way), -1).flatten(-2)
+
+    def _turned(self, x, y, z, way):
+        cos, sin = (part.reshape(part.shape + (1,) * (x.dim() - part.dim())) for part in self.shift)
+        return torch.addcmul(cos * x, sin, z, value=way), y, torch.addcmul(cos * z, sin, x, value=-way)

@@ -1,0 +1,287 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from lib.commands import live_lines
+from lib.tracks.refiner import Refiner
+from lib.windows.pipeline import refine
+from lib.tracks.plan import load_model
+from lib.errors import UserError
+from lib.formats.tracks import JOINT_NAMES
+
+spec = importlib.util.spec_from_file_location("refiner_tools", Path(__file__).with_name("test_refiner.py"))
+tools = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tools)
+
+SHIPPED = Path(__file__).parents[2] / "data/checkpoints"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Networks of random weights, so that every frame of the window has its say."""
+    path = tmp_path_factory.mktemp("checkpoints")
+    for kind in ("3D", "2D", "smpl"):
+        tools.save_synsp(path, kind, random=True)
+    tools.save_smoothnet(path)
+    return path
+
+
+def noisy(frames=40, seed=0):
+    return tools.straight(frames) + np.random.default_rng(seed).normal(0, 0.02, (frames, 17, 3))
+
+
+def all_of(stream, frames):
+    """Every pose a stream gives for these frames, and how many came before flush."""
+    out = [pose for pose in map(stream.step, frames) if pose is not None]
+    return np.array(out + stream.flush()), len(out)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 7, 8, 9, 40])
+@pytest.mark.parametrize("lag", [0, 1, 3, 6, 7])
+def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
+    poses = noisy(frames)
+    refined, early = all_of(Refiner("auto", fps=30, folder=folder, lag=lag).stream(), poses)
+    assert early == max(frames - lag, 0) and len(refined) == frames
+    offline = Refiner("auto", fps=30, folder=folder, lag=lag)(poses)
+    np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
+    if lag == 7:
+        whole = Refiner("auto", fps=30, folder=folder)(poses)
+        np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("name, lag", [*((name, lag) for name in ("synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8_general",
+                                                                "synsp_3D_w32", "smoothnet_w8") for lag in (0, 3, 7)),
+                                       ("synsp_2D_w8", 7)])
+def test_shipped_weights_say_in_a_stream_what_they_say_of_a_recording(name, lag):
+    """Of somebody who faces sideways, which a network that turns its windows must not mind."""
+    poses = noisy()[..., [2, 1, 0]]
+    if "2D" in name:  # whose place and size a stream takes from its first window
+        poses = poses[:8, :, :2] * 300 + 500
+    options = dict(checkpoint=SHIPPED / f"{name}.pth.tar", fps=30, lag=lag, layout="h36m17")
+    refined, _ = all_of(Refiner("auto", **options).stream(), poses)
+    whole = Refiner("auto", **options)(poses)
+    assert np.abs(whole - poses).max() > 0.01 * np.ptp(poses)
+    np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8, 9, 40])
+@pytest.mark.parametrize("lag", [0, 2, 7])
+def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, lag):
+    path = tools.save_synsp(tmp_path, random=True, weighting="triangular")
+    poses = noisy(frames)
+    refined, _ = all_of(Refiner("auto", fps=30, folder=tmp_path, lag=lag).stream(), poses)
+    offline = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
+    np.testing.assert_allclose(refined, offline, atol=1e-5)
+    if lag == 7 and frames > 1:  # of one frame nothing is said
+        whole = Refiner("auto", fps=30, folder=tmp_path)(poses)
+        np.testing.assert_allclose(refined, whole, atol=1e-5)
+        expected = next(refine(load_model(path).network, [(torch.tensor(poses - poses[:, :1]).float().flatten(1)[None], None)], 8,
+                               weighting="triangular")).final[0].numpy().reshape(frames, 17, 3)
+        # The root that the network sees is the pelvis.
+        np.testing.assert_allclose(whole - whole[:, :1], expected - expected[:, :1], atol=1e-4)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 8, 40])
+def test_a_stream_without_delay_carries_its_pose_on(tmp_path, frames):
+    tools.save_synsp(tmp_path, random=True, carry=0.6)
+    poses = noisy(frames)
+    refined, early = all_of(Refiner("auto", fps=30, folder=tmp_path, lag=0).stream(), poses)
+    offline = Refiner("auto", fps=30, folder=tmp_path, lag=0)(poses)
+    assert early == frames
+    np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
+    for lag, same in ((None, True), (3, True), (0, frames == 1)):
+        plain = Refiner("auto", checkpoint=tools.save_synsp(tmp_path, name="plain.pth.tar", random=True), fps=30, lag=lag)(poses)
+        carrying = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
+        assert np.allclose(plain, carrying, atol=1e-6) == same
+
+
+def test_nothing_is_carried_over_an_absence(tmp_path):
+    """Somebody comes back 5 m away after half a second: the pose is there at once."""
+    tools.save_synsp(tmp_path, carry=0.9)
+    stream = Refiner("auto", fps=30, folder=tmp_path, lag=0).stream()
+    for pose in noisy(20):
+        stream.step(pose)
+    for _ in range(15):
+        stream.step(np.full((17, 3), np.nan))
+    turned = noisy(1)[0] * [1, -1, 1]
+    np.testing.assert_allclose(stream.step(turned), turned, atol=0.01)
+
+
+@pytest.mark.parametrize("lag", [0, 3])
+def test_a_detector_s_joints_keep_their_places_live_too(tmp_path, lag):
+    """SynSP's slow correction stays out by an average over the past, as in a file of that lag."""
+    tools.save_synsp(tmp_path, random=True)
+    poses = tools.by_names(tools.straight(90), JOINT_NAMES["coco17"])
+    noisy = poses + np.random.default_rng(0).normal(0, 0.01, poses.shape)
+    options = {"fps": 30, "folder": tmp_path, "layout": "coco17", "lag": lag}
+    kept, moved = (all_of(Refiner("auto", own_places=own, **options).stream(), noisy)[0] for own in (True, False))
+    joints = [JOINT_NAMES["coco17"].index(name) for name in ("left_shoulder", "right_hip", "left_wrist")]
+    offset = [np.linalg.norm((refined - noisy)[30:, joints].mean(axis=0), axis=-1).max() for refined in (moved, kept)]
+    assert offset[1] < 0.3 * offset[0]
+    np.testing.assert_allclose(kept, Refiner("auto", own_places=True, **options)(noisy), atol=1e-5)
+
+
+def test_a_told_direction_holds_for_a_stream_too(tmp_path):
+    """Somebody who lies: nothing in the poses says which way is up."""
+    tools.save_synsp(tmp_path, random=True)
+    lying = noisy()[..., [1, 0, 2]]
+    results = {}
+    for up in (None, "-x", "z"):
+        options = dict(fps=30, folder=tmp_path, lag=0, up=up)
+        results[up], _ = all_of(Refiner("auto", **options).stream(), lying)
+        np.testing.assert_allclose(results[up], Refiner("auto", **options)(lying), atol=1e-5)
+    assert np.abs(results["-x"] - results["z"]).max() > 1e-3 and np.abs(results[None] - results["z"]).max() > 1e-3
+
+
+def test_two_dimensions_freeze_their_normaliser_after_the_first_window(folder):
+    poses = noisy(8)[..., :2] * 300
+    options = dict(fps=30, folder=folder, layout="h36m17")
+    refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
+    np.testing.assert_allclose(refined, Refiner("auto", **options)(poses), atol=1e-5 * 1500)
+    stream = Refiner("auto", lag=7, **options).stream()
+    for frame in poses:
+        stream.step(frame)
+    before = stream.space
+    stream.step(poses[-1] + 1000)
+    assert stream.space is before
+
+
+@pytest.mark.parametrize("layout, dims, lag", [("h36m17", 2, 3), ("coco17", 2, 0), (None, 2, 3), (None, 3, 0)])
+def test_people_in_one_stream_are_as_by_themselves(folder, layout, dims, lag):
+    """Each keeps the place and size of the first window, one who comes later those of his own first one."""
+    joints = JOINT_NAMES["coco17"] if layout == "coco17" else None
+    poses = noisy(60) if joints is None else tools.by_names(noisy(60), joints)
+    walk = np.linspace(0, 400, 60)[:, None, None] * np.eye(dims)[0]
+    people = np.stack([poses[..., :dims] * 300, poses[::-1, :, :dims] * 200 + walk])
+    people[1, :20] = np.nan
+    if layout is None:
+        people = people[:, :, :14]  # fourteen points of no known kind
+    refiner = Refiner("auto", fps=30, lag=lag, folder=folder, layout=layout)
+    together, _ = all_of(refiner.stream(), people.swapaxes(0, 1))
+    for number, person in enumerate(people):
+        alone, _ = all_of(refiner.stream(), person)
+        np.testing.assert_allclose(together[:, number], alone, atol=1e-4 * np.nanmax(np.abs(people)) / 100)
+    assert np.isfinite(together[-1]).all()
+
+
+@pytest.mark.parametrize("layout", ["mediapipe33", "coco17"])
+def test_detectors_live(folder, layout):
+    names = JOINT_NAMES[layout]
+    poses = tools.by_names(noisy(), names)
+    options = dict(fps=30, folder=folder, layout=layout)
+    refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
+    offline = Refiner("auto", **options)(poses)
+    np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
+
+
+def test_people_in_one_step(folder):
+    people = np.stack([noisy(20, 0), noisy(20, 1) * 1.02], axis=1)
+    refined, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), people)
+    assert refined.shape == people.shape
+    for person in range(2):
+        alone, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), people[:, person])
+        np.testing.assert_allclose(refined[:, person], alone, atol=1e-5)
+
+
+def test_rotations_live(folder):
+    poses = tools.turning(noise=0.05)
+    refined, _ = all_of(Refiner("auto", fps=30, folder=folder, kind="smpl", lag=7).stream(), poses)
+    offline = Refiner("auto", fps=30, folder=folder, kind="smpl")(poses)
+    difference = Rotation.from_rotvec(refined.reshape(-1, 3)).inv() * Rotation.from_rotvec(offline.reshape(-1, 3))
+    assert difference.magnitude().max() < 1e-4
+
+
+def test_missing_joints_are_held_for_max_gap_and_then_missing(folder):
+    poses = noisy(40)
+    poses[10:12, 3], poses[20:32, 16], poses[:, 10] = np.nan, np.nan, np.nan
+    refined, _ = all_of(Refiner("smoothnet", fps=30, folder=folder, lag=0, max_gap=0.2).stream(), poses)
+    missing = np.isnan(refined).any(axis=-1)
+    assert not missing[:, 3].any()
+    np.testing.assert_array_equal(np.flatnonzero(missing[:, 16]), np.arange(26, 32))  # 6 frames are held
+    assert missing[:, 10].all() and missing.sum() == 6 + 40
+    # What comes back after a long while begins anew.
+    assert np.linalg.norm(refined[32, 16] - poses[32, 16]) < 0.05
+
+
+def test_synsp_waits_for_all_its_joints(folder):
+    poses = noisy(20)
+    poses[:6, 16] = np.nan
+    stream = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    refined, _ = all_of(stream, poses)
+    np.testing.assert_allclose(refined[:6, :16], poses[:6, :16], atol=1e-9)  # as they came
+    assert np.isnan(refined[:6, 16]).all()
+    assert np.abs(refined[6:] - poses[6:]).max(axis=(1, 2)).min() > 1e-3
+
+
+def test_oneeuro_live_is_the_filter(folder, tmp_path):
+    poses = noisy(30)
+    for lag in (0, 2):
+        refined, early = all_of(Refiner("oneeuro", fps=60, lag=lag).stream(), poses)
+        assert early == 30 - lag
+        np.testing.assert_allclose(refined, Refiner("oneeuro", fps=60)(poses), atol=1e-6)
+    stream = Refiner("auto", fps=30, folder=tmp_path).stream()
+    all_of(stream, poses)
+    assert "oneeuro" in stream.describe() and "lag 0" in stream.describe()
+
+
+def test_types_shapes_and_refusals(folder):
+    poses = torch.from_numpy(noisy(5)).float()
+    refined = Refiner("auto", fps=30, folder=folder, lag=0).stream().step(poses[0])
+    assert isinstance(refined, torch.Tensor) and refined.dtype == torch.float32 and refined.shape == (17, 3)
+    stream = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    stream.step(poses[0])
+    with pytest.raises(UserError, match="shape"):
+        stream.step(poses[0][:5])
+    with pytest.raises(UserError, match="--lag 8"):
+        Refiner("auto", fps=30, folder=folder, lag=8).stream().step(poses[0])
+    with pytest.raises(UserError, match="whole recording"):
+        Refiner("savgol").stream()
+    assert Refiner("auto", folder=folder).stream().flush() == []
+
+
+def serve(refiner, lines):
+    out, said = [], []
+    live_lines.serve(refiner, lines, out.append, said.append)
+    return [json.loads(line) for line in out], said
+
+
+def test_lines_in_lines_out(folder):
+    poses = {"a": noisy(12, 0), "b": noisy(12, 1)}
+    lines = [json.dumps({"t": frame / 30, "id": who, "pose": poses[who][frame].tolist(), "extra": frame})
+             for frame in range(12) for who in poses]
+    lines.insert(10, "\n")
+    out, said = serve(Refiner("auto", fps=30, folder=folder, lag=3), lines)
+    assert "lag 3 frames = 100 ms" in said[0]
+    for who in poses:
+        mine = [record for record in out if record["id"] == who]
+        assert [record["extra"] for record in mine] == list(range(12))
+        expected, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), poses[who])
+        np.testing.assert_allclose([record["pose"] for record in mine], expected, atol=1e-9)
+
+
+def test_a_rate_that_contradicts_the_times_is_said():
+    lines = [json.dumps({"t": frame / 60, "pose": [[1.0, 2.0]]}) for frame in range(20)]
+    _, said = serve(Refiner("oneeuro", fps=30), lines)
+    assert any("--fps 60" in text for text in said)
+    assert len(serve(Refiner("oneeuro", fps=60), lines)[1]) == len(said) - 1
+
+
+def test_confidence_is_kept_and_zero_is_missing(folder):
+    pose = [[100.0, 200.0, 0.9], [150.0, 220.0, 0.5], [120.0, 300.0, 0.0]]
+    out, _ = serve(Refiner("oneeuro", fps=30), [json.dumps({"pose": pose})] * 3)
+    assert [point[2] for point in out[0]["pose"]] == [0.9, 0.5, 0.0]
+    assert out[2]["pose"][2][:2] == [None, None]
+    np.testing.assert_allclose(np.array(out[2]["pose"][0][:2], float), pose[0][:2], atol=1e-6)
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '{"pose": 3}', '{"pose": [[1, "x"]]}', '{"pose": [[1, 2], [1]]}', '{"pose": [[1]]}',
+                                  '{"pose": []}', '{"pose": [[1' + "0" * 400 + ', 2]]}', '{"pose": {"a": 1}}', '{"pose": [[1, 2, 3, 4, 5]]}'])
+def test_garbage_is_named_by_its_line(line):
+    good = json.dumps({"pose": [[1.0, 2.0]]})
+    with pytest.raises(UserError, match="line 2"):
+        serve(Refiner("oneeuro"), [good, line])
