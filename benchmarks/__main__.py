@@ -45,8 +45,17 @@ def evaluation():
 def video():
     from benchmarks import video as measured
 
-    return [Row(f"video {what}, {size[0]} x {size[1]}", "" if baseline is None else f"matplotlib {baseline:.2f} fps",
-                f"{fps:.0f} fps", ratio, f">= {bar}", bool(met)) for what, size, baseline, fps, ratio, bar, met in measured.rows()]
+    return [
+        Row(
+            f"video {what}, {size[0]} x {size[1]}",
+            "" if baseline is None else f"matplotlib {baseline:.2f} fps",
+            f"{fps:.0f} fps",
+            ratio,
+            f">= {bar}",
+            bool(met),
+        )
+        for what, size, baseline, fps, ratio, bar, met in measured.rows()
+    ]
 
 
 def views():
@@ -71,12 +80,20 @@ def memory():
         return []
     from benchmarks import memory as measured
 
-    return [Row(f"training on 1,000,000 frames, {what}", "", f"{gigabytes:.2f} GB", None, f"< {measured.BAR_GB:.0f} GB",
-                gigabytes < measured.BAR_GB) for what, gigabytes in measured.measure(1_000_000).items()]
+    return [
+        Row(
+            f"training on 1,000,000 frames, {what}",
+            "",
+            f"{gigabytes:.2f} GB",
+            None,
+            f"< {measured.BAR_GB:.0f} GB",
+            gigabytes < measured.BAR_GB,
+        )
+        for what, gigabytes in measured.measure(1_000_000).items()
+    ]
 
 
-MEASUREMENTS = {function.__name__: function for function in (sliding, training, views, evaluation, video, help,
-                                                           memory)}
+MEASUREMENTS = {function.__name__: function for function in (sliding, training, views, evaluation, video, help, memory)}
 
 
 def header():
@@ -87,7 +104,10 @@ def header():
 def line(row):
     ratio = "" if row.ratio is None else f"{row.ratio:.1f}x" if row.ratio < 10 else f"{row.ratio:.0f}x"
     met = {True: "yes", False: "NO", None: ""}[row.met]
-    return "".join(cell.ljust(width) for cell, width in zip((row.what, row.baseline, row.ours, ratio, row.bar), WIDTHS)) + met
+    return (
+        "".join(cell.ljust(width) for cell, width in zip((row.what, row.baseline, row.ours, ratio, row.bar), WIDTHS))
+        + met
+    )
 
 
 def show(rows):
@@ -95,10 +115,16 @@ def show(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*MEASUREMENTS, []], metavar="NAME",
-                        help=f"what to measure: {', '.join(MEASUREMENTS)}; default: all")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        choices=[*MEASUREMENTS, []],
+        metavar="NAME",
+        help=f"what to measure: {', '.join(MEASUREMENTS)}; default: all",
+    )
     parser.add_argument("--json", metavar="PATH", help="also write the rows there")
     arguments = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

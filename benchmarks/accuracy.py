@@ -25,34 +25,37 @@ import numpy as np
 import torch
 
 from benchmarks import accuracy_tuning as tuning
-from lib import config, errors
-from lib import run
-from lib.poses import metrics
-from lib.evaluation.evaluator import score_split
-from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
-from lib.windows.pipeline import refine
+from lib import config, errors, run
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
+from lib.poses import metrics
+from lib.windows.pipeline import refine
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 PUBLISHED = "SynSP, published recipe, W 8"
-SMOOTHNET = tuple((f"SmoothNet, W {window}", f"smoothnet_w{window}", "as it is")
-                  for window in (8, 16, 32, 64))
+SMOOTHNET = tuple((f"SmoothNet, W {window}", f"smoothnet_w{window}", "as it is") for window in (8, 16, 32, 64))
 # Representation, or "views" -> (row, file in data/checkpoints, how it runs). The published recipe's file is
 # --published.
 NETWORKS = {
-    "3D": (*SMOOTHNET,
-           (PUBLISHED, None, "as it is"),
-           ("SynSP, ours, W 8, no frame of delay", "synsp_3D_w8_causal", "live"),
-           ("SynSP, ours for any skeleton, W 8", "synsp_3D_w8_general", "as it is"),
-           ("SynSP, ours, W 8", "synsp_3D_w8", "as it is"),
-           ("SynSP, ours, W 32", "synsp_3D_w32", "as it is")),
+    "3D": (
+        *SMOOTHNET,
+        (PUBLISHED, None, "as it is"),
+        ("SynSP, ours, W 8, no frame of delay", "synsp_3D_w8_causal", "live"),
+        ("SynSP, ours for any skeleton, W 8", "synsp_3D_w8_general", "as it is"),
+        ("SynSP, ours, W 8", "synsp_3D_w8", "as it is"),
+        ("SynSP, ours, W 32", "synsp_3D_w32", "as it is"),
+    ),
     "2D": (*SMOOTHNET, ("SynSP, ours, W 8", "synsp_2D_w8", "as it is")),
     "smpl": (*SMOOTHNET, ("SynSP, ours, W 8", "synsp_smpl_w8", "as it is")),
-    "views": (*SMOOTHNET, (f"{PUBLISHED}, each view alone", None, "alone"),
-              ("SynSP 3D, ours, W 8, each view alone", "synsp_3D_w8", "alone"),
-              ("SynSP views, ours, W 8, each view alone", "synsp_mv_3D_w8", "alone"),
-              ("SynSP views, ours, W 8", "synsp_mv_3D_w8", "as it is")),
+    "views": (
+        *SMOOTHNET,
+        (f"{PUBLISHED}, each view alone", None, "alone"),
+        ("SynSP 3D, ours, W 8, each view alone", "synsp_3D_w8", "alone"),
+        ("SynSP views, ours, W 8, each view alone", "synsp_mv_3D_w8", "alone"),
+        ("SynSP views, ours, W 8", "synsp_mv_3D_w8", "as it is"),
+    ),
 }
 
 
@@ -75,12 +78,16 @@ class Part:
 
 
 SETS = {
-    "sample": (Part("3D", "mocap", "noise", "3D"),
-               Part("Several views (four cameras), 3D", "mmocap", "noise", "3D", True)),
-    "bn": (Part("3D", "bn", "sim", "3D"),
-           Part("2D", "bn", "sim", "2D"),
-           Part("SMPL", "bn", "sim", "smpl"),
-           Part("Several views (four cameras), 3D", "mbn", "sim", "3D", True)),
+    "sample": (
+        Part("3D", "mocap", "noise", "3D"),
+        Part("Several views (four cameras), 3D", "mmocap", "noise", "3D", True),
+    ),
+    "bn": (
+        Part("3D", "bn", "sim", "3D"),
+        Part("2D", "bn", "sim", "2D"),
+        Part("SMPL", "bn", "sim", "smpl"),
+        Part("Several views (four cameras), 3D", "mbn", "sim", "3D", True),
+    ),
 }
 ABOUT = {
     "sample": """The clips are the sample's (data/README.md): real motion, simulated detections, 281 test
@@ -99,8 +106,13 @@ sequences drawn with replacement (none where the frames are of fewer than five s
 column is bold."""
 RULE = """Tuned: of {tried} settings the one with the lowest MPJPE + Accel on {what}: the two errors that the
 networks are trained on, at the same weights, 1 : 1."""
-COLUMNS = {"mpjpe": "MPJPE", "pampjpe": "PA-MPJPE", "accel": "Accel", "mpjpe_top1": "top 1 %",
-           "amplitude_kept": "amplitude %"}
+COLUMNS = {
+    "mpjpe": "MPJPE",
+    "pampjpe": "PA-MPJPE",
+    "accel": "Accel",
+    "mpjpe_top1": "top 1 %",
+    "amplitude_kept": "amplitude %",
+}
 BATCH = 512  # windows through a network at once: SmoothNet on four views then takes 1 GB
 FEW = 5  # sequences: of fewer there is no interval
 
@@ -115,14 +127,17 @@ class LiveMethod:
 
     def __call__(self, split):
         align = self.method.align if split.representation.name == "3D" else "none"
-        results = refine(self.method.network, stacked(split), self.method.window, align=align,
-                         root=split.layout.root, lag=0)
+        results = refine(
+            self.method.network, stacked(split), self.method.window, align=align, root=split.layout.root, lag=0
+        )
         for recording in split.recordings:
             begun = time.perf_counter()
             refined = next(results)
             self.seconds += time.perf_counter() - begun
-            yield [split.representation.from_network(values, view.frame)
-                   for values, view in zip(refined.final, recording.views)]
+            yield [
+                split.representation.from_network(values, view.frame)
+                for values, view in zip(refined.final, recording.views)
+            ]
 
 
 # -------------------------------------------------------------------------------------------- methods
@@ -134,9 +149,24 @@ def say(line):
 
 def command_line(part, base):
     """The words by which the evaluator is asked for a set."""
-    return ["--dataset_name", part.dataset, "--estimator", part.estimator,
-            "--body_representation", part.representation, "DEVICE", "cpu", "DATASET.BASE_DIR", str(base),
-            "DATASET.MULTI_VIEW", str(part.several), "DATASET.FPS", "30", "EVALUATE.BATCH_SIZE", str(BATCH)]
+    return [
+        "--dataset_name",
+        part.dataset,
+        "--estimator",
+        part.estimator,
+        "--body_representation",
+        part.representation,
+        "DEVICE",
+        "cpu",
+        "DATASET.BASE_DIR",
+        str(base),
+        "DATASET.MULTI_VIEW",
+        str(part.several),
+        "DATASET.FPS",
+        "30",
+        "EVALUATE.BATCH_SIZE",
+        str(BATCH),
+    ]
 
 
 def network_rows(part, base, published):
@@ -159,8 +189,10 @@ def network_rows(part, base, published):
 
 def filter_rows(cfg, tuned):
     """Every filter at its default, then every filter as it was tuned."""
-    rows = [_filter(name, cfg, {key: tuning.section(cfg, name)[key] for key in grid}, "default")
-            for name, grid in tuning.GRIDS.items()]
+    rows = [
+        _filter(name, cfg, {key: tuning.section(cfg, name)[key] for key in grid}, "default")
+        for name, grid in tuning.GRIDS.items()
+    ]
     return rows + [_filter(name, cfg, found.parameters, "tuned") for name, found in tuned.items()]
 
 
@@ -197,11 +229,25 @@ def measure(part, base, published):
     rows = []
     for score, found in zip(scores, result["methods"]):
         intervals = found["interval_95"] | {"mpjpe_top1": _interval_of(score, worst, cfg)}
-        rows.append({"method": found["method"], "means": found["means"], "interval_95": intervals,
-                     "microseconds_a_frame": found["microseconds_a_frame"]})
-    return {"set": str(part), "title": part.title, "unit": result["unit"], "frames": result["frames"],
-            "sequences": result["sequences"], "body": result["body"], "tuned_on": words, "rows": rows,
-            "tuning": {name: dataclasses.asdict(found) for name, found in tuned.items()}}
+        rows.append(
+            {
+                "method": found["method"],
+                "means": found["means"],
+                "interval_95": intervals,
+                "microseconds_a_frame": found["microseconds_a_frame"],
+            }
+        )
+    return {
+        "set": str(part),
+        "title": part.title,
+        "unit": result["unit"],
+        "frames": result["frames"],
+        "sequences": result["sequences"],
+        "body": result["body"],
+        "tuned_on": words,
+        "rows": rows,
+        "tuning": {name: dataclasses.asdict(found) for name, found in tuned.items()},
+    }
 
 
 def _interval_of(score, worst, cfg):
@@ -223,15 +269,20 @@ def markdown(part):
     body = ", on the stand-in mannequin: not to be compared with SMPL numbers" if stand_in else ""
     size = f"{part['sequences']} sequences, {part['frames']} frames{body}. "
     tried = " / ".join(str(found["tried"]) for found in part["tuning"].values())
-    lines = [f"### {part['title']}: `{part['set']}` test", "",
-             paragraph(size + RULE.format(tried=tried, what=part["tuned_on"])), "",
-             "| method | " + " | ".join(COLUMNS.values()) + " | µs/frame |",
-             "| --- |" + " ---: |" * (len(COLUMNS) + 1)]
-    best = {name: min(row["means"][name] for row in part["rows"])
-            for name in COLUMNS if name != "amplitude_kept"}
+    lines = [
+        f"### {part['title']}: `{part['set']}` test",
+        "",
+        paragraph(size + RULE.format(tried=tried, what=part["tuned_on"])),
+        "",
+        "| method | " + " | ".join(COLUMNS.values()) + " | µs/frame |",
+        "| --- |" + " ---: |" * (len(COLUMNS) + 1),
+    ]
+    best = {name: min(row["means"][name] for row in part["rows"]) for name in COLUMNS if name != "amplitude_kept"}
     for row in part["rows"]:
-        cells = [_cell(row["means"][name], row["interval_95"][name], best.get(name), name == "amplitude_kept")
-                 for name in COLUMNS]
+        cells = [
+            _cell(row["means"][name], row["interval_95"][name], best.get(name), name == "amplitude_kept")
+            for name in COLUMNS
+        ]
         micro = row["microseconds_a_frame"]
         lines.append(f"| {row['method']} | {' | '.join(cells)} | {micro:.{0 if micro >= 10 else 1}f} |")
     return "\n".join(lines)
@@ -256,8 +307,10 @@ def replace_between(text, name, block, path):
     `block`."""
     begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise UserError(f"--markdown {path}: needs the lines {begin} and {end}, once each and in this order, "
-                        "between which the table goes. Add them, or name a new file")
+        raise UserError(
+            f"--markdown {path}: needs the lines {begin} and {end}, once each and in this order, "
+            "between which the table goes. Add them, or name a new file"
+        )
     before, _, rest = text.partition(begin)
     return f"{before}{begin}\n\n{block}\n\n{end}{rest.partition(end)[2]}"
 
@@ -271,8 +324,11 @@ def write_markdown(path, name, texts, tables):
     empty = f"<!-- {name}:begin -->\n<!-- {name}:end -->\n"
     text = path.read_text(encoding="utf-8") if path.exists() else empty
     there = text.partition(f"<!-- {name}:begin -->")[2].partition(f"<!-- {name}:end -->")[0]
-    sections = {found[1]: "### " + section.strip() for section in there.split("\n### ")[1:]
-                if (found := re.match(r".*`(\w+)` test", section))}
+    sections = {
+        found[1]: "### " + section.strip()
+        for section in there.split("\n### ")[1:]
+        if (found := re.match(r".*`(\w+)` test", section))
+    }
     known = [str(part) for parts in SETS.values() for part in parts]
     order = dict.fromkeys([*known, *sections])  # of a set that has gone, the table comes last
     sections = {key: table for key in order if (table := tables.get(key, sections.get(key)))}
@@ -280,19 +336,23 @@ def write_markdown(path, name, texts, tables):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="sample",
-                        help="which clips; default: the sample that ships")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", choices=SETS, default="sample", help="which clips; default: the sample that ships")
     parser.add_argument("--only", metavar="NAME,...", help="of the set, these alone: bn_sim_3D,mbn_sim_3D")
-    parser.add_argument("--base_dir", default="data/poses", metavar="DIR",
-                        help="where bn_sim_3D and the others lie; default: data/poses")
-    parser.add_argument("--published", metavar="PATH",
-                        help="a checkpoint of the published recipe, for its row")
+    parser.add_argument(
+        "--base_dir",
+        default="data/poses",
+        metavar="DIR",
+        help="where bn_sim_3D and the others lie; default: data/poses",
+    )
+    parser.add_argument("--published", metavar="PATH", help="a checkpoint of the published recipe, for its row")
     parser.add_argument("--markdown", metavar="FILE", help="also write the tables there")
     parser.add_argument("--json", metavar="FILE", help="also write all numbers there")
-    parser.add_argument("--errors", action="store_true",
-                        help="where the error is: by joint, frequency and burst, instead of the table")
+    parser.add_argument(
+        "--errors", action="store_true", help="where the error is: by joint, frequency and burst, instead of the table"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the CPU; default: 1")
     args = parser.parse_args()
     if args.threads < 1:

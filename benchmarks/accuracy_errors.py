@@ -30,19 +30,30 @@ def measure(part, base, published):
     best = min(tuned.values(), key=lambda found: found.objective)
     wanted = (f"{best.name}, tuned", "gaus1d, default")
     filters = [method for method in accuracy.filter_rows(cfg, tuned) if method.label.startswith(wanted)]
-    networks = [method for method in accuracy.network_rows(part, base, published)
-                if "SynSP" in method.label or "W 32" in method.label]
+    networks = [
+        method
+        for method in accuracy.network_rows(part, base, published)
+        if "SynSP" in method.label or "W 32" in method.label
+    ]
     methods = [InputMethod(), *filters, *([AlignedMedian("sequence")] if part.several else []), *networks]
     judge, errors = judge_of(test, cfg), []
     truths = [judge.joints(view, view.truth, True).double() for view in test.sequences]
     for method in methods:
         accuracy.say(f"{part} test: {method.label}")
         raws = [raw for views in method(test) for raw in views]
-        errors.append([(judge.joints(view, raw).double() - truth).numpy()
-                       for view, raw, truth in zip(test.sequences, raws, truths)])
-    return {"set": str(part), "title": part.title, "unit": test.representation.unit,
-            "methods": [method.label for method in methods],
-            "tables": analyse(errors, [view.counted for view in test.sequences], joint_names(test), FPS)}
+        errors.append(
+            [
+                (judge.joints(view, raw).double() - truth).numpy()
+                for view, raw, truth in zip(test.sequences, raws, truths)
+            ]
+        )
+    return {
+        "set": str(part),
+        "title": part.title,
+        "unit": test.representation.unit,
+        "methods": [method.label for method in methods],
+        "tables": analyse(errors, [view.counted for view in test.sequences], joint_names(test), FPS),
+    }
 
 
 def analyse(errors, counted, names, fps):
@@ -53,8 +64,9 @@ def analyse(errors, counted, names, fps):
     that do not count are left out of the frequencies.
     """
     masks = [np.ones(len(each), bool) if mask is None else mask for each, mask in zip(errors[0], counted)]
-    lengths = [np.concatenate([np.linalg.norm(each, axis=-1)[mask] for each, mask in zip(method, masks)])
-               for method in errors]
+    lengths = [
+        np.concatenate([np.linalg.norm(each, axis=-1)[mask] for each, mask in zip(method, masks)]) for method in errors
+    ]
     joints = {}
     for place, name in enumerate(names):
         joints.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(place)
@@ -62,14 +74,17 @@ def analyse(errors, counted, names, fps):
     some = burst.any(1)
     spectra = [band_rms([each for each, mask in zip(method, masks) if mask.all()], fps) for method in errors]
     return {
-        "by joint, mean": {name: [float(length[:, places].mean()) for length in lengths]
-                           for name, places in joints.items() if lengths[0][:, places].any()},
-        "by frequency, root mean square": {name: [spectrum[name] for spectrum in spectra]
-                                           for name in spectra[0]},
+        "by joint, mean": {
+            name: [float(length[:, places].mean()) for length in lengths]
+            for name, places in joints.items()
+            if lengths[0][:, places].any()
+        },
+        "by frequency, root mean square": {name: [spectrum[name] for spectrum in spectra] for name in spectra[0]},
         "by frame, MPJPE": {
             f"burst frames ({100 * some.mean():.1f} %)": [_mean(length[some]) for length in lengths],
             "their joints beyond the limit": [_mean(length[burst]) for length in lengths],
-            "other frames": [_mean(length[~some]) for length in lengths]},
+            "other frames": [_mean(length[~some]) for length in lengths],
+        },
     }
 
 
@@ -85,7 +100,7 @@ def band_rms(errors, fps):
     """
     energy, count = dict.fromkeys((*BANDS, "all"), 0.0), 0
     for each in errors:
-        power = scipy.fft.dct(each, type=2, norm="ortho", axis=0)**2
+        power = scipy.fft.dct(each, type=2, norm="ortho", axis=0) ** 2
         frequency = np.arange(len(each)) * fps / (2 * len(each))
         for name, (low, high) in BANDS.items():
             energy[name] += power[(frequency >= low) & (frequency < high)].sum()
@@ -96,8 +111,12 @@ def band_rms(errors, fps):
 
 def markdown(part):
     """The tables of one set, as `measure` returns it."""
-    lines = [f"### {part['title']}: `{part['set']}` test, {part['unit']}", "",
-             f"| | {' | '.join(part['methods'])} |", "| --- |" + " ---: |" * len(part["methods"])]
+    lines = [
+        f"### {part['title']}: `{part['set']}` test, {part['unit']}",
+        "",
+        f"| | {' | '.join(part['methods'])} |",
+        "| --- |" + " ---: |" * len(part["methods"]),
+    ]
     for title, rows in part["tables"].items():
         lines.append(f"| *{title}* |" + " |" * len(part["methods"]))
         for name, values in rows.items():

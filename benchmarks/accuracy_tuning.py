@@ -12,18 +12,19 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from lib.evaluation.scores import Scores, compare, judge_of
 from lib.dataset.sequences import add_fixed_noise
+from lib.evaluation.scores import Scores, compare, judge_of
 from lib.filters import fixed as filters
 
 # The keys of each filter's section in the config and the values tried: every combination that it takes.
 GRIDS = {
     "savgol": {"WINDOW_SIZE": (3, 5, 7, 9, 11, 15, 21, 31, 41), "POLYORDER": (1, 2, 4, 6)},
-    "oneeuro": {"MIN_CUTOFF": (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32),
-                "BETA": (0.0, 0.35, 0.7, 1.4, 2.8, 5.6, 11.2, 22.4)},
+    "oneeuro": {
+        "MIN_CUTOFF": (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32),
+        "BETA": (0.0, 0.35, 0.7, 1.4, 2.8, 5.6, 11.2, 22.4),
+    },
     "gaus1d": {"SIGMA": (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)},
-    "butterworth": {"CUTOFF": (0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7),
-                    "ORDER": (1, 2, 3)},
+    "butterworth": {"CUTOFF": (0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7), "ORDER": (1, 2, 3)},
     "median+gaussian": {"WINDOW_SIZE": (3, 5, 7, 9, 11, 15), "SIGMA": (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)},
 }
 # Ends beyond which there is nothing: no speed term, a line, one pole, three frames.
@@ -104,15 +105,21 @@ def tune(split, cfg, say=lambda line: None):
         scored = []
         for parameters in settings(name):
             apply = filters.configured(name, with_parameters(cfg, name, parameters))
-            mpjpe, accel = _errors(judge, views, [rep.from_tracks(apply(each), view.frame)
-                                                  for each, view in zip(tracks, views)])
+            mpjpe, accel = _errors(
+                judge, views, [rep.from_tracks(apply(each), view.frame) for each, view in zip(tracks, views)]
+            )
             scored.append((mpjpe + accel, mpjpe, accel, parameters))
         _, mpjpe, accel, best = min(scored, key=lambda entry: entry[0])
-        edge = [key for key, values in grid.items() if best[key] in (values[0], values[-1])
-                and (key, best[key]) not in NATURAL_ENDS]
+        edge = [
+            key
+            for key, values in grid.items()
+            if best[key] in (values[0], values[-1]) and (key, best[key]) not in NATURAL_ENDS
+        ]
         found[name] = Tuned(name, best, mpjpe, accel, len(scored), edge)
-        say(f"{split.source} train: {name} {described(best)}: {mpjpe:.2f} + {accel:.2f}"
-            + (f" (at the end of what was tried: {', '.join(edge)})" if edge else ""))
+        say(
+            f"{split.source} train: {name} {described(best)}: {mpjpe:.2f} + {accel:.2f}"
+            + (f" (at the end of what was tried: {', '.join(edge)})" if edge else "")
+        )
     return found
 
 

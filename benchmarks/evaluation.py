@@ -11,10 +11,10 @@ import torch
 
 from benchmarks.measuring import Row, best, interleaved
 from lib import config
-from lib.evaluation.evaluator import score_split
-from lib.evaluation.methods import InputMethod
 from lib.dataset.catalog import Source
 from lib.dataset.sequences import Recording, Sequence, Split
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import InputMethod
 from lib.poses.representation import Joints3D
 from lib.poses.skeletons import LAYOUTS
 
@@ -56,14 +56,21 @@ def loop(pairs):
             found["pck3d_150"].append(100 * (errors <= 150).mean())
             found["auc"].append(100 * (errors[:, None] <= thresholds).mean())
             if 0 < t < len(truth) - 1:
-                second = [relative(poses, t + 1) - 2 * relative(poses, t) + relative(poses, t - 1) for poses in (predicted, truth)]
+                second = [
+                    relative(poses, t + 1) - 2 * relative(poses, t) + relative(poses, t - 1)
+                    for poses in (predicted, truth)
+                ]
                 found["accel"].append(np.linalg.norm(second[0] - second[1], axis=-1).mean())
                 found["accel_unpadded"].append(found["accel"][-1])
             else:
                 found["accel"].append(0.0)
             if t >= 3:
-                third = (relative(predicted, t) - 3 * relative(predicted, t - 1) + 3 * relative(predicted, t - 2)
-                         - relative(predicted, t - 3))
+                third = (
+                    relative(predicted, t)
+                    - 3 * relative(predicted, t - 1)
+                    + 3 * relative(predicted, t - 2)
+                    - relative(predicted, t - 3)
+                )
                 found["jerk"].append(np.linalg.norm(third, axis=-1).mean())
     return {name: np.mean(values) for name, values in found.items()}
 
@@ -83,8 +90,16 @@ def rows():
     slow, ours = interleaved([lambda: loop(pairs), lambda: score_split(data, [InputMethod()], cfg)], rounds=4)
     torch.set_num_threads(threads)
     ratio = best(slow) / best(ours)
-    return [Row(f"evaluation, {SEQUENCES} x {FRAMES} frames, with PA-MPJPE", f"{best(slow):.2f} s", f"{1e3 * best(ours):.0f} ms",
-                ratio, f">= {BAR}x", ratio >= BAR)]
+    return [
+        Row(
+            f"evaluation, {SEQUENCES} x {FRAMES} frames, with PA-MPJPE",
+            f"{best(slow):.2f} s",
+            f"{1e3 * best(ours):.0f} ms",
+            ratio,
+            f">= {BAR}x",
+            ratio >= BAR,
+        )
+    ]
 
 
 if __name__ == "__main__":

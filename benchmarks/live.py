@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.tracks.refiner import Refiner
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
-from lib.windows import canonical
 from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS
+from lib.tracks.refiner import Refiner
+from lib.windows import canonical
 
 BARS = {1: 4.0, 10: 12.0}
 
@@ -34,8 +34,16 @@ BARS = {1: 4.0, 10: 12.0}
 def random_checkpoint(folder, network, name):
     """A full-size network of random weights, as a checkpoint of H36M-17 joints in metres."""
     layout = LAYOUTS["h36m17"]
-    data = {"representation": "3D", "channels": 51, "use_6d": True, "window": 8, "fps": 30, "normaliser": "isotropic",
-            "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]}, "sources": []}
+    data = {
+        "representation": "3D",
+        "channels": 51,
+        "use_6d": True,
+        "window": 8,
+        "fps": 30,
+        "normaliser": "isotropic",
+        "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
+        "sources": [],
+    }
     path = Path(folder) / f"{name}.pth.tar"
     checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(), "data": data})
     return path
@@ -61,7 +69,9 @@ def accuracy(methods, folder):
     from lib.dataset import storage
 
     folder = Path(folder)
-    truth, detected = (storage.read(next((folder / part).glob("*_test.npz")))["joints_3d"] for part in ("groundtruth", "detected"))
+    truth, detected = (
+        storage.read(next((folder / part).glob("*_test.npz")))["joints_3d"] for part in ("groundtruth", "detected")
+    )
     print(f"{folder.name} test, {sum(map(len, truth))} frames\n{'method':<44}{'lag':>4}{'MPJPE':>8}{'Accel':>8}")
     for method in ["none", "oneeuro", *methods]:
         live_lags = range(8) if method in methods else [None]
@@ -75,8 +85,10 @@ def accuracy(methods, folder):
                 errors.append(np.linalg.norm(off, axis=-1).mean(axis=1))
                 accels.append(np.linalg.norm(np.diff(off, n=2, axis=0), axis=-1).mean(axis=1))
             scores = (1000 * np.concatenate(values).mean() for values in (errors, accels))
-            print(f"{'input' if method == 'none' else str(method)[-43:]:<44}{'' if lag is None else lag:>4}" +
-                  "".join(f"{score:>8.2f}" for score in scores))
+            print(
+                f"{'input' if method == 'none' else str(method)[-43:]:<44}{'' if lag is None else lag:>4}"
+                + "".join(f"{score:>8.2f}" for score in scores)
+            )
 
 
 def main():
@@ -95,9 +107,11 @@ def main():
     print(f"{'network':<18}{'people':>7}{'p50 ms':>9}{'p99 ms':>9}{'bar':>7}")
     with tempfile.TemporaryDirectory() as folder:
         turned = canonical.spec(LAYOUTS["h36m17"], representation("3D"))
-        for name, method, network in (("SynSP, published", "synsp", SynSP(51)),
-                                      ("SynSP, ours", "synsp", SynSP(51, residual_components=2, canonical=turned)),
-                                      ("SmoothNet", "smoothnet", SmoothNet(8))):
+        for name, method, network in (
+            ("SynSP, published", "synsp", SynSP(51)),
+            ("SynSP, ours", "synsp", SynSP(51, residual_components=2, canonical=turned)),
+            ("SmoothNet", "smoothnet", SmoothNet(8)),
+        ):
             checkpoint = random_checkpoint(folder, network, name)
             for people, bar in BARS.items():
                 runs = [steps(method, checkpoint, people, args.lag, args.frames) * 1000 for _ in range(args.runs)]

@@ -18,11 +18,24 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 BAR_GB = 2.0
 FRAMES_A_SEQUENCE = 1000
-COMMAND = ["train_smoothnet.py", "--body_representation", "3D", "DEVICE", "cpu", "DEBUG", "True", "TRAIN.EPOCH", "1",
-           "TRAIN.BATCH_SIZE", "256"]
+COMMAND = [
+    "train_smoothnet.py",
+    "--body_representation",
+    "3D",
+    "DEVICE",
+    "cpu",
+    "DEBUG",
+    "True",
+    "TRAIN.EPOCH",
+    "1",
+    "TRAIN.BATCH_SIZE",
+    "256",
+]
 
-STARTER = ("import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); "
-           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)")
+STARTER = (
+    "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+)
 
 
 def write_set(base, dataset, estimator, frames, rng):
@@ -42,8 +55,18 @@ def write_set(base, dataset, estimator, frames, rng):
 
 def peak_gb(base, dataset, estimator):
     """Peak resident memory, in GB, of one short training run."""
-    command = [sys.executable, *COMMAND, "--dataset_name", dataset, "--estimator", estimator,
-               "DATASET.BASE_DIR", str(base), "OUTPUT_DIR", str(base / "results")]
+    command = [
+        sys.executable,
+        *COMMAND,
+        "--dataset_name",
+        dataset,
+        "--estimator",
+        estimator,
+        "DATASET.BASE_DIR",
+        str(base),
+        "OUTPUT_DIR",
+        str(base / "results"),
+    ]
     # Linux counts a process's peak from before its exec too, so a small process in between starts it.
     done = subprocess.run([sys.executable, "-c", STARTER, *command], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
@@ -66,8 +89,10 @@ def main():
     parse.add_argument("frames", nargs="?", type=int, default=1_000_000)
     frames = parse.parse_args().frames
     for what, gigabytes in measure(frames).items():
-        print(f"training on {frames:,} frames of 51 channels, {what}: {gigabytes:.2f} GB resident at its peak "
-              f"(bar {BAR_GB:.0f} GB)")
+        print(
+            f"training on {frames:,} frames of 51 channels, {what}: {gigabytes:.2f} GB resident at its peak "
+            f"(bar {BAR_GB:.0f} GB)"
+        )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class PositionEncoding(nn.Module):
 
     def forward(self, x, views=1):
         """x [B, V*F, d]."""
-        return x + self.pos_table[:, :x.shape[1] // views].repeat(1, views, 1)
+        return x + self.pos_table[:, : x.shape[1] // views].repeat(1, views, 1)
 
 
 class Attention(nn.Module):

@@ -35,10 +35,26 @@ def rows():
         (slow,) = interleaved([lambda: loop(windows)], rounds=2, warm=0)
         ours, copy = interleaved([lambda: average(windows, 1), windows.clone], rounds=20, warm=3)
         ratio, copies = best(slow) / best(ours), best(ours) / best(copy)
-        table.append(Row(f"sliding-window average, W {window}", f"loop {1e3 * best(slow):.0f} ms", f"{1e3 * best(ours):.1f} ms",
-                         ratio, f">= {bar}x", ratio >= bar))
-        table.append(Row(f"sliding-window average, W {window}", f"clone {1e3 * best(copy):.1f} ms", f"{1e3 * best(ours):.1f} ms",
-                         copies, f"<= {COPIES}x", copies <= COPIES))
+        table.append(
+            Row(
+                f"sliding-window average, W {window}",
+                f"loop {1e3 * best(slow):.0f} ms",
+                f"{1e3 * best(ours):.1f} ms",
+                ratio,
+                f">= {bar}x",
+                ratio >= bar,
+            )
+        )
+        table.append(
+            Row(
+                f"sliding-window average, W {window}",
+                f"clone {1e3 * best(copy):.1f} ms",
+                f"{1e3 * best(ours):.1f} ms",
+                copies,
+                f"<= {COPIES}x",
+                copies <= COPIES,
+            )
+        )
     torch.set_num_threads(threads)
     return table
 

@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.measuring import Row, best
 from benchmarks.plain_synsp import PlainSynSP
 from lib import config
-from lib.training.trainer import Trainer
 from lib.dataset import storage
+from lib.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 SEQUENCES, FRAMES, WINDOW, BATCH = 40, 200, 8, 512
@@ -36,7 +36,10 @@ THREADS = 2
 def write_set(base):
     """A 3D set of smooth walks and noisy detections of them, 17 joints."""
     rng = np.random.default_rng(0)
-    truth = [(rng.normal(0, 0.3, 51) + rng.normal(0, 0.01, (FRAMES, 51)).cumsum(0)).astype(np.float32) for _ in range(SEQUENCES)]
+    truth = [
+        (rng.normal(0, 0.3, 51) + rng.normal(0, 0.01, (FRAMES, 51)).cumsum(0)).astype(np.float32)
+        for _ in range(SEQUENCES)
+    ]
     noisy = [values + rng.normal(0, 0.03, values.shape).astype(np.float32) for values in truth]
     names = [np.array([f"walk{k}/{frame:06d}.jpg" for frame in range(FRAMES)]) for k in range(SEQUENCES)]
     folder = Path(base) / "walk_net_3D"
@@ -57,7 +60,7 @@ class Windows(Dataset):
 
     def __getitem__(self, number):
         k, start = self.places[number]
-        return self.noisy[k][start:start + WINDOW], self.truth[k][start:start + WINDOW]
+        return self.noisy[k][start : start + WINDOW], self.truth[k][start : start + WINDOW]
 
 
 def plain_training(truth, noisy):
@@ -85,8 +88,23 @@ def plain_training(truth, noisy):
 
 
 def request(base, *overrides):
-    words = ["--dataset_name", "walk", "--estimator", "net", "--body_representation", "3D", "DEVICE", "cpu",
-             "DATASET.BASE_DIR", base, "TRAIN.VALIDATE", False, "TRAIN.BATCH_SIZE", BATCH, *overrides]
+    words = [
+        "--dataset_name",
+        "walk",
+        "--estimator",
+        "net",
+        "--body_representation",
+        "3D",
+        "DEVICE",
+        "cpu",
+        "DATASET.BASE_DIR",
+        base,
+        "TRAIN.VALIDATE",
+        False,
+        "TRAIN.BATCH_SIZE",
+        BATCH,
+        *overrides,
+    ]
     return config.Request("train", list(map(str, words))).config()
 
 
@@ -127,8 +145,24 @@ def rates(rounds=8):
 def validation_mpjpe(precision, seed):
     """Validation MPJPE in mm after a short training on the shipped sample, three of its clips kept out."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["--cfg", ROOT / "configs/mocap_noise_3D.yaml", "DEVICE", "cpu", "DATASET.BASE_DIR", ROOT / "data/poses",
-                 "OUTPUT_DIR", folder, "TRAIN.EPOCH", 20, "TRAIN.VAL_SHARE", 0.3, "TRAIN.PRECISION", precision, "SEED_VALUE", seed]
+        words = [
+            "--cfg",
+            ROOT / "configs/mocap_noise_3D.yaml",
+            "DEVICE",
+            "cpu",
+            "DATASET.BASE_DIR",
+            ROOT / "data/poses",
+            "OUTPUT_DIR",
+            folder,
+            "TRAIN.EPOCH",
+            20,
+            "TRAIN.VAL_SHARE",
+            0.3,
+            "TRAIN.PRECISION",
+            precision,
+            "SEED_VALUE",
+            seed,
+        ]
         trainer = Trainer(config.Request("train", list(map(str, words))).config(), torch.device("cpu"))
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bars
             trainer.fit()
@@ -145,12 +179,28 @@ def rows():
     for name, rate in found.items():
         # float32 must not be slower; the bar is for the faster of both.
         bar = BAR if rate == max(found.values()) else 1.0
-        table.append(Row(f"training, {name}", f"{baseline:.0f} windows/s", f"{rate:.0f} windows/s", rate / baseline,
-                         f">= {bar}x", rate >= bar * baseline))
+        table.append(
+            Row(
+                f"training, {name}",
+                f"{baseline:.0f} windows/s",
+                f"{rate:.0f} windows/s",
+                rate / baseline,
+                f">= {bar}x",
+                rate >= bar * baseline,
+            )
+        )
     if "bfloat16" in found:
         exact, coarse = (validation_mpjpe(name, 1) for name in ("float32", "bfloat16"))
-        table.append(Row("validation MPJPE after a short training", f"float32 {exact:.2f} mm", f"bfloat16 {coarse:.2f} mm",
-                         None, f"<= {MPJPE_BAR} mm", coarse - exact <= MPJPE_BAR))
+        table.append(
+            Row(
+                "validation MPJPE after a short training",
+                f"float32 {exact:.2f} mm",
+                f"bfloat16 {coarse:.2f} mm",
+                None,
+                f"<= {MPJPE_BAR} mm",
+                coarse - exact <= MPJPE_BAR,
+            )
+        )
     torch.set_num_threads(threads)
     return table
 
@@ -171,13 +221,16 @@ def show_profile(precision, batches=5, top=22):
     print(f"\n{precision}: {1e3 * seconds:.0f} ms a batch of {BATCH} windows under the profiler")
     print(f"{'operation':<48}{'share':>7}{'ms a batch':>12}{'calls':>8}")
     for event in events[:top]:
-        print(f"{event.key[:46]:<48}{event.self_cpu_time_total / total:>7.1%}{event.self_cpu_time_total / batches / 1e3:>12.1f}"
-              f"{event.count // batches:>8}")
+        print(
+            f"{event.key[:46]:<48}{event.self_cpu_time_total / total:>7.1%}{event.self_cpu_time_total / batches / 1e3:>12.1f}"
+            f"{event.count // batches:>8}"
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--profile", action="store_true", help="the operations of a step instead of its rate")
     if parser.parse_args().profile:
         torch.set_num_threads(THREADS)

@@ -28,12 +28,30 @@ COLORS = {"left": "tab:blue", "right": "tab:orange", "middle": "dimgray"}
 def walker(frames, dims, generator, noise=0.03):
     """A figure that strides on the spot, its noisy detection and something between: h36m17, [T, 17, dims]."""
     t = np.arange(frames)[:, None] / 30 * 2 * np.pi
-    rest = np.array([[0, 0], [-.12, 0], [-.12, .42], [-.12, .85], [.12, 0], [.12, .42], [.12, .85],
-                     [0, -.25], [0, -.5], [0, -.58], [0, -.7], [.17, -.47], [.2, -.2], [.22, .05],
-                     [-.17, -.47], [-.2, -.2], [-.22, .05]])
+    rest = np.array(
+        [
+            [0, 0],
+            [-0.12, 0],
+            [-0.12, 0.42],
+            [-0.12, 0.85],
+            [0.12, 0],
+            [0.12, 0.42],
+            [0.12, 0.85],
+            [0, -0.25],
+            [0, -0.5],
+            [0, -0.58],
+            [0, -0.7],
+            [0.17, -0.47],
+            [0.2, -0.2],
+            [0.22, 0.05],
+            [-0.17, -0.47],
+            [-0.2, -0.2],
+            [-0.22, 0.05],
+        ]
+    )
     truth = np.zeros((frames, 17, 3))
     truth[:, :, :2] = rest
-    swing = np.array([0, .02, .15, .35, -.02, -.15, -.35, 0, 0, .08, 0, .03, .12, .28, -.03, -.12, -.28])
+    swing = np.array([0, 0.02, 0.15, 0.35, -0.02, -0.15, -0.35, 0, 0, 0.08, 0, 0.03, 0.12, 0.28, -0.03, -0.12, -0.28])
     truth[:, :, 2] = swing * np.sin(t)
     truth[:, :, 0] += 0.02 * np.sin(t)
     if dims == 2:
@@ -59,12 +77,12 @@ def matplotlib_frames(tracks, layout, curves, size):
         for i, track in enumerate(tracks):
             for j, view in enumerate(views):
                 k = 6 * (i * len(views) + j)
-                axes = figure.add_subplot(grid[0, k:k + 6], projection="3d" if dims == 3 else None)
+                axes = figure.add_subplot(grid[0, k : k + 6], projection="3d" if dims == 3 else None)
                 _matplotlib_skeleton(axes, track.joints[t], layout, view)
                 axes.set_title(track.name)
         half = 3 * len(tracks) * len(views)
         for i, curve in enumerate(curves):
-            axes = figure.add_subplot(grid[1, i * half:(i + 1) * half - 1])
+            axes = figure.add_subplot(grid[1, i * half : (i + 1) * half - 1])
             for name, values in curve.lines.items():
                 axes.plot(values, label=name)
             axes.axvline(t, color="black")
@@ -107,19 +125,28 @@ def bodies(frames):
     beside = (side + 1) % columns
     a, b, c, d = (corner + side, corner + beside, corner + columns + side, corner + columns + beside)
     last = (rows - 1) * columns
-    faces = np.concatenate([
-        np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3),
-        np.stack([np.full(columns, rows * columns), beside, side], -1),
-        np.stack([np.full(columns, rows * columns + 1), last + side, last + beside], -1)])
+    faces = np.concatenate(
+        [
+            np.stack([a, b, c], -1).reshape(-1, 3),
+            np.stack([b, d, c], -1).reshape(-1, 3),
+            np.stack([np.full(columns, rows * columns), beside, side], -1),
+            np.stack([np.full(columns, rows * columns + 1), last + side, last + beside], -1),
+        ]
+    )
     # The sweep runs the other way round than our outside: turn the corners.
     faces = faces[:, ::-1]
     angle = np.arange(frames)[:, None] / 10
     swaying = np.repeat(vertices[None], frames, 0).astype(np.float32)
     swaying[:, :, 0] += 0.15 * np.sin(angle + vertices[:, 1])
     joints, generator = swaying[:, ::410], np.random.default_rng(0)
-    return [scenes.Track(name, joints + generator.normal(0, noise, joints.shape), role, swaying, faces)
-            for name, role, noise in (("estimator", "input", 0.03), ("SynSP", "refined", 0.01),
-                                      ("ground truth", "truth", 0.0))]
+    return [
+        scenes.Track(name, joints + generator.normal(0, noise, joints.shape), role, swaying, faces)
+        for name, role, noise in (
+            ("estimator", "input", 0.03),
+            ("SynSP", "refined", 0.01),
+            ("ground truth", "truth", 0.0),
+        )
+    ]
 
 
 def rate(frames):
@@ -168,8 +195,10 @@ def main():
     print(f"{'what':<36}{'size':>11}{'matplotlib':>12}{'ours':>9}{'ratio':>8}{'bar':>8}")
     for what, size, baseline, ours, ratio, bar, reached in rows(arguments.frames, arguments.baseline_frames):
         cells = ("" if baseline is None else f"{baseline:.2f} fps", "" if ratio is None else f"{ratio:.0f}x")
-        print(f"{what:<36}{f'{size[0]}x{size[1]}':>11}{cells[0]:>12}{ours:>5.0f} fps{cells[1]:>8}{bar:>8}  "
-              + ("ok" if reached else "MISSED"))
+        print(
+            f"{what:<36}{f'{size[0]}x{size[1]}':>11}{cells[0]:>12}{ours:>5.0f} fps{cells[1]:>8}{bar:>8}  "
+            + ("ok" if reached else "MISSED")
+        )
 
 
 if __name__ == "__main__":

@@ -33,8 +33,7 @@ def all_tokens(memory):
 
 
 def projecting_every_run(network):
-    """A copy of a SynSP whose decoder layers project the tokens of every view, anew each time a layer runs.
-    """
+    """A copy of a SynSP whose decoder layers project the tokens of every view, anew each time a layer runs."""
     network = copy.deepcopy(network)
     for decoder in (network.decoder, network.decoder_2):
         for layer in decoder.layer_stack:
@@ -63,8 +62,7 @@ def difference(network, other, windows):
     """The largest difference of any output, as a share of that output's largest magnitude."""
     with torch.no_grad():
         ours, theirs = network(windows), other(windows)
-    pairs = [(getattr(ours, name), getattr(theirs, name))
-             for name in ("final", "precision", "smoothness", "quality")]
+    pairs = [(getattr(ours, name), getattr(theirs, name)) for name in ("final", "precision", "smoothness", "quality")]
     return max(float((one - two).abs().max() / two.abs().max()) for one, two in pairs)
 
 
@@ -79,8 +77,16 @@ def rows():
     torch.set_num_threads(threads)
     ratio = best(slow) / best(ours)
     what = f"SynSP forward, {VIEWS} views, W {WINDOW}, {BATCH} windows"
-    return [Row(what, f"a view {1e3 * best(slow):.0f} ms",
-                f"{1e3 * best(ours):.0f} ms", ratio, f">= {BAR}x", ratio >= BAR and apart <= CLOSE)]
+    return [
+        Row(
+            what,
+            f"a view {1e3 * best(slow):.0f} ms",
+            f"{1e3 * best(ours):.0f} ms",
+            ratio,
+            f">= {BAR}x",
+            ratio >= BAR and apart <= CLOSE,
+        )
+    ]
 
 
 if __name__ == "__main__":

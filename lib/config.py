@@ -285,22 +285,29 @@ FLAGS = {
         **SHARED_FLAGS,
         "exp_name": ("EXP_NAME", "name of the run's folder"),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar), or a comma list to compare"),
-        "tradition": ("EVALUATE.TRADITION", "filters to compare with: savgol, oneeuro, gaus1d, butterworth, "
-                                            "median+gaussian, a comma list, or `all`"),
+        "tradition": (
+            "EVALUATE.TRADITION",
+            "filters to compare with: savgol, oneeuro, gaus1d, butterworth, median+gaussian, a comma list, or `all`",
+        ),
     },
     "visualize": {
         **SHARED_FLAGS,
         "exp_name": ("EXP_NAME", "name of the run's folder"),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar)"),
         "tradition": ("EVALUATE.TRADITION", "a filter to show beside the network"),
-        "visualize_video_id": ("VIS.INPUT_VIDEO_NUMBER", "which test sequences, counted from 0: 3, a list (0,3), a "
-                                                         "range (2-5), all, or worst"),
+        "visualize_video_id": (
+            "VIS.INPUT_VIDEO_NUMBER",
+            "which test sequences, counted from 0: 3, a list (0,3), a range (2-5), all, or worst",
+        ),
         "output_video_path": ("VIS.OUTPUT_VIDEO_PATH", "folder for the videos"),
         "format": ("VIS.FORMAT", "mp4, gif, or html for an interactive page"),
     },
     "refine": {
         "output": ("REFINE.OUTPUT", "refined file or folder; default: <name>_refined beside INPUT"),
-        "method": ("REFINE.METHOD", "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian or none"),
+        "method": (
+            "REFINE.METHOD",
+            "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian or none",
+        ),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: what lies in data/checkpoints"),
         "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),
         "strength": ("REFINE.STRENGTH", "0 (the input) to 1 (refined)"),
@@ -327,30 +334,45 @@ PLACES = {
         "figures": ("DIR", "folder for figures of the scores, as PNG and PDF"),
     },
     "visualize": {
-        "video": ("FILE_OR_FOLDER", "source video, or folder of its images, under 2D key points; for several sequences a "
-                                    "folder with one of these for each, of the sequence's name"),
+        "video": (
+            "FILE_OR_FOLDER",
+            "source video, or folder of its images, under 2D key points; for several sequences a "
+            "folder with one of these for each, of the sequence's name",
+        ),
     },
 }
 
 
 def parser(command):
     """The argparse parser of one of the scripts: 'train', 'eval', 'visualize' or 'refine'."""
-    example = {"train": "--cfg configs/mocap_noise_3D.yaml TRAIN.EPOCH 5",
-               "eval": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --tradition all",
-               "visualize": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --visualize_video_id 0",
-               "refine": "alphapose-results.json --fps 25 --report report"}[command]
+    example = {
+        "train": "--cfg configs/mocap_noise_3D.yaml TRAIN.EPOCH 5",
+        "eval": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --tradition all",
+        "visualize": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --visualize_video_id 0",
+        "refine": "alphapose-results.json --fps 25 --report report",
+    }[command]
     parse = argparse.ArgumentParser(
-        description=PURPOSE[command], formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=PURPOSE[command],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"example:\n  python {command}_smoothnet.py {example}\n\n"
-               "Trailing KEY VALUE pairs override any key of the config; lib/config.py lists them.")
+        "Trailing KEY VALUE pairs override any key of the config; lib/config.py lists them.",
+    )
     parse.add_argument("--cfg", metavar="YAML", help="config file; without it the defaults of lib/config.py")
     for flag, (key, text) in FLAGS[command].items():
         parse.add_argument(f"--{flag}", metavar=key.rsplit(".", 1)[-1], help=f"{text} [{key}]")
     if command == "refine":
-        parse.add_argument("input", metavar="INPUT", help="a pose file, a folder of per-frame files, or - for standard input")
-        parse.add_argument("--refine_translation", action="store_true", help="also refine where the body goes, not only its pose")
-        parse.add_argument("--compare", action="store_true", help="table of every method on INPUT, without ground truth")
-        parse.add_argument("--live", action="store_true", help="INPUT is -: one JSON object a line, refined as it comes")
+        parse.add_argument(
+            "input", metavar="INPUT", help="a pose file, a folder of per-frame files, or - for standard input"
+        )
+        parse.add_argument(
+            "--refine_translation", action="store_true", help="also refine where the body goes, not only its pose"
+        )
+        parse.add_argument(
+            "--compare", action="store_true", help="table of every method on INPUT, without ground truth"
+        )
+        parse.add_argument(
+            "--live", action="store_true", help="INPUT is -: one JSON object a line, refined as it comes"
+        )
     for flag, (place, text) in PLACES.get(command, {}).items():
         parse.add_argument(f"--{flag}", metavar=place, help=text)
     parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
@@ -376,8 +398,9 @@ class Request:
         if unknown:
             raise UserError(f"{unknown[0]}: no such flag. --help lists the flags")
         self.command, self.args = command, known
-        flags = {key: getattr(known, flag) for flag, (key, _) in FLAGS[command].items()
-                 if getattr(known, flag) is not None}
+        flags = {
+            key: getattr(known, flag) for flag, (key, _) in FLAGS[command].items() if getattr(known, flag) is not None
+        }
         self._pairs = [word for pair in flags.items() for word in pair] + overrides
         self._yaml = read_yaml(known.cfg) if known.cfg else {}
         _say_ignored(known.cfg, merge_tree(defaults(), self._yaml))

@@ -42,7 +42,9 @@ def write_npz(path, arrays, compressed=True):
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", compression) as archive:
         for key, array in arrays.items():
             array = np.asanyarray(array)
-            info = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))  # today's would make other bytes at every writing
+            info = zipfile.ZipInfo(
+                f"{key}.npy", (1980, 1, 1, 0, 0, 0)
+            )  # today's would make other bytes at every writing
             info.compress_type = compression
             with archive.open(info, "w", force_zip64=_may_be_large(array)) as file:
                 np.lib.format.write_array(file, array, allow_pickle=True)

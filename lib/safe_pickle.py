@@ -98,8 +98,22 @@ def _admitted():
         table[f"{package}.multiarray", "_reconstruct"] = _reconstruct
         table[f"{package}.multiarray", "scalar"] = _scalar
         table[f"{package}.numeric", "_frombuffer"] = _frombuffer
-    for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
-                 "uint64", "bool_", "str_", "bytes_"):
+    for name in (
+        "float16",
+        "float32",
+        "float64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "bool_",
+        "str_",
+        "bytes_",
+    ):
         table["numpy", name] = getattr(np, name)
     for module in ("builtins", "__builtin__"):
         for cls in (list, dict, set, frozenset, tuple, slice, bytes, bytearray, complex, int, float, bool, str):
@@ -129,9 +143,11 @@ class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
         found = self._table.get((module, name))
         if found is None:
-            raise UserError(f"{self._what}: refused, because loading it would call {module}.{name}. Only arrays, "
-                            "numbers, strings and plain containers are read; ask its author for a file that holds "
-                            "just those")
+            raise UserError(
+                f"{self._what}: refused, because loading it would call {module}.{name}. Only arrays, "
+                "numbers, strings and plain containers are read; ask its author for a file that holds "
+                "just those"
+            )
         return {np.ndarray: _Array, np.dtype: _Dtype}.get(found, found)
 
     def persistent_load(self, pid):
@@ -158,8 +174,9 @@ def guarded(read, what):
     except _Refused as error:
         raise UserError(f"{what}: refused, because {error}. Ask its author for a file of plain arrays") from None
     except Exception as error:  # a damaged stream raises nearly anything: EOFError, IndexError, MemoryError…
-        raise UserError(f"{what}: the pickled data are damaged ({type(error).__name__}: {error}). "
-                        "Copy or download the file again") from error
+        raise UserError(
+            f"{what}: the pickled data are damaged ({type(error).__name__}: {error}). Copy or download the file again"
+        ) from error
 
 
 def _plain(value, done=None):

@@ -80,6 +80,7 @@ def write_set(tmp_path, motion):
     the truth plus white noise of 30 mm, 5 px or 0.1 rad. change(split, kind, data) may alter `data`
     ({key: list of one array a sequence}) in place before it is written; kind is "groundtruth" or "detected".
     """
+
     def write(dataset, estimator, representation, order="h36m17", splits=("train", "test"), clips=3, change=None):
         base = tmp_path / "poses"
         folder = base / f"{dataset}_{estimator}_{representation}"
@@ -88,11 +89,18 @@ def write_set(tmp_path, motion):
             rng = np.random.default_rng(len(split))
             parts = [truth_of(clip, representation, order) for clip in chosen]
             truth = {key: [part[key] for part in parts] for key in parts[0]}
-            truth["imgname"] = [np.array([f"{split}{index}.camera1/{frame:06d}" for frame in range(len(clip))])
-                                for index, clip in enumerate(chosen)]
+            truth["imgname"] = [
+                np.array([f"{split}{index}.camera1/{frame:06d}" for frame in range(len(clip))])
+                for index, clip in enumerate(chosen)
+            ]
             noise = {"joints_3d": 0.03, "joints_2d": 5.0, "pose": 0.1}
-            detected = {key: [value + rng.normal(0, noise[key], value.shape).astype(np.float32) if key in noise else value
-                              for value in values] for key, values in truth.items()}
+            detected = {
+                key: [
+                    value + rng.normal(0, noise[key], value.shape).astype(np.float32) if key in noise else value
+                    for value in values
+                ]
+                for key, values in truth.items()
+            }
             if dataset == "jhmdb":
                 truth["bbox"] = [np.tile(np.float32([300, 200, 700, 800]), (len(clip), 1)) for clip in chosen]
                 truth["imgshape"] = [np.array([1000, 1024, 3]) for _ in chosen]
@@ -100,12 +108,17 @@ def write_set(tmp_path, motion):
                 del truth["shape"]
                 truth["trans"] = [np.ones((len(clip), 3), np.float32) for clip in chosen]
                 truth["scaling"] = [np.full((len(clip), 1), 90, np.float32) for clip in chosen]
-            for kind, name, data in (("groundtruth", f"{dataset}_gt", truth), ("detected", f"{dataset}_{estimator}", detected)):
+            for kind, name, data in (
+                ("groundtruth", f"{dataset}_gt", truth),
+                ("detected", f"{dataset}_{estimator}", detected),
+            ):
                 if change is not None:
                     change(split, kind, data)
                 (folder / kind).mkdir(parents=True, exist_ok=True)
-                np.savez(folder / kind / f"{name}_{representation}_{split}.npz",
-                         **{key: value if isinstance(value, np.ndarray) else objects(value) for key, value in data.items()})
+                np.savez(
+                    folder / kind / f"{name}_{representation}_{split}.npz",
+                    **{key: value if isinstance(value, np.ndarray) else objects(value) for key, value in data.items()},
+                )
         return base
 
     return write

@@ -76,6 +76,7 @@ def yaml_file(tmp_path):
         path = tmp_path / "own.yaml"
         path.write_text(text)
         return str(path)
+
     return write
 
 
@@ -98,16 +99,41 @@ def test_the_published_defaults():
     """SPEC 7."""
     cfg = config.defaults()
     expected = {
-        "DEVICE": "cuda", "SEED_VALUE": 4321, "OUTPUT_DIR": "results", "EXP_NAME": "default", "SMPL_MODEL_DIR": "data/smpl/",
-        "DATASET.BASE_DIR": "data/poses", "MODEL.SLIDE_WINDOW_SIZE": 8, "MODEL.NAME": "synsp", "MODEL.HIDDEN_SIZE": 512,
-        "MODEL.RES_HIDDEN_SIZE": 256, "MODEL.NUM_BLOCK": 3, "TRAIN.BATCH_SIZE": 1024, "TRAIN.WORKERS_NUM": 0,
-        "TRAIN.EPOCH": 70, "TRAIN.LR": 0.001, "TRAIN.LRDECAY": 0.95, "TRAIN.VALIDATE": True, "TRAIN.USE_6D_SMPL": True,
-        "TRAIN.VAL_SHARE": 0.05, "TRAIN.MIX": "proportional", "EVALUATE.ROOT_RELATIVE": True,
-        "EVALUATE.SLIDE_WINDOW_STEP_SIZE": 1, "LOSS.W_ACCEL": 1.0, "LOSS.W_POS": 1.0, "VIS.START": 0, "VIS.END": 1000,
-        "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE": 31, "EVALUATE.TRADITION_SAVGOL.POLYORDER": 2,
-        "EVALUATE.TRADITION_GAUS1D.SIGMA": 3.0, "EVALUATE.TRADITION_GAUS1D.BLOCKWISE": False,
-        "EVALUATE.TRADITION_ONEEURO.MIN_CUTOFF": 0.04, "EVALUATE.TRADITION_ONEEURO.BETA": 0.7, "DATASET.JOINT_ORDER": "stored",
-        "DATASET.MULTI_VIEW": False}
+        "DEVICE": "cuda",
+        "SEED_VALUE": 4321,
+        "OUTPUT_DIR": "results",
+        "EXP_NAME": "default",
+        "SMPL_MODEL_DIR": "data/smpl/",
+        "DATASET.BASE_DIR": "data/poses",
+        "MODEL.SLIDE_WINDOW_SIZE": 8,
+        "MODEL.NAME": "synsp",
+        "MODEL.HIDDEN_SIZE": 512,
+        "MODEL.RES_HIDDEN_SIZE": 256,
+        "MODEL.NUM_BLOCK": 3,
+        "TRAIN.BATCH_SIZE": 1024,
+        "TRAIN.WORKERS_NUM": 0,
+        "TRAIN.EPOCH": 70,
+        "TRAIN.LR": 0.001,
+        "TRAIN.LRDECAY": 0.95,
+        "TRAIN.VALIDATE": True,
+        "TRAIN.USE_6D_SMPL": True,
+        "TRAIN.VAL_SHARE": 0.05,
+        "TRAIN.MIX": "proportional",
+        "EVALUATE.ROOT_RELATIVE": True,
+        "EVALUATE.SLIDE_WINDOW_STEP_SIZE": 1,
+        "LOSS.W_ACCEL": 1.0,
+        "LOSS.W_POS": 1.0,
+        "VIS.START": 0,
+        "VIS.END": 1000,
+        "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE": 31,
+        "EVALUATE.TRADITION_SAVGOL.POLYORDER": 2,
+        "EVALUATE.TRADITION_GAUS1D.SIGMA": 3.0,
+        "EVALUATE.TRADITION_GAUS1D.BLOCKWISE": False,
+        "EVALUATE.TRADITION_ONEEURO.MIN_CUTOFF": 0.04,
+        "EVALUATE.TRADITION_ONEEURO.BETA": 0.7,
+        "DATASET.JOINT_ORDER": "stored",
+        "DATASET.MULTI_VIEW": False,
+    }
     flat = dict(config.flatten(cfg))
     assert {key: flat[key] for key in expected} == expected
 
@@ -124,8 +150,10 @@ def test_precedence(yaml_file):
     """defaults < YAML < stored in the checkpoint < flags < trailing overrides."""
     path = yaml_file("MODEL: {SLIDE_WINDOW_SIZE: 9, n_head: 3}\nTRAIN: {EPOCH: 7, LR: 0.5, MIX: balanced}")
     stored = {"TRAIN": {"EPOCH": 8, "LR": 0.25}, "MODEL": {"SLIDE_WINDOW_SIZE": 10, "n_layers": 2}}
-    request = config.Request("train", ["--cfg", path, "--slide_window_size", "11", "--exp_name", "flag", "TRAIN.LR", "0.125",
-                                       "EXP_NAME", "pair"])
+    request = config.Request(
+        "train",
+        ["--cfg", path, "--slide_window_size", "11", "--exp_name", "flag", "TRAIN.LR", "0.125", "EXP_NAME", "pair"],
+    )
     cfg = request.config(stored)
     assert cfg.TRAIN.BATCH_SIZE == 1024  # default
     assert cfg.TRAIN.MIX == "balanced" and cfg.MODEL.n_head == 3  # YAML over default
@@ -137,9 +165,14 @@ def test_precedence(yaml_file):
     assert not request.explicit("TRAIN.EPOCH") and not request.explicit("pair")
 
 
-@pytest.mark.parametrize("words", [["TRAIN.EPOCH", "5", "--exp_name", "x", "DEVICE", "cpu"],
-                                   ["--exp_name", "x", "TRAIN.EPOCH", "5", "DEVICE", "cpu"],
-                                   ["DEVICE", "cpu", "TRAIN.EPOCH", "5", "--exp_name", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["TRAIN.EPOCH", "5", "--exp_name", "x", "DEVICE", "cpu"],
+        ["--exp_name", "x", "TRAIN.EPOCH", "5", "DEVICE", "cpu"],
+        ["DEVICE", "cpu", "TRAIN.EPOCH", "5", "--exp_name", "x"],
+    ],
+)
 def test_overrides_stand_anywhere(words):
     cfg = config.Request("train", words).config()
     assert (cfg.TRAIN.EPOCH, cfg.EXP_NAME, cfg.DEVICE) == (5, "x", "cpu")
@@ -165,12 +198,23 @@ def test_resume_none_is_no_resume(value):
     assert config.Request("train", ["TRAIN.RESUME", value]).config().TRAIN.RESUME == ""
 
 
-@pytest.mark.parametrize("key, text, value", [
-    ("TRAIN.LR", "1e-3", 0.001), ("TRAIN.EPOCH", "1e2", 100), ("TRAIN.EPOCH", "5.0", 5), ("TRAIN.VALIDATE", "false", False),
-    ("TRAIN.VALIDATE", "0", False), ("DEBUG", "yes", True), ("EXP_NAME", "5", "5"), ("TRAIN.noise_std", "25", 25.0),
-    ("DATASET.ROOT_MY_VIBE_3D", "[2,3]", [2, 3]), ("DATASET.ROOT_MY_VIBE_3D", "(2, 3)", [2, 3]),
-    ("DATASET.ROOT_MY_VIBE_3D", "0", [0]), ("MODEL.DROPOUT", "-1", -1.0),
-])
+@pytest.mark.parametrize(
+    "key, text, value",
+    [
+        ("TRAIN.LR", "1e-3", 0.001),
+        ("TRAIN.EPOCH", "1e2", 100),
+        ("TRAIN.EPOCH", "5.0", 5),
+        ("TRAIN.VALIDATE", "false", False),
+        ("TRAIN.VALIDATE", "0", False),
+        ("DEBUG", "yes", True),
+        ("EXP_NAME", "5", "5"),
+        ("TRAIN.noise_std", "25", 25.0),
+        ("DATASET.ROOT_MY_VIBE_3D", "[2,3]", [2, 3]),
+        ("DATASET.ROOT_MY_VIBE_3D", "(2, 3)", [2, 3]),
+        ("DATASET.ROOT_MY_VIBE_3D", "0", [0]),
+        ("MODEL.DROPOUT", "-1", -1.0),
+    ],
+)
 def test_values_become_the_type_of_the_default(key, text, value):
     node = config.Request("train", [key, text]).config()
     for part in key.split("."):
@@ -182,37 +226,48 @@ def test_root_keys_are_upper_case_as_they_are_looked_up():
     assert config.Request("train", ["DATASET.ROOT_my_vibe_3D", "4"]).config().DATASET.ROOT_MY_VIBE_3D == [4]
 
 
-@pytest.mark.parametrize("words, message", [
-    (["TRAIN.EPOCHS", "5"], "override TRAIN.EPOCHS: no such key. Did you mean TRAIN.EPOCH"),
-    (["train.epoch", "5"], "override train.epoch: no such key. Did you mean TRAIN.EPOCH"),
-    (["DATASET.ROOTS", "5"], "override DATASET.ROOTS: no such key"),
-    (["TRAIN.EPOCH.X", "5"], "override TRAIN.EPOCH.X: no such key"),
-    (["TRAIN.EPOCH"], "override TRAIN.EPOCH: has no value"),
-    (["TRAIN", "5"], "TRAIN: is a group of keys"),
-    (["TRAIN.EPOCH", "five"], "TRAIN.EPOCH: 'five' given, but a whole number is needed"),
-    (["TRAIN.EPOCH", "2.5"], "TRAIN.EPOCH: '2.5' given"),
-    (["TRAIN.EPOCH", "inf"], "TRAIN.EPOCH: 'inf' given"),
-    (["TRAIN.EPOCH", "None"], "TRAIN.EPOCH: None given"),
-    (["TRAIN.LR", "nan"], "TRAIN.LR: 'nan' given"),
-    (["TRAIN.LR", "True"], "TRAIN.LR: 'True' given"),
-    (["TRAIN.VALIDATE", "maybe"], "TRAIN.VALIDATE: 'maybe' given"),
-    (["DATASET.ROOT_X_Y_3D", "pelvis"], r"DATASET.ROOT_X_Y_3D: 'pelvis' given, but a list of joint numbers"),
-    (["--slide_window_size", "eight"], "MODEL.SLIDE_WINDOW_SIZE: 'eight' given"),
-    (["--window", "8"], "--window: no such flag"),
-    (["--dataset_name"], "argument --dataset_name: expected one argument"),
-    (["--cfg", "nowhere.yaml"], "--cfg nowhere.yaml: not found"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["TRAIN.EPOCHS", "5"], "override TRAIN.EPOCHS: no such key. Did you mean TRAIN.EPOCH"),
+        (["train.epoch", "5"], "override train.epoch: no such key. Did you mean TRAIN.EPOCH"),
+        (["DATASET.ROOTS", "5"], "override DATASET.ROOTS: no such key"),
+        (["TRAIN.EPOCH.X", "5"], "override TRAIN.EPOCH.X: no such key"),
+        (["TRAIN.EPOCH"], "override TRAIN.EPOCH: has no value"),
+        (["TRAIN", "5"], "TRAIN: is a group of keys"),
+        (["TRAIN.EPOCH", "five"], "TRAIN.EPOCH: 'five' given, but a whole number is needed"),
+        (["TRAIN.EPOCH", "2.5"], "TRAIN.EPOCH: '2.5' given"),
+        (["TRAIN.EPOCH", "inf"], "TRAIN.EPOCH: 'inf' given"),
+        (["TRAIN.EPOCH", "None"], "TRAIN.EPOCH: None given"),
+        (["TRAIN.LR", "nan"], "TRAIN.LR: 'nan' given"),
+        (["TRAIN.LR", "True"], "TRAIN.LR: 'True' given"),
+        (["TRAIN.VALIDATE", "maybe"], "TRAIN.VALIDATE: 'maybe' given"),
+        (["DATASET.ROOT_X_Y_3D", "pelvis"], r"DATASET.ROOT_X_Y_3D: 'pelvis' given, but a list of joint numbers"),
+        (["--slide_window_size", "eight"], "MODEL.SLIDE_WINDOW_SIZE: 'eight' given"),
+        (["--window", "8"], "--window: no such flag"),
+        (["--dataset_name"], "argument --dataset_name: expected one argument"),
+        (["--cfg", "nowhere.yaml"], "--cfg nowhere.yaml: not found"),
+    ],
+)
 def test_mistakes_are_one_line(words, message):
     with pytest.raises(UserError, match=message) as caught:
         config.Request("train", words)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text, message", [
-    ("", "holds no keys"), ("- a\n- b", "holds no keys"), ("a: [", "not readable as YAML"), ("a: \x00", "not readable as YAML"),
-    ("TRAIN: {EPOCH: [1, 2]}", r"TRAIN.EPOCH: \[1, 2\] given"), ("TRAIN: 5", "TRAIN: is a group"),
-    ("TRAIN: {VALIDATE: 2}", "TRAIN.VALIDATE: 2 given"), ("a: !!python/object/apply:os.system [ls]", "not readable as YAML"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "holds no keys"),
+        ("- a\n- b", "holds no keys"),
+        ("a: [", "not readable as YAML"),
+        ("a: \x00", "not readable as YAML"),
+        ("TRAIN: {EPOCH: [1, 2]}", r"TRAIN.EPOCH: \[1, 2\] given"),
+        ("TRAIN: 5", "TRAIN: is a group"),
+        ("TRAIN: {VALIDATE: 2}", "TRAIN.VALIDATE: 2 given"),
+        ("a: !!python/object/apply:os.system [ls]", "not readable as YAML"),
+    ],
+)
 def test_yamls_that_cannot_be(text, message, yaml_file):
     with pytest.raises(UserError, match=message):
         config.Request("train", ["--cfg", yaml_file(text)])
@@ -227,13 +282,17 @@ def test_a_yaml_that_is_no_text(tmp_path):
 
 
 def test_dump_is_a_yaml_that_loads_to_the_same(yaml_file):
-    cfg = config.Request("train", ["DATASET.ROOT_A_B_3D", "[1,2]", "TRAIN.LR", "0.25", "--dataset_name", "a,b"]).config()
+    cfg = config.Request(
+        "train", ["DATASET.ROOT_A_B_3D", "[1,2]", "TRAIN.LR", "0.25", "--dataset_name", "a,b"]
+    ).config()
     assert config.Request("train", ["--cfg", yaml_file(config.dump(cfg))]).config() == cfg
 
 
 def test_help_needs_neither_torch_nor_numpy(root):
-    code = ("import sys; from lib import config\n"
-            "try: config.Request('train', ['--help'])\nexcept SystemExit: pass\n"
-            "print([name for name in ('torch', 'numpy', 'scipy') if name in sys.modules])")
+    code = (
+        "import sys; from lib import config\n"
+        "try: config.Request('train', ['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('torch', 'numpy', 'scipy') if name in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert "--slide_window_size" in out and out.endswith("[]\n")

@@ -46,14 +46,17 @@ def test_others_may_read_it_as_the_umask_says(tmp_path):
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
 
 
-@pytest.mark.parametrize("error, code, message", [
-    (UserError("a thing:\n  what. mend"), 2, "error: a thing: what. mend\n"),
-    (KeyboardInterrupt(), 130, "interrupted\n"),
-    (OSError(errno.ENOSPC, "No space left on device", "out/x"), 2, "error: out/x: no space left on the disk"),
-    (OSError(errno.EACCES, "Permission denied", "out/x"), 2, "error: out/x: not allowed (Permission denied)"),
-    (OSError(errno.ENOTDIR, "Not a directory", "file/x"), 2, "error: file/x: cannot be used (Not a directory)"),
-    (OSError(errno.EEXIST, "File exists", "file"), 2, "error: file: cannot be used (File exists)"),
-])
+@pytest.mark.parametrize(
+    "error, code, message",
+    [
+        (UserError("a thing:\n  what. mend"), 2, "error: a thing: what. mend\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "out/x"), 2, "error: out/x: no space left on the disk"),
+        (OSError(errno.EACCES, "Permission denied", "out/x"), 2, "error: out/x: not allowed (Permission denied)"),
+        (OSError(errno.ENOTDIR, "Not a directory", "file/x"), 2, "error: file/x: cannot be used (Not a directory)"),
+        (OSError(errno.EEXIST, "File exists", "file"), 2, "error: file: cannot be used (File exists)"),
+    ],
+)
 def test_how_a_script_ends(error, code, message, capsys):
     def main():
         raise error

@@ -50,8 +50,10 @@ def test_a_list_that_holds_itself():
     assert found[1] is found and type(found[0]) is np.ndarray
 
 
-@pytest.mark.parametrize("ours, theirs", [(b"numpy._core.multiarray", b"numpy.core.multiarray"),
-                                          (b"numpy.core.multiarray", b"numpy._core.multiarray")])
+@pytest.mark.parametrize(
+    "ours, theirs",
+    [(b"numpy._core.multiarray", b"numpy.core.multiarray"), (b"numpy.core.multiarray", b"numpy._core.multiarray")],
+)
 def test_module_names_of_old_and_new_numpy(ours, theirs):
     array = np.empty(2, dtype=object)
     array[:] = [np.arange(3, dtype=np.float32), np.arange(2, dtype=np.float32)]
@@ -63,9 +65,11 @@ def test_module_names_of_old_and_new_numpy(ours, theirs):
 
 def test_python_2_bytes_are_arrays_contents():
     # What Python 2 wrote for np.array([1., 2.]): the content as a byte string of protocol 2.
-    text = (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85q\x03U\x01bq\x04\x87q\x05Rq\x06"
-            b"(K\x01K\x02\x85q\x07cnumpy\ndtype\nq\x08U\x02f8q\tK\x00K\x01\x87q\nRq\x0b(K\x03U\x01<q\x0cNNNJ\xff\xff\xff\xff"
-            b"J\xff\xff\xff\xffK\x00tq\rb\x89U\x10" + struct.pack("<2d", 1, 2) + b"q\x0etq\x0fb.")
+    text = (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85q\x03U\x01bq\x04\x87q\x05Rq\x06"
+        b"(K\x01K\x02\x85q\x07cnumpy\ndtype\nq\x08U\x02f8q\tK\x00K\x01\x87q\nRq\x0b(K\x03U\x01<q\x0cNNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK\x00tq\rb\x89U\x10" + struct.pack("<2d", 1, 2) + b"q\x0etq\x0fb."
+    )
     np.testing.assert_array_equal(safe_pickle.load(text, "x"), [1.0, 2.0])
 
 
@@ -79,14 +83,17 @@ class Call:
         return self.made
 
 
-@pytest.mark.parametrize("value, name", [
-    (Call(os.system, "touch executed"), "posix.system"),
-    (Call(eval, "1"), "builtins.eval"),
-    (Call(getattr, 1, "real"), "builtins.getattr"),
-    (Call(np.load, "x", None, True), "numpy.load"),
-    (Call(open, "executed", "w"), "(_io|io).open"),
-    ([np.arange(2), {"deep": (Call(exec, "1"),)}], "builtins.exec"),
-])
+@pytest.mark.parametrize(
+    "value, name",
+    [
+        (Call(os.system, "touch executed"), "posix.system"),
+        (Call(eval, "1"), "builtins.eval"),
+        (Call(getattr, 1, "real"), "builtins.getattr"),
+        (Call(np.load, "x", None, True), "numpy.load"),
+        (Call(open, "executed", "w"), "(_io|io).open"),
+        ([np.arange(2), {"deep": (Call(exec, "1"),)}], "builtins.exec"),
+    ],
+)
 def test_calls_are_refused_by_name(value, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=f"^file.npz: refused, because loading it would call {name}. Only arrays"):
@@ -103,26 +110,65 @@ def text_of(value):
     return pickle.dumps(value, 2)[2:-1]
 
 
-OBJECT_WITHOUT_FLAGS = (name_of("numpy", "dtype") + text_of(("O", False, True)) + b"R"
-                        + text_of((3, "|", None, None, None, -1, -1, 0)) + b"b")
-RECORD = (name_of("numpy", "dtype") + text_of(("V8", False, True)) + b"R")
+OBJECT_WITHOUT_FLAGS = (
+    name_of("numpy", "dtype")
+    + text_of(("O", False, True))
+    + b"R"
+    + text_of((3, "|", None, None, None, -1, -1, 0))
+    + b"b"
+)
+RECORD = name_of("numpy", "dtype") + text_of(("V8", False, True)) + b"R"
 ADDRESS = struct.pack("<Q", 0x4141414141414141)
 FORGED = {
     # A dtype of objects that denies it, so that the file's bytes become pointers.
-    "frombuffer": name_of("numpy.core.numeric", "_frombuffer") + b"(" + text_of(bytearray(ADDRESS)) + OBJECT_WITHOUT_FLAGS
-    + text_of((1,)) + text_of("C") + b"tR",
-    "setstate": name_of("numpy.core.multiarray", "_reconstruct") + b"(" + name_of("numpy", "ndarray") + text_of((0,))
-    + text_of(b"b") + b"tR(" + text_of(1) + text_of((1,)) + OBJECT_WITHOUT_FLAGS + text_of(False) + text_of(ADDRESS) + b"tb",
+    "frombuffer": name_of("numpy.core.numeric", "_frombuffer")
+    + b"("
+    + text_of(bytearray(ADDRESS))
+    + OBJECT_WITHOUT_FLAGS
+    + text_of((1,))
+    + text_of("C")
+    + b"tR",
+    "setstate": name_of("numpy.core.multiarray", "_reconstruct")
+    + b"("
+    + name_of("numpy", "ndarray")
+    + text_of((0,))
+    + text_of(b"b")
+    + b"tR("
+    + text_of(1)
+    + text_of((1,))
+    + OBJECT_WITHOUT_FLAGS
+    + text_of(False)
+    + text_of(ADDRESS)
+    + b"tb",
     "scalar": name_of("numpy.core.multiarray", "scalar") + b"(" + OBJECT_WITHOUT_FLAGS + text_of(ADDRESS) + b"tR",
     # ndarray(shape, dtype, buffer) does not look at what it makes pointers of.
     "ndarray": name_of("numpy", "ndarray") + b"(" + text_of((1,)) + text_of("O") + text_of(bytearray(ADDRESS)) + b"tR",
-    "short list": name_of("numpy.core.multiarray", "_reconstruct") + b"(" + name_of("numpy", "ndarray") + text_of((0,))
-    + text_of(b"b") + b"tR(" + text_of(1) + text_of((1000,)) + name_of("numpy", "dtype") + text_of(("O", False, True)) + b"R"
-    + text_of(False) + text_of([1]) + b"tb",
-    "record": name_of("numpy.core.numeric", "_frombuffer") + b"(" + text_of(bytearray(ADDRESS)) + RECORD + text_of((1,))
-    + text_of("C") + b"tR",
-    "fields": name_of("numpy", "dtype") + text_of(("S8", False, True)) + b"R"
-    + text_of((3, "|", None, ("a",), {"a": ("O", 0)}, 8, 1, 0)) + b"b",
+    "short list": name_of("numpy.core.multiarray", "_reconstruct")
+    + b"("
+    + name_of("numpy", "ndarray")
+    + text_of((0,))
+    + text_of(b"b")
+    + b"tR("
+    + text_of(1)
+    + text_of((1000,))
+    + name_of("numpy", "dtype")
+    + text_of(("O", False, True))
+    + b"R"
+    + text_of(False)
+    + text_of([1])
+    + b"tb",
+    "record": name_of("numpy.core.numeric", "_frombuffer")
+    + b"("
+    + text_of(bytearray(ADDRESS))
+    + RECORD
+    + text_of((1,))
+    + text_of("C")
+    + b"tR",
+    "fields": name_of("numpy", "dtype")
+    + text_of(("S8", False, True))
+    + b"R"
+    + text_of((3, "|", None, ("a",), {"a": ("O", 0)}, 8, 1, 0))
+    + b"b",
 }
 
 
@@ -146,8 +192,17 @@ def test_codecs_are_refused():
         safe_pickle.load(text, "x")
 
 
-@pytest.mark.parametrize("text", [b"", b"\x80\x04", pickle.dumps(np.arange(9))[:-20], b"garbage", b"\x80\x02\x85.",
-                                  b"\x80\x02" + name_of("builtins", "bytearray") + text_of((10**15,)) + b"R."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\x80\x04",
+        pickle.dumps(np.arange(9))[:-20],
+        b"garbage",
+        b"\x80\x02\x85.",
+        b"\x80\x02" + name_of("builtins", "bytearray") + text_of((10**15,)) + b"R.",
+    ],
+)
 def test_damage_is_one_line(text):
     with pytest.raises(UserError, match="^x: the pickled data are damaged .*Copy or download the file again$"):
         safe_pickle.load(text, "x")

@@ -38,8 +38,9 @@ class Report:
 
 
 def main(argv=None):
-    parse = argparse.ArgumentParser(prog="python -m lib.commands.check",
-                                    description="What a dataset folder holds, and what will be refused.")
+    parse = argparse.ArgumentParser(
+        prog="python -m lib.commands.check", description="What a dataset folder holds, and what will be refused."
+    )
     parse.add_argument("folder", help="one dataset folder (with groundtruth/ and detected/), or a folder of them")
     parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True")
     args = parse.parse_args(argv)
@@ -61,8 +62,10 @@ def check(folder, cfg):
         raise UserError(f"{folder}: not a folder. Give a dataset folder, or the folder that holds them")
     found = [folder] if _is_set(folder) else sorted(child for child in folder.iterdir() if _is_set(child))
     if not found:
-        raise UserError(f"{folder}: neither a dataset folder nor a folder of them. Expected <dataset>_<estimator>_<rep>/ "
-                        "with groundtruth/ and detected/ in it")
+        raise UserError(
+            f"{folder}: neither a dataset folder nor a folder of them. Expected <dataset>_<estimator>_<rep>/ "
+            "with groundtruth/ and detected/ in it"
+        )
     return [check_set(child, cfg) for child in found]
 
 
@@ -78,11 +81,15 @@ def check_set(folder, cfg):
     report = Report(str(folder))
     source = source_of(folder)
     if source is None:
-        report.refused.append(f"{folder}: its name is not <dataset>_<estimator>_<representation>, the last being 3D, "
-                              "2D or smpl. Rename it")
+        report.refused.append(
+            f"{folder}: its name is not <dataset>_<estimator>_<representation>, the last being 3D, "
+            "2D or smpl. Rename it"
+        )
         return report
-    report.title += f": --dataset_name {source.dataset} --estimator {source.estimator} " \
-                    f"--body_representation {source.representation}"
+    report.title += (
+        f": --dataset_name {source.dataset} --estimator {source.estimator} "
+        f"--body_representation {source.representation}"
+    )
     expected = {split: sequences.paths(source, split, folder.parent) for split in SPLITS}
     present = sorted(folder.glob("groundtruth/*")) + sorted(folder.glob("detected/*"))
     for path in present:
@@ -125,8 +132,10 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
         else:
             report.rows.append((split, what, "no file"))
     if len(sizes) == 2 and all(sizes) and not 0.6 < sizes[0] / sizes[1] < 1.6:
-        report.notes.append(f"{detected_path}: bodies are {sizes[1]:.3g} across, {sizes[0]:.3g} in the ground truth. "
-                            "Are both in the same unit?")
+        report.notes.append(
+            f"{detected_path}: bodies are {sizes[1]:.3g} across, {sizes[0]:.3g} in the ground truth. "
+            "Are both in the same unit?"
+        )
     with _Messages() as messages:
         try:
             loaded = sequences.load(source, split, cfg)
@@ -138,8 +147,10 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
     window = cfg.MODEL.SLIDE_WINDOW_SIZE
     short = sum(sequence.length < window for sequence in loaded.sequences)
     if short:
-        report.notes.append(f"{split}: {short} sequences are shorter than a window of {window} frames; their last "
-                            "frame is repeated for the network")
+        report.notes.append(
+            f"{split}: {short} sequences are shorter than a window of {window} frames; their last "
+            "frame is repeated for the network"
+        )
     if source.representation != "smpl" and all(sequence.detected is not None for sequence in loaded.sequences):
         _compare(report, split, loaded)
 
@@ -160,8 +171,18 @@ def _describe(report, source, split, path, what):
     missing = sum(int((~np.isfinite(pose)).sum()) for pose in poses)
     total = sum(pose.size for pose in poses)
     size, shown = _extent(report, source, path, poses, dims)
-    report.rows.append((split, what, f"{len(poses)}", f"{sum(lengths)}", f"{min(lengths)}-{max(lengths)}",
-                        "/".join(map(str, widths)), shown, f"{missing} ({missing / total:.2%})" if missing else "0"))
+    report.rows.append(
+        (
+            split,
+            what,
+            f"{len(poses)}",
+            f"{sum(lengths)}",
+            f"{min(lengths)}-{max(lengths)}",
+            "/".join(map(str, widths)),
+            shown,
+            f"{missing} ({missing / total:.2%})" if missing else "0",
+        )
+    )
     return size
 
 
@@ -177,18 +198,29 @@ def _extent(report, source, path, poses, dims):
     if source.representation == "3D":
         low, high = BODY_METRES
         if not low <= size <= high:
-            unit = next((unit for unit, metre in (("millimetres", 1000), ("centimetres", 100))
-                         if low * metre <= size <= high * metre), None)
-            report.notes.append(f"{path}: bodies are {size:.3g} across" + (f", which looks like {unit}" if unit else "")
-                                + ". Metres are expected: scores would not be in mm, and published networks would fail")
+            unit = next(
+                (
+                    unit
+                    for unit, metre in (("millimetres", 1000), ("centimetres", 100))
+                    if low * metre <= size <= high * metre
+                ),
+                None,
+            )
+            report.notes.append(
+                f"{path}: bodies are {size:.3g} across"
+                + (f", which looks like {unit}" if unit else "")
+                + ". Metres are expected: scores would not be in mm, and published networks would fail"
+            )
         return size, f"{size:.3g} m"
-    points = np.concatenate([pose[:, :pose.shape[1] // 2 * 2].reshape(-1, 2) for pose in poses])
+    points = np.concatenate([pose[:, : pose.shape[1] // 2 * 2].reshape(-1, 2) for pose in poses])
     points = points[np.isfinite(points).all(1)]
     if not len(points):
         return size, "-"
     if np.abs(points).max() <= 2:
-        report.notes.append(f"{path}: all coordinates lie within {np.abs(points).max():.2g} of 0, which looks "
-                            "normalised. Pixels are expected")
+        report.notes.append(
+            f"{path}: all coordinates lie within {np.abs(points).max():.2g} of 0, which looks "
+            "normalised. Pixels are expected"
+        )
     low, high = points.min(0), points.max(0)
     return size, f"x {low[0]:.0f} to {high[0]:.0f}, y {low[1]:.0f} to {high[1]:.0f} px"
 
@@ -203,9 +235,11 @@ def _compare(report, split, loaded):
             truth, detected = (joints - joints[:, root].mean(1, keepdims=True) for joints in (truth, detected))
         error = float(np.linalg.norm(detected - truth, axis=-1).mean())
         if size and error > 0.3 * size:
-            report.notes.append(f"{split}: detections of {sequence.name} are {error:.0f} {rep.unit} off in the mean, "
-                                f"the body is {size:.0f} across. Are both files in one joint order and in one order "
-                                "of sequences?")
+            report.notes.append(
+                f"{split}: detections of {sequence.name} are {error:.0f} {rep.unit} off in the mean, "
+                f"the body is {size:.0f} across. Are both files in one joint order and in one order "
+                "of sequences?"
+            )
             return
 
 
@@ -237,12 +271,20 @@ class _Messages(logging.Handler):
 def text(report):
     """A report as lines of text. Rows without numbers say why in a third cell that may be wider than its column."""
     rows = [TITLES, *report.rows] if report.rows else []
-    widths = [max(len(row[column]) for row in rows if len(row) > column and (column < 2 or len(row) == len(TITLES)))
-              for column in range(len(TITLES))] if rows else []
+    widths = (
+        [
+            max(len(row[column]) for row in rows if len(row) > column and (column < 2 or len(row) == len(TITLES)))
+            for column in range(len(TITLES))
+        ]
+        if rows
+        else []
+    )
     lines = [report.title]
     for row in rows:
-        cells = [cell.ljust(width) if column < 2 or len(row) < len(TITLES) else cell.rjust(width)
-                 for column, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            cell.ljust(width) if column < 2 or len(row) < len(TITLES) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        ]
         lines.append("  " + "  ".join(cells).rstrip())
     lines += [f"  note: {line}" for line in report.notes] + [f"  refused: {line}" for line in report.refused]
     return "\n".join(lines) + "\n"

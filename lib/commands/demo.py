@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .. import config, errors
-from .. import run
+from .. import config, errors, run
 
 CFG = "configs/mocap_noise_3D.yaml"
 FILTERS = "savgol,oneeuro,gaus1d"
@@ -24,12 +23,23 @@ def main():
     checkpoint = folder / "checkpoint_best.pth.tar"
     videos, scores = folder / "video", folder / "metrics.json"
     with_network = ["--cfg", CFG, "--checkpoint", str(checkpoint)]
-    _step("2/3 film", "visualize_smoothnet.py", *with_network, "--visualize_video_id", "0",
-          "--output_video_path", str(videos))
+    _step(
+        "2/3 film",
+        "visualize_smoothnet.py",
+        *with_network,
+        "--visualize_video_id",
+        "0",
+        "--output_video_path",
+        str(videos),
+    )
     _step("3/3 score", "eval_smoothnet.py", *with_network, "--tradition", FILTERS, "--json", str(scores))
-    places = {"checkpoint": checkpoint, "training log": folder / "train_log.txt",
-              "TensorBoard": f"{folder}    (tensorboard --logdir {folder})",
-              "video": next(iter(sorted(videos.glob("*.mp4")))), "scores": f"{scores}  {scores.with_suffix('.csv')}"}
+    places = {
+        "checkpoint": checkpoint,
+        "training log": folder / "train_log.txt",
+        "TensorBoard": f"{folder}    (tensorboard --logdir {folder})",
+        "video": next(iter(sorted(videos.glob("*.mp4")))),
+        "scores": f"{scores}  {scores.with_suffix('.csv')}",
+    }
     print("\n" + "\n".join(f"{what + ':':<16}{place}" for what, place in places.items()))
 
 

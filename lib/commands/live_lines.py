@@ -64,15 +64,19 @@ def _check_rate(times, stream, say):
     """Say so if the frames' own times are not at the rate that the stream goes by."""
     step = float(np.median(np.diff(times)))
     if step > 0 and abs(1 / step / stream.rate - 1) > 0.1:
-        say(f"warning: frames come at {1 / step:.3g} a second by their t, {stream.rate:g} was taken. Pass --fps {1 / step:.3g}")
+        say(
+            f"warning: frames come at {1 / step:.3g} a second by their t, {stream.rate:g} was taken. Pass --fps {1 / step:.3g}"
+        )
 
 
 def _record(line, number):
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise UserError(f"standard input, line {number}: not JSON ({error.msg}). Expected one object a line: "
-                        '{"t": 0.0, "id": 0, "pose": [[x, y], …]}') from None
+        raise UserError(
+            f"standard input, line {number}: not JSON ({error.msg}). Expected one object a line: "
+            '{"t": 0.0, "id": 0, "pose": [[x, y], …]}'
+        ) from None
     except RecursionError:
         raise UserError(f"standard input, line {number}: nested too deeply") from None
     if not isinstance(record, dict):
@@ -91,15 +95,21 @@ class _Person:
         where = f"standard input, line {number}"
         pose = record["pose"]
         try:
-            values = np.array([[np.nan if value is None else value for value in point] for point in pose], dtype=np.float64)
+            values = np.array(
+                [[np.nan if value is None else value for value in point] for point in pose], dtype=np.float64
+            )
         except (TypeError, ValueError, OverflowError):
-            raise UserError(f"{where}: pose is no list of points of equal length. Expected [[x, y], …] or [[x, y, z], …]") from None
+            raise UserError(
+                f"{where}: pose is no list of points of equal length. Expected [[x, y], …] or [[x, y, z], …]"
+            ) from None
         if values.ndim != 2 or values.shape[1] not in (2, 3, 4):
-            raise UserError(f"{where}: pose has shape {list(values.shape)}. Expected 2 or 3 coordinates, and a confidence at will")
+            raise UserError(
+                f"{where}: pose has shape {list(values.shape)}. Expected 2 or 3 coordinates, and a confidence at will"
+            )
         if self.width is None:
             self.width = _coordinates(values, self.refiner)
         confidence = values[:, self.width] if values.shape[1] > self.width else None
-        points = values[:, :self.width].copy()
+        points = values[:, : self.width].copy()
         if confidence is not None:
             points[~(confidence > 0)] = np.nan
         points[~np.isfinite(points).all(axis=1)] = np.nan
@@ -119,8 +129,10 @@ class _Person:
     def _text(self, refined):
         record = self.waiting.popleft()
         out = dict(record)
-        out["pose"] = [[_number(value) for value in point] + list(old[self.width:])
-                       for point, old in zip(refined.tolist(), record["pose"])]
+        out["pose"] = [
+            [_number(value) for value in point] + list(old[self.width :])
+            for point, old in zip(refined.tolist(), record["pose"])
+        ]
         return json.dumps(out)
 
 

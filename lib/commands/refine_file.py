@@ -10,20 +10,22 @@ import numpy as np
 import torch
 
 from .. import config
-from ..tracks.plan import RATE, pace, short
-from ..tracks.refiner import Refined, Refiner
 from ..errors import UserError
-from ..formats import registry
 from ..filters import fixed as filters
+from ..formats import registry
 from ..poses import gaps, mapping, rotations
 from ..poses.skeletons import LAYOUTS, chain
+from ..tracks.plan import RATE, pace, short
+from ..tracks.refiner import Refined, Refiner
 
 log = logging.getLogger(__name__)
 
 
 # What networks know of themselves; no command line can change it here.
 _FIXED = [f"MODEL.{key}" for key in config.defaults().MODEL if key not in ("n_head", "SLIDE_WINDOW_SIZE")] + [
-    "EVALUATE.WINDOW_WEIGHTS", "EVALUATE.SLIDE_WINDOW_STEP_SIZE"]
+    "EVALUATE.WINDOW_WEIGHTS",
+    "EVALUATE.SLIDE_WINDOW_STEP_SIZE",
+]
 
 
 def main(request):
@@ -46,9 +48,20 @@ def build(cfg, args, method=None):
     node = cfg.REFINE
     # A GPU where there is one; a live window is sooner done on the CPU than copied to it.
     device = cfg.DEVICE if cfg.DEVICE.startswith("cuda") and torch.cuda.is_available() and not args.live else "cpu"
-    return Refiner(method or node.METHOD, cfg.EVALUATE.PRETRAINED or None, node.FPS or None, strength=node.STRENGTH,
-                   max_gap=node.MAX_GAP, up=node.UP or None, lag=None if node.LAG < 0 else node.LAG,
-                   translation=args.refine_translation, own_places=True, cfg=cfg, folder=node.CHECKPOINT_DIR, device=device)
+    return Refiner(
+        method or node.METHOD,
+        cfg.EVALUATE.PRETRAINED or None,
+        node.FPS or None,
+        strength=node.STRENGTH,
+        max_gap=node.MAX_GAP,
+        up=node.UP or None,
+        lag=None if node.LAG < 0 else node.LAG,
+        translation=args.refine_translation,
+        own_places=True,
+        cfg=cfg,
+        folder=node.CHECKPOINT_DIR,
+        device=device,
+    )
 
 
 def refine_file(path, cfg, args):
@@ -57,7 +70,9 @@ def refine_file(path, cfg, args):
     source = Path(path)
     output = Path(cfg.REFINE.OUTPUT) if cfg.REFINE.OUTPUT else beside(source)
     if cfg.REFINE.OUTPUT and source.is_dir() and output.is_file() or source.is_file() and output.is_dir():
-        raise UserError(f"--output {output}: is a {'file' if output.is_file() else 'folder'}, but {source} is not. Name another")
+        raise UserError(
+            f"--output {output}: is a {'file' if output.is_file() else 'folder'}, but {source} is not. Name another"
+        )
     pose_file = registry.read(path, cfg.REFINE.INPUT_FORMAT or None, fps=cfg.REFINE.FPS or None)
     _describe(path, pose_file)
     results = refine.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
@@ -68,8 +83,11 @@ def refine_file(path, cfg, args):
         print(table_text(rows))
     removed = _write(pose_file, results, refine, source, output, cfg)
     for name in removed:
-        log.info("%s: follows from the poses that changed and was removed (it cannot be made anew from %s)",
-                 name, cfg.SMPL_MODEL_DIR)
+        log.info(
+            "%s: follows from the poses that changed and was removed (it cannot be made anew from %s)",
+            name,
+            cfg.SMPL_MODEL_DIR,
+        )
     log.info("written: %s", output)
     if cfg.REFINE.REPORT:
         log.info("report: %s", report(Path(cfg.REFINE.REPORT), path, pose_file, results, refine, table, rows, cfg))
@@ -88,14 +106,27 @@ def beside(path):
 def _describe(path, pose_file):
     tracks = pose_file.tracks
     people = len({str(track.id) for track in tracks})
-    rate = f"{pose_file.fps:g} a second" if pose_file.fps else "timestamps" if pose_file.timestamps is not None else \
-        "rate unknown"
-    log.info("%s: %s, %d frames (%s), %d %s, %d key-point %s", path, registry.FORMATS[pose_file.format].description,
-             pose_file.frame_count, rate, people, "person" if people == 1 else "people", len(tracks),
-             "set" if len(tracks) == 1 else "sets")
+    rate = (
+        f"{pose_file.fps:g} a second"
+        if pose_file.fps
+        else "timestamps"
+        if pose_file.timestamps is not None
+        else "rate unknown"
+    )
+    log.info(
+        "%s: %s, %d frames (%s), %d %s, %d key-point %s",
+        path,
+        registry.FORMATS[pose_file.format].description,
+        pose_file.frame_count,
+        rate,
+        people,
+        "person" if people == 1 else "people",
+        len(tracks),
+        "set" if len(tracks) == 1 else "sets",
+    )
     somebody = np.zeros(pose_file.frame_count, dtype=bool)
     for track in tracks:
-        somebody[track.start:track.start + len(track.poses)] |= gaps.seen(track.poses).any(axis=1)
+        somebody[track.start : track.start + len(track.poses)] |= gaps.seen(track.poses).any(axis=1)
     if not somebody.all():
         log.info("%d of %d frames without anybody", (~somebody).sum(), pose_file.frame_count)
     for note in pose_file.notes:
@@ -104,7 +135,15 @@ def _describe(path, pose_file):
 
 def summary(pose_file, results):
     """Counts over all tracks: key points, missing, filled, still missing, gaps, refined by each method."""
-    total = {"key points": 0, "missing": 0, "filled": 0, "still missing": 0, "never seen": 0, "gaps": 0, "longest gap": 0}
+    total = {
+        "key points": 0,
+        "missing": 0,
+        "filled": 0,
+        "still missing": 0,
+        "never seen": 0,
+        "gaps": 0,
+        "longest gap": 0,
+    }
     for track, result in zip(pose_file.tracks, results):
         there = gaps.seen(track.poses)
         lengths = gaps.gap_lengths(track.poses)
@@ -135,13 +174,23 @@ def _say(pose_file, results, refine, table):
     for note, names in said.items():
         log.info("%s%s", "" if len(names) == len(results) else f"{_few(names)}: ", note)
     if any(track.kind != "2D" for track in pose_file.tracks) and refine.method != "none":
-        log.info("translation: %s", "refined too" if refine.translation else
-                 "where the body goes (root of 3D joints, SMPL trans) is left as it is; --refine_translation smooths it")
+        log.info(
+            "translation: %s",
+            "refined too"
+            if refine.translation
+            else "where the body goes (root of 3D joints, SMPL trans) is left as it is; --refine_translation smooths it",
+        )
     if refine.lag is not None:
-        log.info("lag: %d frames, as in live use (but gaps are filled, and another frame rate is turned into the network's, with "
-                 "the whole recording in view)", refine.lag)
-    counts = [f"{count} {'gap' if (count, name) == (1, 'gaps') else name}" for name, count in table.items()
-              if name != "longest gap" and (count or name in ("key points", "missing"))]
+        log.info(
+            "lag: %d frames, as in live use (but gaps are filled, and another frame rate is turned into the network's, with "
+            "the whole recording in view)",
+            refine.lag,
+        )
+    counts = [
+        f"{count} {'gap' if (count, name) == (1, 'gaps') else name}"
+        for name, count in table.items()
+        if name != "longest gap" and (count or name in ("key points", "missing"))
+    ]
     if table["longest gap"]:
         counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")
     log.info("%s", ", ".join(counts))
@@ -162,8 +211,9 @@ def _write(pose_file, results, refine, source, output, cfg):
         values[~track.present] = np.nan  # no record to write to
         refined.append(values)
     translations = [result.translation for result in results] if refine.translation else None
-    return registry.write(pose_file, refined, output, derived=_derived(pose_file, results, translations, cfg),
-                          translations=translations)
+    return registry.write(
+        pose_file, refined, output, derived=_derived(pose_file, results, translations, cfg), translations=translations
+    )
 
 
 def _derived(pose_file, results, translations, cfg):
@@ -186,8 +236,9 @@ def _derived(pose_file, results, translations, cfg):
         track, old = pose_file.tracks[number], source["content"][identity].get("verts")
         if key != "pose" or not isinstance(old, np.ndarray) or old.ndim != 3 or track.betas is None:
             continue
-        pose, refined = (np.nan_to_num(values[inside]).reshape(len(inside), -1)
-                         for values in (track.poses, results[number].poses))
+        pose, refined = (
+            np.nan_to_num(values[inside]).reshape(len(inside), -1) for values in (track.poses, results[number].poses)
+        )
         betas, moved = np.nan_to_num(track.betas[inside]), (translations or {number: None})[number]
         for was, now in ((None, None), (track.translation, track.translation if moved is None else moved)):
             was, now = (None if values is None else np.nan_to_num(values[inside]) for values in (was, now))
@@ -246,7 +297,9 @@ def scores(pose_file, results):
             if both.any() and len(start) > 2:
                 for numbers, key in ((there, "range"), (np.where(both[..., None], start, np.nan), "was")):
                     usable = numbers[:, both.any(axis=0)]
-                    part[key].append((np.nanpercentile(usable, 95, axis=0) - np.nanpercentile(usable, 5, axis=0)).ravel())
+                    part[key].append(
+                        (np.nanpercentile(usable, 95, axis=0) - np.nanpercentile(usable, 5, axis=0)).ravel()
+                    )
         part["moved"].append(moved[both].ravel())
     return {key: _row(part) for key, part in rows.items()}
 
@@ -260,10 +313,12 @@ def _row(part):
     joined = {key: np.concatenate(values) if values else np.zeros(0) for key, values in part.items()}
     was = float(joined["was"].sum())
     jitter = joined["jitter"][np.isfinite(joined["jitter"])]
-    return {"jitter": float(jitter.mean()) if len(jitter) else float("nan"),
-            "amplitude kept": float(joined["range"].sum()) / was if was > 0 else float("nan"),
-            "displacement": float(joined["moved"].mean()) if len(joined["moved"]) else float("nan"),
-            "largest": float(joined["moved"].max(initial=0))}
+    return {
+        "jitter": float(jitter.mean()) if len(jitter) else float("nan"),
+        "amplitude kept": float(joined["range"].sum()) / was if was > 0 else float("nan"),
+        "displacement": float(joined["moved"].mean()) if len(joined["moved"]) else float("nan"),
+        "largest": float(joined["moved"].max(initial=0)),
+    }
 
 
 def compare(pose_file, cfg, args, refine, results):
@@ -295,10 +350,14 @@ def compare(pose_file, cfg, args, refine, results):
 
 def table_text(rows):
     """The comparison as text."""
-    lines = [f"{'method':<17}{'kind':<6}{'jitter':>10}{'amplitude':>11}{'moved':>10}{'largest':>10}  unit (jitter: a frame²)"]
+    lines = [
+        f"{'method':<17}{'kind':<6}{'jitter':>10}{'amplitude':>11}{'moved':>10}{'largest':>10}  unit (jitter: a frame²)"
+    ]
     for row in rows:
-        lines.append(f"{row['method']:<17}{row['kind']:<6}{row['jitter']:>10.4g}{row['amplitude kept']:>10.1%} "
-                     f"{row['displacement']:>9.4g} {row['largest']:>9.4g}  {row['unit']}")
+        lines.append(
+            f"{row['method']:<17}{row['kind']:<6}{row['jitter']:>10.4g}{row['amplitude kept']:>10.1%} "
+            f"{row['displacement']:>9.4g} {row['largest']:>9.4g}  {row['unit']}"
+        )
     return "\n".join(lines)
 
 
@@ -326,7 +385,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
         layout = layout_of(track)
         pair = [track.poses, result.poses]
         if track.kind == "smpl":
-            if track.joint_names != LAYOUTS["smpl24"].joints[:len(track.joint_names or ())]:
+            if track.joint_names != LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]:
                 skipped.append(track.name)
                 continue
             body = body or _body(cfg)
@@ -338,27 +397,37 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
         elif track.kind == "3D":
             upright = replace(result.space, root=None, centre=np.zeros(3)) if result.space is not None else None
             pair = [upright.into(values, 0) if upright else values for values in pair]
-        tracks = [PageTrack(name, role, values, track.name) for name, role, values in
-                  zip(("raw", "refined"), ("input", "refined"), pair)]
+        tracks = [
+            PageTrack(name, role, values, track.name)
+            for name, role, values in zip(("raw", "refined"), ("input", "refined"), pair)
+        ]
         sequences.append(PageSequence(track.name, float(rate or RATE), tracks, layout))
     if not sequences:
         log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
         layout = chain(1)
         sequences = [PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
     counts = {name: value for name, value in table.items()}
-    metrics = rows or [{"method": name, "kind": kind, "unit": unit, **row}
-                       for name, found in (("input", None), (refine.method, results))
-                       for (kind, unit), row in scores(pose_file, found or _untouched(pose_file)).items()]
-    provenance = {"file": str(path), "kind": registry.FORMATS[pose_file.format].description,
-                  "command": config.command_line(),
-                  "method": "\n".join(dict.fromkeys(result.plan for result in results)),
-                  "notes": "\n".join(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)]))
-                  or "none", **counts}
+    metrics = rows or [
+        {"method": name, "kind": kind, "unit": unit, **row}
+        for name, found in (("input", None), (refine.method, results))
+        for (kind, unit), row in scores(pose_file, found or _untouched(pose_file)).items()
+    ]
+    provenance = {
+        "file": str(path),
+        "kind": registry.FORMATS[pose_file.format].description,
+        "command": config.command_line(),
+        "method": "\n".join(dict.fromkeys(result.plan for result in results)),
+        "notes": "\n".join(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)]))
+        or "none",
+        **counts,
+    }
     if skipped:
         provenance["not drawn"] = ", ".join(skipped)
     if body is not None:
         provenance["drawn on"] = body.name
-    return write_page(folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}")
+    return write_page(
+        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}"
+    )
 
 
 def _untouched(pose_file):
@@ -375,7 +444,7 @@ def _on_body(body, poses):
     """SMPL joints [T, 24, 3] of rotations [T, 22 or 24, 3]; NaN where missing."""
     there = gaps.seen(poses).all(axis=1)
     whole = np.zeros((len(poses), 24, 3), dtype=np.float32)
-    whole[:, :poses.shape[1]] = np.where(there[:, None, None], poses, 0)
+    whole[:, : poses.shape[1]] = np.where(there[:, None, None], poses, 0)
     joints = body.joints(torch.from_numpy(whole).flatten(1)).numpy()[:, :24].astype(np.float64)
     joints[~there] = np.nan
     return joints

@@ -17,11 +17,10 @@ from pathlib import Path
 
 import torch
 
-from .. import config, errors
-from .. import run
-from ..windows.pipeline import check_settings
+from .. import config, errors, run
 from ..errors import UserError
 from ..models import checkpoints
+from ..windows.pipeline import check_settings
 
 
 def release(source, target, licence, scores=(), blend=None, window_weights=None):
@@ -32,13 +31,20 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
     """
     content = checkpoints.read(source)
     if "data" not in content:
-        raise UserError(f"{source}: is a published checkpoint, which does not describe itself. Release one of this toolkit")
+        raise UserError(
+            f"{source}: is a published checkpoint, which does not describe itself. Release one of this toolkit"
+        )
     if blend:
         _blend(source, content, *blend)
     content.pop("training", None)
-    content["state_dict"] = {name: tensor.half() if tensor.is_floating_point() else tensor
-                             for name, tensor in content["state_dict"].items()}
-    content["provenance"] = {**content["provenance"], "licence": licence, "command": _anywhere(content["provenance"]["command"])}
+    content["state_dict"] = {
+        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in content["state_dict"].items()
+    }
+    content["provenance"] = {
+        **content["provenance"],
+        "licence": licence,
+        "command": _anywhere(content["provenance"]["command"]),
+    }
     fresh = config.defaults()  # where this machine keeps its files is nobody's business
     content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
@@ -47,7 +53,9 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
         check_settings(content["data"]["window"], weighting=window_weights)
         content["config"]["EVALUATE"]["WINDOW_WEIGHTS"] = window_weights
     if scores:
-        content["scores"] = [_short(part) for path in scores for part in json.loads(Path(path).read_text(encoding="utf-8"))]
+        content["scores"] = [
+            _short(part) for path in scores for part in json.loads(Path(path).read_text(encoding="utf-8"))
+        ]
     checkpoints.save(target, content)
 
 
@@ -61,7 +69,9 @@ def _blend(source, content, other, share):
     # A file that does not describe itself is taken to be of the same kind.
     if shapes[0] != shapes[1] or "data" in theirs and _kind(source) != _kind(other):
         raise UserError(f"--blend {other}: is not the same network as {source}")
-    content["state_dict"] = {name: torch.lerp(tensor.float(), given[name].float(), share) for name, tensor in weights.items()}
+    content["state_dict"] = {
+        name: torch.lerp(tensor.float(), given[name].float(), share) for name, tensor in weights.items()
+    }
     command = theirs.get("provenance", {}).get("command", "")
     content["provenance"] = {**content["provenance"], "blended_with": {"share": share, "command": _anywhere(command)}}
 
@@ -77,7 +87,7 @@ def _anywhere(command):
     words = shlex.split(command)
     for key in ("DATASET.BASE_DIR", "OUTPUT_DIR"):
         while key in words:
-            del words[words.index(key):words.index(key) + 2]
+            del words[words.index(key) : words.index(key) + 2]
     if "TRAIN.INIT" in words:
         place = words.index("TRAIN.INIT") + 1
         words[place] = Path(words[place]).name
@@ -86,10 +96,17 @@ def _anywhere(command):
 
 def _short(part):
     keep = ("mpjpe", "pampjpe", "accel", "mpvpe")
-    numbers = {name: round(value, 4) for name, value in part["metrics"].items()
-               if name.split("_")[0] in ("input", "smoothnet") and name.split("_", 1)[1] in keep}
-    return {"set": f"{part['dataset']}_{part['estimator']}_{part['body_representation']} test", "unit": part["unit"],
-            "body": part.get("body") or "", **numbers}
+    numbers = {
+        name: round(value, 4)
+        for name, value in part["metrics"].items()
+        if name.split("_")[0] in ("input", "smoothnet") and name.split("_", 1)[1] in keep
+    }
+    return {
+        "set": f"{part['dataset']}_{part['estimator']}_{part['body_representation']} test",
+        "unit": part["unit"],
+        "body": part.get("body") or "",
+        **numbers,
+    }
 
 
 def table(folder):
@@ -100,27 +117,41 @@ def table(folder):
         data = content.get("data", {})
         for score in content.get("scores", []):
             body = f" ({score['body']})" if score["body"] else ""
-            rows.append(f"| `{path.name}` | {data['representation']}, {data['layout']['name']} | {data['window']} | "
-                        f"{data['fps']:g} | {score['set']}{body} | {score['input_mpjpe']:.2f} -> {score['smoothnet_mpjpe']:.2f} {score['unit']} | "
-                        f"{score['input_accel']:.2f} -> {score['smoothnet_accel']:.2f} | {content['provenance']['licence']} |")
-    return "\n".join((
-        "# Shipped weights", "",
-        "Made by `python -m lib.commands.release --table data/checkpoints` from what the files say of themselves. Each holds its",
-        "training command (`provenance`), configuration and joint layout; use one with `--checkpoint`, or start from it with",
-        "`TRAIN.INIT`. MPJPE and ACCEL from the input to the refined sequence, on clips that were not trained on.", "",
-        "| file | poses | window | frames/s | scored on | MPJPE | ACCEL | licence |", "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
-        *rows, ""))
+            rows.append(
+                f"| `{path.name}` | {data['representation']}, {data['layout']['name']} | {data['window']} | "
+                f"{data['fps']:g} | {score['set']}{body} | {score['input_mpjpe']:.2f} -> {score['smoothnet_mpjpe']:.2f} {score['unit']} | "
+                f"{score['input_accel']:.2f} -> {score['smoothnet_accel']:.2f} | {content['provenance']['licence']} |"
+            )
+    return "\n".join(
+        (
+            "# Shipped weights",
+            "",
+            "Made by `python -m lib.commands.release --table data/checkpoints` from what the files say of themselves. Each holds its",
+            "training command (`provenance`), configuration and joint layout; use one with `--checkpoint`, or start from it with",
+            "`TRAIN.INIT`. MPJPE and ACCEL from the input to the refined sequence, on clips that were not trained on.",
+            "",
+            "| file | poses | window | frames/s | scored on | MPJPE | ACCEL | licence |",
+            "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
+            *rows,
+            "",
+        )
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog=__doc__.split("\n", 2)[2])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=__doc__.split("\n", 2)[2],
+    )
     parser.add_argument("source", nargs="?", help="a run's checkpoint")
     parser.add_argument("target", nargs="?", help="the file to write")
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--scores", nargs="+", default=(), help="metrics.json files of this checkpoint")
     parser.add_argument("--window_weights", help="how eval and refine average its windows: mean or triangular")
-    parser.add_argument("--blend", nargs=2, metavar=("OTHER", "SHARE"), help="take a share of another checkpoint's weights")
+    parser.add_argument(
+        "--blend", nargs=2, metavar=("OTHER", "SHARE"), help="take a share of another checkpoint's weights"
+    )
     parser.add_argument("--table", metavar="FOLDER", help="rewrite the README of a folder of weights")
     args = parser.parse_args()
     if args.source and args.target:

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import config
-from .. import run
-from ..poses import metrics
-from ..evaluation.methods import FilterMethod, InputMethod, load_networks, warn_of
-from ..evaluation.scores import judge_of
+from .. import config, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
+from ..evaluation.methods import FilterMethod, InputMethod, load_networks, warn_of
+from ..evaluation.scores import judge_of
 from ..filters import fixed as filters
+from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..visualize import background, page, scenes, video
 
@@ -48,7 +47,9 @@ def visualize(request):
             written.append(_write_page(split, numbers, methods, judge.body, cfg))
         else:
             alone = len(numbers) == len(splits) == 1
-            written.extend(path for number in numbers for path in _render(split, number, methods, judge.body, cfg, under, alone))
+            written.extend(
+                path for number in numbers for path in _render(split, number, methods, judge.body, cfg, under, alone)
+            )
     for path in written:
         print(f"{'page' if cfg.VIS.FORMAT == 'html' else 'video'}: {path}")
     return written
@@ -62,17 +63,23 @@ def chosen(text, split, methods, judge):
     if text == "all":
         return list(range(count))
     if text == "worst":
-        errors = [np.mean([float(judge(view, raw)[0]["mpjpe"].mean()) for view, raw in zip(recording.views, raws)])
-                  for recording, raws in zip(split.recordings, methods[-1](split))]
+        errors = [
+            np.mean([float(judge(view, raw)[0]["mpjpe"].mean()) for view, raw in zip(recording.views, raws)])
+            for recording, raws in zip(split.recordings, methods[-1](split))
+        ]
         return [int(np.argmax(errors))]
     numbers = []
     for part in text.split(","):
         low, _, high = part.strip().partition("-")
         if not low.isdigit() or (high and not high.isdigit()):
-            raise UserError(f"--visualize_video_id {text}: expected a number, a list (0,3), a range (2-5), all, or worst")
+            raise UserError(
+                f"--visualize_video_id {text}: expected a number, a list (0,3), a range (2-5), all, or worst"
+            )
         numbers.extend(range(int(low), int(high or low) + 1))
     if not numbers or max(numbers) >= count:
-        raise UserError(f"--visualize_video_id {text}: {split.source} test has {count} sequences, numbered 0 to {count - 1}")
+        raise UserError(
+            f"--visualize_video_id {text}: {split.source} test has {count} sequences, numbered 0 to {count - 1}"
+        )
     return numbers
 
 
@@ -80,8 +87,10 @@ def _frames(recording, cfg):
     """The slice of a recording's frames that the config asks for."""
     start, end = cfg.VIS.START, min(cfg.VIS.END, recording.views[0].length)
     if not 0 <= start < end:
-        raise UserError(f"VIS.START {cfg.VIS.START}, VIS.END {cfg.VIS.END}: no frames of {recording.name}, which has "
-                        f"{recording.views[0].length}, lie between them")
+        raise UserError(
+            f"VIS.START {cfg.VIS.START}, VIS.END {cfg.VIS.END}: no frames of {recording.name}, which has "
+            f"{recording.views[0].length}, lie between them"
+        )
     return slice(start, end)
 
 
@@ -92,8 +101,10 @@ def tracks_of(split, recording, methods, body, frames):
     roles = {method.label: {"smoothnet": "refined"}.get(method.key, method.key) for method in methods}
     raws["ground truth"] = [torch.as_tensor(view.truth) for view in recording.views]
     roles["ground truth"] = "truth"
-    return [[_track(label, roles[label], split, view, raws[label][v], frames, body) for label in raws]
-            for v, view in enumerate(recording.views)]
+    return [
+        [_track(label, roles[label], split, view, raws[label][v], frames, body) for label in raws]
+        for v, view in enumerate(recording.views)
+    ]
 
 
 def _render(split, number, methods, body, cfg, under, alone):
@@ -108,9 +119,14 @@ def _render(split, number, methods, body, cfg, under, alone):
     options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
     name, several = f"{split.source}_{number}", len(views) > 1
     if body is None and split.representation.dims == 3:
-        cues = next((method.quality[:, frames].numpy() for method in reversed(methods) if method.key == "smoothnet"), None)
-        pictures = {name: scenes.multi_view_scene(views, cues, split.layout, **options) if several else
-                    scenes.pose_scene_3d(views[0], split.layout, **options)}
+        cues = next(
+            (method.quality[:, frames].numpy() for method in reversed(methods) if method.key == "smoothnet"), None
+        )
+        pictures = {
+            name: scenes.multi_view_scene(views, cues, split.layout, **options)
+            if several
+            else scenes.pose_scene_3d(views[0], split.layout, **options)
+        }
     else:
         pictures = {}
         for v, (view, tracks) in enumerate(zip(recording.views, views)):
@@ -178,9 +194,15 @@ def _score_rows(name, tracks, split):
     for track in tracks[:-1]:
         joints = torch.as_tensor(track.joints) * scale
         there = torch.isfinite(joints).flatten(1).all(1)
-        values = {"MPJPE": metrics.mpjpe(joints, truth)[there].mean(),
-                  "Accel": metrics.accel_unpadded(joints, truth).nanmean() if len(joints) > 2 else float("nan")}
-        yield {"sequence": name, "method": track.name, **{f"{key} ({unit})": f"{float(value):.2f}" for key, value in values.items()}}
+        values = {
+            "MPJPE": metrics.mpjpe(joints, truth)[there].mean(),
+            "Accel": metrics.accel_unpadded(joints, truth).nanmean() if len(joints) > 2 else float("nan"),
+        }
+        yield {
+            "sequence": name,
+            "method": track.name,
+            **{f"{key} ({unit})": f"{float(value):.2f}" for key, value in values.items()},
+        }
 
 
 def _track(label, role, split, view, raw, frames, body):
@@ -214,5 +236,5 @@ class _Vertices:
         return len(self.pose)
 
     def __getitem__(self, t):
-        shape = None if self.shape is None else self.shape[t:t + 1]
-        return (self.body.vertices(self.pose[t:t + 1], shape)[0] - self.root[t]).numpy()
+        shape = None if self.shape is None else self.shape[t : t + 1]
+        return (self.body.vertices(self.pose[t : t + 1], shape)[0] - self.root[t]).numpy()

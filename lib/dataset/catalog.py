@@ -77,8 +77,9 @@ class Source:
     def row(self):
         """This source's line of the table, or one for an unknown dataset."""
         for row in TABLE:
-            if ((row.dataset, row.representation) == (self.dataset, self.representation)
-                    and (not row.estimators or self.estimator in row.estimators)):
+            if (row.dataset, row.representation) == (self.dataset, self.representation) and (
+                not row.estimators or self.estimator in row.estimators
+            ):
                 return row
         return Row(self.dataset, (), self.representation, {"smpl": ("smpl24",)}.get(self.representation, ()))
 
@@ -96,8 +97,11 @@ class Source:
 def sources(cfg):
     """The sources that a config names: comma lists of equal length. Raises UserError that says which is missing."""
     lists = {}
-    for key, flag in (("DATASET_NAME", "--dataset_name"), ("ESTIMATOR", "--estimator"),
-                      ("BODY_REPRESENTATION", "--body_representation")):
+    for key, flag in (
+        ("DATASET_NAME", "--dataset_name"),
+        ("ESTIMATOR", "--estimator"),
+        ("BODY_REPRESENTATION", "--body_representation"),
+    ):
         lists[flag] = [part.strip() for part in cfg[key].split(",") if part.strip()]
         if not lists[flag]:
             raise UserError(f"{flag}: not given. Pass it, or set {key} in the config")
@@ -109,8 +113,10 @@ def sources(cfg):
     if order not in ("stored", "aist14"):
         raise UserError(f"DATASET.JOINT_ORDER {order}: not known. Known: stored, aist14")
     if order == "aist14" and not any(_has_mpi_joints(source) for source in found):
-        raise UserError(f"DATASET.JOINT_ORDER aist14: is for the 17 joints of mpiinf3dhp and mupots, not for "
-                        f"{', '.join(map(str, found))}")
+        raise UserError(
+            f"DATASET.JOINT_ORDER aist14: is for the 17 joints of mpiinf3dhp and mupots, not for "
+            f"{', '.join(map(str, found))}"
+        )
     return found
 
 
@@ -137,8 +143,10 @@ def layout(source, joints, cfg):
     fitting = [LAYOUTS[name] for name in row.layouts if LAYOUTS[name].size == joints]
     if row.layouts and not fitting:
         sizes = sorted({LAYOUTS[name].size for name in row.layouts} | ({17} if row.reorder else set()))
-        raise UserError(f"{source}: its files have {joints} joints, {' or '.join(map(str, sizes))} expected. "
-                        "Rename the folder to a dataset of your own to use it as it is")
+        raise UserError(
+            f"{source}: its files have {joints} joints, {' or '.join(map(str, sizes))} expected. "
+            "Rename the folder to a dataset of your own to use it as it is"
+        )
     if _has_mpi_joints(source) and cfg.DATASET.JOINT_ORDER == "aist14":
         # The root that a YAML names is one of the 17.
         return LAYOUTS["aist14"], AIST14_REORDER
@@ -153,8 +161,10 @@ def _with_root(source, found, cfg):
     if key in cfg.DATASET:
         root = tuple(cfg.DATASET[key])
         if not root or max(root) >= found.size or min(root) < 0:
-            raise UserError(f"DATASET.{key} {list(root)}: not among the {found.size} joints of {source}, which are "
-                            f"numbered 0 to {found.size - 1}")
+            raise UserError(
+                f"DATASET.{key} {list(root)}: not among the {found.size} joints of {source}, which are "
+                f"numbered 0 to {found.size - 1}"
+            )
         return replace(found, root=root)
     if not source.known:
         _say_root(source, found.root, key)

@@ -34,9 +34,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from .. import errors
-from . import noise, storage
 from ..errors import UserError
 from ..poses.skeletons import LAYOUTS
+from . import noise, storage
 
 FPS = 30
 BONE_SCALE = 0.25
@@ -51,17 +51,32 @@ CUT = {"roll": (8, 1), "getup_facedown": (0, 1), "getup_faceup": (0, 1)}
 SEAMS = {"walk": 18, "run": 11}
 SEAM_REACH = 6  # rows to either side over which the jump is spread
 
-COLUMNS = {"root": (4, 8), "chest": (8, 12), "neck": (12, 16),
-           "right_hip": (16, 20), "right_knee": (20, 21), "right_ankle": (21, 25),
-           "right_shoulder": (25, 29), "right_elbow": (29, 30),
-           "left_hip": (30, 34), "left_knee": (34, 35), "left_ankle": (35, 39),
-           "left_shoulder": (39, 43), "left_elbow": (43, 44)}
+COLUMNS = {
+    "root": (4, 8),
+    "chest": (8, 12),
+    "neck": (12, 16),
+    "right_hip": (16, 20),
+    "right_knee": (20, 21),
+    "right_ankle": (21, 25),
+    "right_shoulder": (25, 29),
+    "right_elbow": (29, 30),
+    "left_hip": (30, 34),
+    "left_knee": (34, 35),
+    "left_ankle": (35, 39),
+    "left_shoulder": (39, 43),
+    "left_elbow": (43, 44),
+}
 ROW = 44
 NOSE = (0.10, 0.155, 0.0)  # metres in the neck's frame
 HEAD_TOP = (0.0, 0.2775, 0.0)  # where the URDF's head, a sphere, ends
 LAYOUT = LAYOUTS["h36m17"]
-SOURCE_JOINT = {"pelvis": ("root", None), "spine": ("chest", None), "thorax": ("neck", None),
-                "nose": ("neck", NOSE), "head": ("neck", HEAD_TOP)}
+SOURCE_JOINT = {
+    "pelvis": ("root", None),
+    "spine": ("chest", None),
+    "thorax": ("neck", None),
+    "nose": ("neck", NOSE),
+    "head": ("neck", HEAD_TOP),
+}
 # Source (ahead, up, right) to a camera (right, down, forward) that the person faces, his right at image left.
 FACE_CAMERA = np.array([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]])
 YAW_DEGREES = 45.0
@@ -100,8 +115,9 @@ def _rows(text, what):
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{what}: not a motion clip. Expected JSON with `Frames` of {ROW} numbers") from None
     if rows.ndim != 2 or rows.shape[1] != ROW or len(rows) < 2 or not np.isfinite(rows).all():
-        raise UserError(f"{what}: Frames of shape {list(rows.shape)}. "
-                        f"Expected at least two rows of {ROW} finite numbers")
+        raise UserError(
+            f"{what}: Frames of shape {list(rows.shape)}. Expected at least two rows of {ROW} finite numbers"
+        )
     return rows
 
 
@@ -214,20 +230,26 @@ def make(source, output):
     """Write the sample's three files under `output` (the folder that DATASET.BASE_DIR names)."""
     clips, bones = read_source(source)
     truth = {clip: convert(rows, bones, clip) for clip, rows in sorted(clips.items())}
-    splits = {"train": [clip for clip in truth if clip not in TEST_CLIPS],
-              "test": [clip for clip in truth if clip in TEST_CLIPS]}
+    splits = {
+        "train": [clip for clip in truth if clip not in TEST_CLIPS],
+        "test": [clip for clip in truth if clip in TEST_CLIPS],
+    }
     for split, names in splits.items():
         if not names:
-            raise UserError(f"{source}: none of its clips belongs to the {split} split. "
-                            f"Test has {', '.join(TEST_CLIPS)}; train has all others")
+            raise UserError(
+                f"{source}: none of its clips belongs to the {split} split. "
+                f"Test has {', '.join(TEST_CLIPS)}; train has all others"
+            )
         # Strings of fixed width are plain arrays, which every reader takes.
-        imgname = [np.array([f"{clip}.camera1/{frame:06d}" for frame in range(len(truth[clip]))])
-                   for clip in names]
-        storage.write(_path(output, "groundtruth", split),
-                      {"imgname": imgname, "joints_3d": [truth[clip] for clip in names]})
+        imgname = [np.array([f"{clip}.camera1/{frame:06d}" for frame in range(len(truth[clip]))]) for clip in names]
+        storage.write(
+            _path(output, "groundtruth", split), {"imgname": imgname, "joints_3d": [truth[clip] for clip in names]}
+        )
         if split == "test":
-            storage.write(_path(output, "detected", split),
-                          {"imgname": imgname, "joints_3d": [detect(truth[clip], clip) for clip in names]})
+            storage.write(
+                _path(output, "detected", split),
+                {"imgname": imgname, "joints_3d": [detect(truth[clip], clip) for clip in names]},
+            )
 
 
 def _path(output, part, split):
@@ -237,15 +259,23 @@ def _path(output, part, split):
 
 def describe(output):
     """The table of the sample under `output`: frames and seconds a clip, and the errors of the detections."""
-    lines = ["| split | clip | frames | seconds | MPJPE | PA-MPJPE | Accel |",
-             "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| split | clip | frames | seconds | MPJPE | PA-MPJPE | Accel |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for split in ("train", "test"):
         data = storage.read(_path(output, "groundtruth", split))
         truth = data["joints_3d"]
         detected = storage.read(_path(output, "detected", split))["joints_3d"] if split == "test" else None
         for index, names in enumerate(data["imgname"]):
-            lines.append(_row(split, names[0].split(".camera")[0], truth[index:index + 1],
-                              detected and detected[index:index + 1]))
+            lines.append(
+                _row(
+                    split,
+                    names[0].split(".camera")[0],
+                    truth[index : index + 1],
+                    detected and detected[index : index + 1],
+                )
+            )
         lines.append(_row(f"**{split}**", f"{len(truth)} clips", truth, detected))
     return "\n".join(lines)
 
@@ -260,8 +290,10 @@ def _row(split, clip, truth, detected):
 
 def _errors(truth, detected):
     """MPJPE, PA-MPJPE (mm) and Accel (mm/frame^2, inner frames), pooled over lists of [T, 51] in metres."""
+
     def points(sequences):
         return [1000 * sequence.reshape(len(sequence), -1, 3).astype(np.float64) for sequence in sequences]
+
     truth, detected = points(truth), points(detected)
     accel = [np.diff(b - a, n=2, axis=0) for a, b in zip(truth, detected)]
     truth, detected = np.concatenate(truth), np.concatenate(detected)
@@ -276,12 +308,16 @@ def _errors(truth, detected):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m lib.dataset.deepmimic",
-                                     description="Make the sample from DeepMimic's clips and describe it.")
-    parser.add_argument("source", nargs="?", metavar="WHEEL_OR_FOLDER",
-                        help="the wheel `pybullet` or a folder with its files; none: only print the table")
-    parser.add_argument("--output", default="data/poses",
-                        help="where mocap_noise_3D/ stands (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.dataset.deepmimic", description="Make the sample from DeepMimic's clips and describe it."
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="WHEEL_OR_FOLDER",
+        help="the wheel `pybullet` or a folder with its files; none: only print the table",
+    )
+    parser.add_argument("--output", default="data/poses", help="where mocap_noise_3D/ stands (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.source:
         make(arguments.source, arguments.output)

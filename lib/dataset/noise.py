@@ -41,14 +41,37 @@ ROTATION_BURST_WEIGHTS = (0.6, 1.0, 0.5)
 
 _LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 # How far out a joint is, 0 for hips and torso: the place of its error between the two sizes above.
-_LEVEL = {"shoulder": 0.15, "nose": 0.25, "face": 0.25, "head": 0.4, "head_top": 0.4, "elbow": 0.55,
-          "knee": 0.55, "wrist": 1.0, "ankle": 1.0, "hand": 1.0, "foot": 1.0}
+_LEVEL = {
+    "shoulder": 0.15,
+    "nose": 0.25,
+    "face": 0.25,
+    "head": 0.4,
+    "head_top": 0.4,
+    "elbow": 0.55,
+    "knee": 0.55,
+    "wrist": 1.0,
+    "ankle": 1.0,
+    "hand": 1.0,
+    "foot": 1.0,
+}
 _LEVEL_UNKNOWN = 0.4
 _REACH = int(4 * SMOOTHING)  # frames that the Gaussian looks to either side
 
 
-def add_noise(truth, lengths, kind, std_mm, layout, rng, *, pixels_per_metre=229.0, gain=1.0, joint_gain=None,
-              parent_correlation=0.0, constant_bias=0.0):
+def add_noise(
+    truth,
+    lengths,
+    kind,
+    std_mm,
+    layout,
+    rng,
+    *,
+    pixels_per_metre=229.0,
+    gain=1.0,
+    joint_gain=None,
+    parent_correlation=0.0,
+    constant_bias=0.0,
+):
     """Clean motion as an estimator would have seen it.
 
     truth: float [F, C], C = J*dims, all sequences one after the other; metres (dims 3, the camera frame: the
@@ -93,8 +116,9 @@ def add_noise(truth, lengths, kind, std_mm, layout, rng, *, pixels_per_metre=229
     pose = np.ascontiguousarray(truth.T).reshape(layout.size, dims, frames)
     jitter_size, bias_size = _sizes(layout, dims, joint_gain)
 
-    error = _slow(lengths, layout.size, dims, rng, constant_bias, _correlated_parents(layout, bias_size),
-                  parent_correlation)
+    error = _slow(
+        lengths, layout.size, dims, rng, constant_bias, _correlated_parents(layout, bias_size), parent_correlation
+    )
     # An estimator knows depth least: twice the error there. In 2D that share of the length is not seen.
     axes = np.array([1, 1, 2][:dims], dtype=np.float32) / np.sqrt(np.float32(6))
     error *= bias_size[:, None, None] * axes[:, None]
@@ -148,8 +172,11 @@ def add_rotation_noise(pose, lengths, layout, rng, *, gain=1.0, parent_correlati
 def _limbs(layout):
     """{(side, 'arm' or 'leg'): its three joint indices, body to end} for the limbs that the names tell of."""
     place = {name: index for index, name in enumerate(layout.joints)}
-    chains = {(side, limb): [place.get(f"{side}_{part}") for part in parts]
-              for limb, parts in _LIMBS.items() for side in ("left", "right")}
+    chains = {
+        (side, limb): [place.get(f"{side}_{part}") for part in parts]
+        for limb, parts in _LIMBS.items()
+        for side in ("left", "right")
+    }
     return {limb: chain for limb, chain in chains.items() if None not in chain}
 
 
@@ -163,8 +190,10 @@ def _sizes(layout, dims, joint_gain):
     joint_gain = np.asarray(joint_gain, dtype=np.float32).copy()
     if dims == 3 and len(layout.root) == 1:
         joint_gain[layout.root[0]] = 0
-    return tuple(joint_gain * np.float32(GAINS[dims][part]) * (low + (high - low) * level)
-                 for part, (low, high) in (("jitter", JITTER_MM), ("bias", BIAS_MM)))
+    return tuple(
+        joint_gain * np.float32(GAINS[dims][part]) * (low + (high - low) * level)
+        for part, (low, high) in (("jitter", JITTER_MM), ("bias", BIAS_MM))
+    )
 
 
 def _correlated_parents(layout, bias_size):
@@ -220,15 +249,17 @@ def _smoothed_variance(decay):
     impulse = np.zeros(2 * _REACH + 1)
     impulse[_REACH] = 1
     kernel = gaussian_filter1d(impulse, SMOOTHING, truncate=_REACH / SMOOTHING, mode="constant")
-    overlap = np.correlate(kernel, kernel, "full")[len(kernel) - 1:]
+    overlap = np.correlate(kernel, kernel, "full")[len(kernel) - 1 :]
     powers = decay[..., None].astype(np.float64) ** np.arange(len(overlap))
     return 2 * powers @ overlap - overlap[0]
 
 
 def _parents_first(parents):
     """The joints in an order in which each comes after its parent."""
+
     def depth(joint):
         return 0 if parents[joint] < 0 else 1 + depth(parents[joint])
+
     return sorted(range(len(parents)), key=depth)
 
 
@@ -268,8 +299,11 @@ def _throw_limbs(error, jitter, lengths, limbs, weights, size_range, rng):
 
 def _mix_sides(pose, lengths, limbs, rng):
     """`pose` [J, dims, F] with both arms or both legs swapped now and then; a copy."""
-    pairs = [(limbs["left", limb], limbs["right", limb]) for limb in _LIMBS
-             if ("left", limb) in limbs and ("right", limb) in limbs]
+    pairs = [
+        (limbs["left", limb], limbs["right", limb])
+        for limb in _LIMBS
+        if ("left", limb) in limbs and ("right", limb) in limbs
+    ]
     seen = pose.copy()
     if not pairs:
         return seen

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import catalog, noise, storage
 from ..errors import UserError
 from ..poses import rotations
 from ..poses.representation import frame_2d, representation
 from ..poses.skeletons import Layout
+from . import catalog, noise, storage
 
 log = logging.getLogger(__name__)
 
@@ -159,8 +159,10 @@ def _read(source, path, key, cfg):
         raise UserError(f"{path}: not found. {_what_is_there(source, path, Path(cfg.DATASET.BASE_DIR))}")
     data = storage.read(path)
     if key not in data:
-        raise UserError(f"{path}: has no {key}, which {source} needs (found: {', '.join(data)}). "
-                        "Choose another --body_representation, or write the key")
+        raise UserError(
+            f"{path}: has no {key}, which {source} needs (found: {', '.join(data)}). "
+            "Choose another --body_representation, or write the key"
+        )
     return data
 
 
@@ -172,8 +174,10 @@ def _what_is_there(source, path, base):
         files = ", ".join(sorted(file.name for file in path.parent.iterdir())) or "nothing"
         return f"In {path.parent}: {files}"
     present = ", ".join(sorted(folder.name for folder in base.iterdir() if folder.is_dir())) or "none"
-    return (f"Expected layout: {base}/{source}/groundtruth/{source.dataset}_gt_{source.representation}_<split>.npz "
-            f"and detected/{source}_<split>.npz. Datasets present in {base}: {present}")
+    return (
+        f"Expected layout: {base}/{source}/groundtruth/{source.dataset}_gt_{source.representation}_<split>.npz "
+        f"and detected/{source}_<split>.npz. Datasets present in {base}: {present}"
+    )
 
 
 def _check_pair(truth_path, truth, detected_path, detected, key):
@@ -181,15 +185,25 @@ def _check_pair(truth_path, truth, detected_path, detected, key):
     if detected is None:
         return
     if len(detected[key]) != len(truth[key]):
-        raise UserError(f"{detected_path}: {key} has {len(detected[key])} sequences, but {truth_path.name} has "
-                        f"{len(truth[key])}. Both need the same sequences in the same order")
+        raise UserError(
+            f"{detected_path}: {key} has {len(detected[key])} sequences, but {truth_path.name} has "
+            f"{len(truth[key])}. Both need the same sequences in the same order"
+        )
     pairs = zip(truth.get("imgname", ()), detected.get("imgname", ()))
     other = [(index, *pair) for index, pair in enumerate(pairs) if all(pair) and _name(pair[0]) != _name(pair[1])]
     if other:
         index, ours, theirs = other[0]
-        log.warning("%s: imgname of %d of %d sequences is another one in %s (sequence %d: %s, there %s). Sequences "
-                    "are paired by their place in the files; make sure that both have the same order",
-                    truth_path, len(other), len(truth[key]), detected_path.name, index, ours[0], theirs[0])
+        log.warning(
+            "%s: imgname of %d of %d sequences is another one in %s (sequence %d: %s, there %s). Sequences "
+            "are paired by their place in the files; make sure that both have the same order",
+            truth_path,
+            len(other),
+            len(truth[key]),
+            detected_path.name,
+            index,
+            ours[0],
+            theirs[0],
+        )
 
 
 def _name(images):
@@ -206,16 +220,20 @@ def _common_layout(source, files, key, dims, cfg):
             if width in layouts:
                 continue
             if width % dims:
-                raise UserError(f"{path}: {key}, sequence {index} has {width} columns, which is not a multiple of "
-                                f"{dims}. Expected [T, J*{dims}]")
+                raise UserError(
+                    f"{path}: {key}, sequence {index} has {width} columns, which is not a multiple of "
+                    f"{dims}. Expected [T, J*{dims}]"
+                )
             try:
                 layouts[width] = catalog.layout(source, width // dims, cfg)
             except UserError as error:
                 raise UserError(f"{path}: {key}, sequence {index}: {error}") from None
             sizes = {found.size for found, _ in layouts.values()}
             if len(sizes) > 1:
-                raise UserError(f"{path}: {key}, sequence {index} has {width // dims} joints, others of {source} "
-                                f"have {next(iter(layouts)) // dims}. All sequences of both files need the same joints")
+                raise UserError(
+                    f"{path}: {key}, sequence {index} has {width // dims} joints, others of {source} "
+                    f"have {next(iter(layouts)) // dims}. All sequences of both files need the same joints"
+                )
     return next(iter(layouts.values()))[0], {width: order for width, (_, order) in layouts.items()}
 
 
@@ -236,15 +254,27 @@ def _sequence(truth_path, index, key, dims, truth, detected, orders):
     name = _name(images) or f"sequence{index}"
     place = f"{truth_path}: {key}, sequence {index} ({name})"
     if never.any():
-        raise UserError(f"{place}: joint {np.flatnonzero(never)[0] // dims} has no finite number in any frame. "
-                        "Remove the sequence, or this joint from both files")
+        raise UserError(
+            f"{place}: joint {np.flatnonzero(never)[0] // dims} has no finite number in any frame. "
+            "Remove the sequence, or this joint from both files"
+        )
     if not known.any():
         raise UserError(f"{place}: no frame has all joints. Remove the sequence")
-    extras = {prefix + other: value[index][:length] if other in storage.PER_FRAME else value[index]
-              for prefix, data in (("", detected or {}), ("truth_", truth)) for other, value in data.items()
-              if other not in (key, "imgname")}
-    return Sequence(name, None if pose is None else fill_gaps(pose, key), fill_gaps(target, key), images,
-                    extras=extras, known=None if known.all() else known, lost=max(lengths) - length)
+    extras = {
+        prefix + other: value[index][:length] if other in storage.PER_FRAME else value[index]
+        for prefix, data in (("", detected or {}), ("truth_", truth))
+        for other, value in data.items()
+        if other not in (key, "imgname")
+    }
+    return Sequence(
+        name,
+        None if pose is None else fill_gaps(pose, key),
+        fill_gaps(target, key),
+        images,
+        extras=extras,
+        known=None if known.all() else known,
+        lost=max(lengths) - length,
+    )
 
 
 def _images(truth, detected, index):
@@ -261,14 +291,24 @@ def _say_changes(truth_path, detected_path, gaps, sequences):
         log.warning("%s: %d numbers are missing and were filled between their neighbours in time", detected_path, gaps)
     cropped = [sequence for sequence in sequences if sequence.lost]
     if cropped:
-        log.warning("%s: %d of %d sequences differ in length from their detections; cropped to the shorter "
-                    "(%d frames in all, the first is %s)", truth_path, len(cropped), len(sequences),
-                    sum(sequence.lost for sequence in cropped), cropped[0].name)
+        log.warning(
+            "%s: %d of %d sequences differ in length from their detections; cropped to the shorter "
+            "(%d frames in all, the first is %s)",
+            truth_path,
+            len(cropped),
+            len(sequences),
+            sum(sequence.lost for sequence in cropped),
+            cropped[0].name,
+        )
     uncounted = [sequence for sequence in sequences if sequence.known is not None]
     if uncounted:
-        log.warning("%s: %d frames of %d sequences lack ground truth; they are neither trained on nor scored (the "
-                    "first is %s)", truth_path, sum(int((~sequence.known).sum()) for sequence in uncounted), len(uncounted),
-                    uncounted[0].name)
+        log.warning(
+            "%s: %d frames of %d sequences lack ground truth; they are neither trained on nor scored (the first is %s)",
+            truth_path,
+            sum(int((~sequence.known).sum()) for sequence in uncounted),
+            len(uncounted),
+            uncounted[0].name,
+        )
 
 
 def fill_gaps(values, key):
@@ -317,11 +357,14 @@ def _frame(source, truth_path, index, sequence):
     if size is not None:
         size = np.ravel(size)
         if size.dtype.kind not in "fiu" or len(size) < 2 or not np.isfinite(size[:2]).all() or min(size[:2]) <= 0:
-            raise UserError(f"{truth_path}: imgshape, sequence {index} ({sequence.name}) is {size.tolist()[:3]}. "
-                            "Expected (height, width, ...) in pixels")
+            raise UserError(
+                f"{truth_path}: imgshape, sequence {index} ({sequence.name}) is {size.tolist()[:3]}. "
+                "Expected (height, width, ...) in pixels"
+            )
     elif source.row.normaliser == "jhmdb":
-        raise UserError(f"{truth_path}: has no imgshape, by which jhmdb is normalised. "
-                        "Write (height, width) for each sequence")
+        raise UserError(
+            f"{truth_path}: has no imgshape, by which jhmdb is normalised. Write (height, width) for each sequence"
+        )
     points = sequence.truth if sequence.detected is None else sequence.detected
     return frame_2d(source.row.normaliser, points, size)
 
@@ -336,7 +379,7 @@ def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
         truth, lengths = np.concatenate([view.truth for view in part]), [view.length for view in part]
         options = dict(character or {})
         if "gain" in options:
-            options["gain"] = options["gain"][done:done + len(part)]
+            options["gain"] = options["gain"][done : done + len(part)]
         if rep.name == "smpl":
             detected = noise.add_rotation_noise(truth, lengths, layout, rng, **options)
         else:
@@ -362,7 +405,7 @@ def add_fixed_noise(sequences, layout, rep, cfg):
     """Give each sequence synthetic detections that its name and the config's seed determine."""
     for view in sequences:
         rng = np.random.default_rng([cfg.SEED_VALUE, *view.name.encode()])
-        view.detected, = synthetic([view], cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, layout, rep, rng)
+        (view.detected,) = synthetic([view], cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, layout, rep, rng)
 
 
 def group(sequences, source, cfg):
@@ -378,13 +421,17 @@ def group(sequences, source, cfg):
     for index, sequence in enumerate(sequences):
         first = sequence.images[0] if sequence.images else ""
         if "camera" not in first:
-            raise UserError(f"{source}: sequence {index} ({sequence.name}) has no 'camera' in its imgname "
-                            f"({first or 'empty'}), so its recording is not known. Write imgname as "
-                            "<recording>.camera<k>/<frame>, or set DATASET.MULTI_VIEW False")
+            raise UserError(
+                f"{source}: sequence {index} ({sequence.name}) has no 'camera' in its imgname "
+                f"({first or 'empty'}), so its recording is not known. Write imgname as "
+                "<recording>.camera<k>/<frame>, or set DATASET.MULTI_VIEW False"
+            )
         if cameras.setdefault(sequence.name, index) != index:
-            raise UserError(f"{source}: sequences {cameras[sequence.name]} and {index} are both {sequence.name}, so "
-                            "which views belong to one person is not known. Give each person and take a recording "
-                            "name of its own in imgname")
+            raise UserError(
+                f"{source}: sequences {cameras[sequence.name]} and {index} are both {sequence.name}, so "
+                "which views belong to one person is not known. Give each person and take a recording "
+                "name of its own in imgname"
+            )
         groups.setdefault(first.split("camera")[0].rstrip("._-/") or "recording", []).append(sequence)
     for views in groups.values():
         _put_on_one_clock(views, KEY[source.representation])
@@ -438,8 +485,9 @@ def _places(views):
     # With more holes than frames, or no two views that meet, they are no common clock.
     holes = any(place[-1] - place[0] > 2 * len(place) for place in places)
     if holes or max(place[-1] for place in places) >= sum(map(len, places)):
-        log.warning("%s: the image names of its views do not count one clock; frames are matched by index",
-                    views[0].name)
+        log.warning(
+            "%s: the image names of its views do not count one clock; frames are matched by index", views[0].name
+        )
         return by_index
     return places
 
@@ -469,7 +517,10 @@ def root_distance(split):
     what is not 3D joints."""
     if split.representation.name != "3D":
         return 0.0
-    roots = [np.asarray(view.truth if view.detected is None else view.detected).reshape(len(view.truth), -1, 3)
-             for recording in split.recordings for view in recording.views]
+    roots = [
+        np.asarray(view.truth if view.detected is None else view.detected).reshape(len(view.truth), -1, 3)
+        for recording in split.recordings
+        for view in recording.views
+    ]
     roots = [joints[:, list(split.layout.root)].mean(1) for joints in roots]
     return float(np.percentile(np.linalg.norm(np.concatenate(roots), axis=-1), 99))

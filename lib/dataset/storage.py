@@ -32,8 +32,9 @@ def read_arrays(path):
     except IsADirectoryError:
         raise UserError(f"{path}: is a folder, not an .npz file") from None
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise UserError(f"{path}: not a readable .npz archive (truncated, empty or another format). "
-                        "Copy or download it again") from None
+        raise UserError(
+            f"{path}: not a readable .npz archive (truncated, empty or another format). Copy or download it again"
+        ) from None
     with archive:
         arrays = {}
         for member in archive.namelist():
@@ -42,10 +43,18 @@ def read_arrays(path):
             key = member.removesuffix(".npy")
             try:
                 content = archive.read(member)
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
-                    MemoryError) as error:
-                raise UserError(f"{path}: {key} is damaged ({_brief(error)}). "
-                                "Copy or download the file again") from None
+            except (
+                zipfile.BadZipFile,
+                zlib.error,
+                EOFError,
+                OSError,
+                NotImplementedError,
+                RuntimeError,
+                MemoryError,
+            ) as error:
+                raise UserError(
+                    f"{path}: {key} is damaged ({_brief(error)}). Copy or download the file again"
+                ) from None
             arrays[key] = _read_array(content, f"{path}: {key}")
     if not arrays:
         raise UserError(f"{path}: holds no arrays")
@@ -64,8 +73,7 @@ def _read_array(content, what):
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError, TypeError, OverflowError) as error:
-        raise UserError(f"{what} is not a readable array ({_brief(error)}). "
-                        "Copy or download the file again") from None
+        raise UserError(f"{what} is not a readable array ({_brief(error)}). Copy or download the file again") from None
     array = safe_pickle.load(file, what)
     if not isinstance(array, np.ndarray) or array.shape != shape:
         raise UserError(f"{what} does not hold the array that its header announces. Write the file again")
@@ -87,14 +95,18 @@ def read(path):
     arrays = {ALIASES.get(key, key): value for key, value in read_arrays(path).items()}
     poses = [key for key in POSE_KEYS if key in arrays]
     if not poses:
-        raise UserError(f"{path}: none of the keys {', '.join(POSE_KEYS)} is in it (found: {', '.join(arrays)}). "
-                        "Expected one object array of [T, C] arrays, one element a sequence")
+        raise UserError(
+            f"{path}: none of the keys {', '.join(POSE_KEYS)} is in it (found: {', '.join(arrays)}). "
+            "Expected one object array of [T, C] arrays, one element a sequence"
+        )
     data = {}
     for key in list(arrays):
         sequences = _per_sequence(arrays.pop(key))  # popped: a large file is not held twice
         if key in PER_FRAME:
-            data[key] = [_numbers(value, f"{path}: {key}, sequence {index}", PER_FRAME[key], key in CONSTANT)
-                         for index, value in enumerate(sequences)]
+            data[key] = [
+                _numbers(value, f"{path}: {key}, sequence {index}", PER_FRAME[key], key in CONSTANT)
+                for index, value in enumerate(sequences)
+            ]
         elif key == "imgname":
             data[key] = [_names(value) for value in sequences]
         else:
@@ -116,16 +128,20 @@ def _check_counts(path, data, first):
         if key == "imgname" and not any(sequences):
             continue
         if len(sequences) != count:
-            raise UserError(f"{path}: {key} has {len(sequences)} sequences but {first} has {count}. "
-                            "Each key needs one element a sequence, in the same order")
+            raise UserError(
+                f"{path}: {key} has {len(sequences)} sequences but {first} has {count}. "
+                "Each key needs one element a sequence, in the same order"
+            )
         if key not in PER_FRAME:
             continue
         for index, (value, pose) in enumerate(zip(sequences, data[first])):
             if key in CONSTANT and len(value) == 1:
                 sequences[index] = np.repeat(value, len(pose), axis=0)
             elif len(value) != len(pose):
-                raise UserError(f"{path}: {key}, sequence {index} has {len(value)} frames but {first} has {len(pose)}. "
-                                "Each key needs one row a frame")
+                raise UserError(
+                    f"{path}: {key}, sequence {index} has {len(value)} frames but {first} has {len(pose)}. "
+                    "Each key needs one row a frame"
+                )
 
 
 def _per_sequence(array):
@@ -155,8 +171,10 @@ def _names(value):
     """The image names of one sequence; Python 2 wrote bytes."""
     if value is None:
         return []
-    return [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-            for name in np.asarray(value).ravel().tolist()]
+    return [
+        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+        for name in np.asarray(value).ravel().tolist()
+    ]
 
 
 def write(path, data):

@@ -20,9 +20,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from .. import errors
-from . import noise, storage
 from ..errors import UserError
 from ..poses.skeletons import LAYOUTS
+from . import noise, storage
 
 IMAGE, FOCAL, DISTANCE = 1000, 1145.0, 5.0  # pixels, pixels, metres
 TRAVEL = 10.0  # frames: what of a path is slow
@@ -40,8 +40,9 @@ def cameras(clip, count):
 def film(truth, clip, count):
     """Root-relative joints [T, J*3] as `count` cameras see them: a list of [T, J*3] float32."""
     joints = truth.reshape(len(truth), -1, 3)
-    return [np.einsum("ij,tkj->tki", turn, joints).reshape(truth.shape).astype(np.float32)
-            for turn in cameras(clip, count)]
+    return [
+        np.einsum("ij,tkj->tki", turn, joints).reshape(truth.shape).astype(np.float32) for turn in cameras(clip, count)
+    ]
 
 
 def path(joints, feet):
@@ -79,7 +80,9 @@ def write_set(source, output, count):
     for file in found:
         split = file.stem.rsplit("_", 1)[1]
         data = storage.read(file)
-        layout = next((LAYOUTS[name] for name in ("h36m17",) if LAYOUTS[name].size * 3 == data["joints_3d"][0].shape[1]), None)
+        layout = next(
+            (LAYOUTS[name] for name in ("h36m17",) if LAYOUTS[name].size * 3 == data["joints_3d"][0].shape[1]), None
+        )
         if layout is None:
             raise UserError(f"{file}: {data['joints_3d'][0].shape[1] // 3} joints, 17 in Human3.6M order expected")
         names, truths, detections = [], [], []
@@ -89,7 +92,9 @@ def write_set(source, output, count):
             for number, seen in enumerate(film(truth, clip, count), 1):
                 if flat:
                     joints = seen.reshape(len(seen), -1, 3).astype(float)
-                    seen = projected(joints, path(joints, [layout.joints.index(f"{side}_ankle") for side in ("right", "left")]))
+                    seen = projected(
+                        joints, path(joints, [layout.joints.index(f"{side}_ankle") for side in ("right", "left")])
+                    )
                 names.append([f"{clip}.camera{number}/{frame:06d}" for frame in range(len(seen))])
                 truths.append(seen)
                 rng = np.random.default_rng([*f"{clip}.camera{number}".encode()])

@@ -13,18 +13,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .. import config
-from .. import run
-from ..poses import metrics
-from .methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines, warn_of
-from .scores import Scores, judge_of
+from .. import config, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..filters import fixed as filters
+from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
+from .methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines, warn_of
+from .scores import Scores, judge_of
 
-ACCEL_NOTE = ("ACCEL averages over all T frames of a sequence, with two zeros at its ends, as the papers' code does; "
-              "accel_unpadded averages over the T-2 frames that have one.")
+ACCEL_NOTE = (
+    "ACCEL averages over all T frames of a sequence, with two zeros at its ends, as the papers' code does; "
+    "accel_unpadded averages over the T-2 frames that have one."
+)
 
 
 def evaluate(request):
@@ -91,8 +92,9 @@ def score_split(split, methods, cfg):
     for method in methods:
         method.seconds = 0.0
     total = len(split.sequences) * len(methods)
-    with tqdm(total=total, desc=f"evaluating {split.source}", unit="seq", dynamic_ncols=True,
-              disable=not sys.stderr.isatty()) as bar:
+    with tqdm(
+        total=total, desc=f"evaluating {split.source}", unit="seq", dynamic_ncols=True, disable=not sys.stderr.isatty()
+    ) as bar:
         for score in scores:
             views, raws = [], []
             for recording, found in zip(split.recordings, score.method(split)):
@@ -130,26 +132,49 @@ def _result(split, scores, body, cfg):
         elif score.method.key == "input" or score.method.key == "smoothnet" and "smoothnet_mpjpe" not in published:
             published |= {f"{score.method.key}_{name}": value for name, value in means.items()}
             if score.method.key == "smoothnet":
-                published |= {f"improvement_{name}": value - published[f"input_{name}"] for name, value in means.items()
-                              if f"input_{name}" in published}
+                published |= {
+                    f"improvement_{name}": value - published[f"input_{name}"]
+                    for name, value in means.items()
+                    if f"input_{name}" in published
+                }
                 published["smoothnet_inference_time"] = micro
         names = joint_names(split)
-        detail.append({
-            "method": score.method.label, "means": means, "microseconds_a_frame": micro,
-            "interval_95": intervals,
-            "per_joint_mpjpe": dict(zip(names, score.joints.tolist())),
-            "per_joint_interval_95": dict(zip(names, score.joint_intervals(np.random.default_rng(rng_seed)).tolist())),
-            "per_view_mpjpe": _per_view(split, score),
-            "per_sequence": [{"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
-                             for name, values in zip(score.names, score.per_sequence)],
-        })
+        detail.append(
+            {
+                "method": score.method.label,
+                "means": means,
+                "microseconds_a_frame": micro,
+                "interval_95": intervals,
+                "per_joint_mpjpe": dict(zip(names, score.joints.tolist())),
+                "per_joint_interval_95": dict(
+                    zip(names, score.joint_intervals(np.random.default_rng(rng_seed)).tolist())
+                ),
+                "per_view_mpjpe": _per_view(split, score),
+                "per_sequence": [
+                    {"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
+                    for name, values in zip(score.names, score.per_sequence)
+                ],
+            }
+        )
     checkpoint = next((score.method.checkpoint.path for score in scores if score.method.key == "smoothnet"), None)
     source = split.source
-    return {"dataset": source.dataset, "estimator": source.estimator, "body_representation": source.representation,
-            "checkpoint": checkpoint, "metrics": published, "filters": filters_found, "methods": detail,
-            "table": [{"method": part["method"], **part["means"], "microseconds_a_frame": part["microseconds_a_frame"]}
-                      for part in detail], "frames": frames, "sequences": len(split.sequences),
-            "unit": split.representation.unit, "body": body.name if body else None}
+    return {
+        "dataset": source.dataset,
+        "estimator": source.estimator,
+        "body_representation": source.representation,
+        "checkpoint": checkpoint,
+        "metrics": published,
+        "filters": filters_found,
+        "methods": detail,
+        "table": [
+            {"method": part["method"], **part["means"], "microseconds_a_frame": part["microseconds_a_frame"]}
+            for part in detail
+        ],
+        "frames": frames,
+        "sequences": len(split.sequences),
+        "unit": split.representation.unit,
+        "body": body.name if body else None,
+    }
 
 
 def _per_view(split, score):
@@ -188,8 +213,15 @@ def table(split, scores, body=None):
 
 def shown_columns(unit, means):
     """{metric: title} of the metrics that a table shows to people, of those that there are."""
-    columns = {"mpjpe": f"MPJPE {unit}", "pampjpe": f"PA-MPJPE {unit}", "accel": f"ACCEL {unit}/frame²",
-               "mpvpe": "MPVPE mm", "pck_005": "PCK@0.05", "pck_01": "PCK@0.1", "pck_02": "PCK@0.2"}
+    columns = {
+        "mpjpe": f"MPJPE {unit}",
+        "pampjpe": f"PA-MPJPE {unit}",
+        "accel": f"ACCEL {unit}/frame²",
+        "mpvpe": "MPVPE mm",
+        "pck_005": "PCK@0.05",
+        "pck_01": "PCK@0.1",
+        "pck_02": "PCK@0.2",
+    }
     return {name: title for name, title in columns.items() if name in means}
 
 
@@ -200,19 +232,35 @@ def tables(results):
         where = {"dataset": f"{result['dataset']}_{result['estimator']}_{result['body_representation']}"}
         for row, part in zip(result["table"], result["methods"]):
             where["method"] = part["method"]
-            ends = {f"{name}_{end}": value for name, pair in part["interval_95"].items() for end, value in zip(("low", "high"), pair)}
+            ends = {
+                f"{name}_{end}": value
+                for name, pair in part["interval_95"].items()
+                for end, value in zip(("low", "high"), pair)
+            }
             methods.append({**where, **row, **ends})
             per_sequence.extend({**where, **found} for found in part["per_sequence"])
-            per_joint.extend({**where, "joint": joint, "mpjpe": value, **dict(zip(("low", "high"), part["per_joint_interval_95"][joint]))}
-                             for joint, value in part["per_joint_mpjpe"].items())
+            per_joint.extend(
+                {
+                    **where,
+                    "joint": joint,
+                    "mpjpe": value,
+                    **dict(zip(("low", "high"), part["per_joint_interval_95"][joint])),
+                }
+                for joint, value in part["per_joint_mpjpe"].items()
+            )
     return {"": methods, "_per_sequence": per_sequence, "_per_joint": per_joint}
 
 
 def aligned(lines):
     """Rows of cells as text: first column left, the others right, a rule under the first row."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    rows = ["  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
-                      for column, (cell, width) in enumerate(zip(line, widths))) for line in lines]
+    rows = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths))
+        )
+        for line in lines
+    ]
     return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
-from ..windows.pipeline import check_settings, refine
-from ..windows.views import align
-from ..dataset.sequences import Recording, ROOT_AT_ZERO, root_distance
+from ..dataset.sequences import ROOT_AT_ZERO, Recording, root_distance
 from ..errors import UserError
 from ..filters import fixed as filters
 from ..models import checkpoints
 from ..models.smoothnet import SmoothNet
 from ..models.synsp import median_of_views
+from ..windows.pipeline import check_settings, refine
+from ..windows.views import align
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +53,26 @@ class NetworkMethod:
     def __call__(self, split):
         for recording, refined in zip(split.recordings, self.refined(split)):
             self.quality = refined.quality
-            yield [split.representation.from_network(values, view.frame)
-                   for values, view in zip(refined.final, recording.views)]
+            yield [
+                split.representation.from_network(values, view.frame)
+                for values, view in zip(refined.final, recording.views)
+            ]
 
     def refined(self, split):
         """A `RefinedRecording` in network units for each recording."""
         check_fits(self.checkpoint, split)
         evaluate = self.cfg.EVALUATE
         align = self.align if split.representation.name == "3D" else "none"
-        results = refine(self.network, stacked(split), self.window, evaluate.SLIDE_WINDOW_STEP_SIZE,
-                         evaluate.BATCH_SIZE, self.weighting, align, split.layout.root)
+        results = refine(
+            self.network,
+            stacked(split),
+            self.window,
+            evaluate.SLIDE_WINDOW_STEP_SIZE,
+            evaluate.BATCH_SIZE,
+            self.weighting,
+            align,
+            split.layout.root,
+        )
         while True:
             begun = time.perf_counter()
             result = next(results, None)
@@ -80,8 +90,15 @@ def stacked(split):
         if all(mask is None for mask in masks):
             yield views, None
         else:
-            yield views, torch.stack([torch.ones(views.shape[1], dtype=torch.bool) if mask is None
-                                      else torch.from_numpy(mask) for mask in masks])
+            yield (
+                views,
+                torch.stack(
+                    [
+                        torch.ones(views.shape[1], dtype=torch.bool) if mask is None else torch.from_numpy(mask)
+                        for mask in masks
+                    ]
+                ),
+            )
 
 
 class FilterMethod:
@@ -141,7 +158,7 @@ class AlignedMedian:
         self.seconds = 0.0
 
     def __call__(self, split):
-        for recording, (values, present) in zip(split.recordings, stacked(split)):
+        for _recording, (values, present) in zip(split.recordings, stacked(split)):
             begun = time.perf_counter()
             values, present = values[None], None if present is None else present[None]
             if self.align == "frame":  # every frame is a window of its own
@@ -167,16 +184,22 @@ def check_fits(checkpoint, split):
     source = split.source
     if checkpoint.channels is not None and checkpoint.channels != split.channels:
         dims = 6 if split.representation.name == "smpl" and split.representation.use_6d else split.representation.dims
-        raise UserError(f"checkpoint {checkpoint.path}: reads {checkpoint.channels} channels"
-                        f"{_meaning(checkpoint)}, but {source} has {split.channels} ({split.layout.size} joints x {dims}). "
-                        "Use a checkpoint trained on this layout, or a SmoothNet one, which takes any joints")
+        raise UserError(
+            f"checkpoint {checkpoint.path}: reads {checkpoint.channels} channels"
+            f"{_meaning(checkpoint)}, but {source} has {split.channels} ({split.layout.size} joints x {dims}). "
+            "Use a checkpoint trained on this layout, or a SmoothNet one, which takes any joints"
+        )
     layout = checkpoint.data.get("layout")
     if checkpoint.channels is None or not layout:
         return
-    if checkpoint.data["representation"] != split.representation.name or list(layout["joints"]) != list(split.layout.joints):
-        raise UserError(f"checkpoint {checkpoint.path}: was trained on {checkpoint.data['representation']} joints in "
-                        f"{layout['name']} order, but {source} is {split.representation.name} in {split.layout.name} order. "
-                        "Use a checkpoint trained on this layout, or a SmoothNet one")
+    if checkpoint.data["representation"] != split.representation.name or list(layout["joints"]) != list(
+        split.layout.joints
+    ):
+        raise UserError(
+            f"checkpoint {checkpoint.path}: was trained on {checkpoint.data['representation']} joints in "
+            f"{layout['name']} order, but {source} is {split.representation.name} in {split.layout.name} order. "
+            "Use a checkpoint trained on this layout, or a SmoothNet one"
+        )
 
 
 def warn_of(checkpoint, split):
@@ -184,13 +207,23 @@ def warn_of(checkpoint, split):
     data = checkpoint.data
     if not data or checkpoint.name != "synsp":
         return
-    if data.get("views") == 1 and not checkpoint.network.segment and any(len(recording.views) > 1 for recording in split.recordings):
-        log.warning("%s was trained on one view at a time and now reads several together: go by the row of each view alone",
-                    checkpoint.path)
+    if (
+        data.get("views") == 1
+        and not checkpoint.network.segment
+        and any(len(recording.views) > 1 for recording in split.recordings)
+    ):
+        log.warning(
+            "%s was trained on one view at a time and now reads several together: go by the row of each view alone",
+            checkpoint.path,
+        )
     away = root_distance(split)
     if away > ROOT_AT_ZERO and data.get("root_relative_input", True):
-        log.warning("%s: its poses stand up to %.1f m from their root's place in training, which is 0: expect worse "
-                    "results. Subtract the root from joints_3d, detections and truth", split.source, away)
+        log.warning(
+            "%s: its poses stand up to %.1f m from their root's place in training, which is 0: expect worse "
+            "results. Subtract the root from joints_3d, detections and truth",
+            split.source,
+            away,
+        )
 
 
 def _meaning(checkpoint):
@@ -210,16 +243,22 @@ def window_of(checkpoint, request):
     explicit = request.explicit("MODEL.SLIDE_WINDOW_SIZE")
     if isinstance(checkpoint.network, SmoothNet):
         if explicit and asked != checkpoint.window:
-            raise UserError(f"checkpoint {checkpoint.path}: is a SmoothNet of window {checkpoint.window}, but "
-                            f"--slide_window_size is {asked}. Pass --slide_window_size {checkpoint.window}, or the "
-                            f"checkpoint of window {asked}")
+            raise UserError(
+                f"checkpoint {checkpoint.path}: is a SmoothNet of window {checkpoint.window}, but "
+                f"--slide_window_size is {asked}. Pass --slide_window_size {checkpoint.window}, or the "
+                f"checkpoint of window {asked}"
+            )
         return checkpoint.window
     if asked < 2:
         raise UserError(f"--slide_window_size {asked}: a window needs at least 2 frames")
     if checkpoint.window is None or explicit:
         if checkpoint.window not in (None, asked):
-            log.warning("%s was trained with window %d and runs with %d: expect worse results",
-                        checkpoint.path, checkpoint.window, asked)
+            log.warning(
+                "%s was trained with window %d and runs with %d: expect worse results",
+                checkpoint.path,
+                checkpoint.window,
+                asked,
+            )
         return asked
     return checkpoint.window
 
@@ -253,21 +292,33 @@ def load_networks(request, device):
     for path in paths:
         checkpoint = checkpoints.load(path, cfg.MODEL.n_head)
         for key, size in _SIZES.items():
-            if request.explicit(key) and hasattr(checkpoint.network, "encoder") == key.endswith(("HIDDEN_SIZE", "NUM_BLOCK")):
+            if request.explicit(key) and hasattr(checkpoint.network, "encoder") == key.endswith(
+                ("HIDDEN_SIZE", "NUM_BLOCK")
+            ):
                 given, real = cfg.MODEL[key.split(".")[1]], size(checkpoint.network)
                 if given != real:
-                    raise UserError(f"{key} {given}: but checkpoint {path} has {real}. Leave it out; sizes are read from the file")
+                    raise UserError(
+                        f"{key} {given}: but checkpoint {path} has {real}. Leave it out; sizes are read from the file"
+                    )
         loaded.append(checkpoint)
     stored = _stored(cfg, [checkpoint for checkpoint in loaded if checkpoint.config])
     cfg = request.config(stored)
     labels = _labels(loaded)
-    aligns = [cfg.MODEL.ALIGN_VIEWS if request.explicit("MODEL.ALIGN_VIEWS") or checkpoint.published
-              else getattr(checkpoint.network, "align_views", "none") for checkpoint in loaded]
+    aligns = [
+        cfg.MODEL.ALIGN_VIEWS
+        if request.explicit("MODEL.ALIGN_VIEWS") or checkpoint.published
+        else getattr(checkpoint.network, "align_views", "none")
+        for checkpoint in loaded
+    ]
     key = "EVALUATE.WINDOW_WEIGHTS"
-    weightings = [cfg.EVALUATE.WINDOW_WEIGHTS if request.explicit(key) or checkpoint.published else checkpoint.weighting
-                  for checkpoint in loaded]
-    return cfg, [NetworkMethod(checkpoint, label, window_of(checkpoint, request), align, weighting, cfg, device)
-                 for checkpoint, label, align, weighting in zip(loaded, labels, aligns, weightings)]
+    weightings = [
+        cfg.EVALUATE.WINDOW_WEIGHTS if request.explicit(key) or checkpoint.published else checkpoint.weighting
+        for checkpoint in loaded
+    ]
+    return cfg, [
+        NetworkMethod(checkpoint, label, window_of(checkpoint, request), align, weighting, cfg, device)
+        for checkpoint, label, align, weighting in zip(loaded, labels, aligns, weightings)
+    ]
 
 
 def _stored(cfg, loaded):

@@ -15,9 +15,15 @@ log = logging.getLogger(__name__)
 
 PCK_FRACTIONS = {"pck_005": 0.05, "pck_01": 0.1, "pck_02": 0.2}
 # The order of the published table: (column, the two joints of jhmdb15 whose mean it is).
-PCK_COLUMNS = {"head": ("face",), "shoulder": ("left_shoulder", "right_shoulder"), "elbow": ("left_elbow", "right_elbow"),
-               "wrist": ("left_wrist", "right_wrist"), "hip": ("left_hip", "right_hip"),
-               "knee": ("left_knee", "right_knee"), "ankle": ("left_ankle", "right_ankle")}
+PCK_COLUMNS = {
+    "head": ("face",),
+    "shoulder": ("left_shoulder", "right_shoulder"),
+    "elbow": ("left_elbow", "right_elbow"),
+    "wrist": ("left_wrist", "right_wrist"),
+    "hip": ("left_hip", "right_hip"),
+    "knee": ("left_knee", "right_knee"),
+    "ankle": ("left_ankle", "right_ankle"),
+}
 BOOTSTRAP = 1000
 TOGETHER = 2000  # frames that are compared at once
 # Measures of a whole sequence, one value each.
@@ -122,18 +128,22 @@ class JointJudge:
             truth = self.rep.joints(np.concatenate([view.truth for view in views[group]]))
             lengths, begin = [len(raw) for raw in raws[group]], 0
             bones = metrics.bone_lengths(predicted, self.edges) if self.edges else None
-            for view, (values, errors) in zip(views[group], compare(predicted, truth, lengths, self.root, self.rep.dims == 3)):
+            for view, (values, errors) in zip(
+                views[group], compare(predicted, truth, lengths, self.root, self.rep.dims == 3)
+            ):
                 rows = slice(begin, begin + len(errors))
                 if self.has_boxes and "truth_bbox" in view.extras:
                     values |= self._pck(view, predicted[rows], truth[rows])
                 if bones is not None:
                     values |= bones_kept(bones[rows], view.counted)
                 begin += len(errors)
-                found.append(only_counted(values, errors, None if view.counted is None else torch.from_numpy(view.counted)))
+                found.append(
+                    only_counted(values, errors, None if view.counted is None else torch.from_numpy(view.counted))
+                )
         return found
 
     def _pck(self, view, predicted, truth):
-        box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][:len(truth)], dtype=np.float32))
+        box = torch.as_tensor(np.asarray(view.extras["truth_bbox"][: len(truth)], dtype=np.float32))
         size = torch.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
         values = {}
         for name, fraction in PCK_FRACTIONS.items():
@@ -173,10 +183,14 @@ def compare(predicted, truth, lengths, root, in_space=True):
     found, begin = [], 0
     for length in lengths:
         rows = slice(begin, begin + length)
-        inner = acceleration[begin:begin + max(length - 2, 0)]
+        inner = acceleration[begin : begin + max(length - 2, 0)]
         values = {name: value[rows] for name, value in every.items()}
-        values |= {"accel": metrics.padded(inner, length), "accel_unpadded": inner,
-                   "jerk": jerk[begin:begin + max(length - 3, 0)], **_amplitude(speeds[:, begin:begin + max(length - 1, 0)])}
+        values |= {
+            "accel": metrics.padded(inner, length),
+            "accel_unpadded": inner,
+            "jerk": jerk[begin : begin + max(length - 3, 0)],
+            **_amplitude(speeds[:, begin : begin + max(length - 1, 0)]),
+        }
         found.append((values, errors[rows]))
         begin += length
     return found

@@ -19,8 +19,12 @@ def sniff(opened):
         first = next(iter(tree.values()), None)
         return isinstance(first, dict) and isinstance(first.get("people", first.get("bodies")), list)
     first = tree[0] if isinstance(tree, list) and tree else None
-    return (isinstance(first, dict) and "image_id" in first and "keypoints" in first
-            and (isinstance(first["image_id"], str) or "box" in first or "idx" in first))
+    return (
+        isinstance(first, dict)
+        and "image_id" in first
+        and "keypoints" in first
+        and (isinstance(first["image_id"], str) or "box" in first or "idx" in first)
+    )
 
 
 def walk(tree, path, image_size=None):
@@ -35,8 +39,7 @@ def _walk_images(tree, path):
     for (name, image), frame in zip(tree.items(), frames):
         people = image.get("people", image.get("bodies")) if isinstance(image, dict) else None
         if not isinstance(people, list):
-            raise UserError(f"{path}: {name}: no list 'people' or 'bodies'. Expected AlphaPose's --format "
-                            "open or cmu")
+            raise UserError(f"{path}: {name}: no list 'people' or 'bodies'. Expected AlphaPose's --format open or cmu")
         result.people += read_people(people, frame, f"{path}: {name}")
     return result
 
@@ -46,8 +49,9 @@ def _walk_list(tree, path):
         raise UserError(f"{path}: no list of detections. Expected AlphaPose's alphapose-results.json")
     for number, item in enumerate(tree):
         if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
-            raise UserError(f"{path}: detection {number}: no image_id or no keypoints. Expected AlphaPose's "
-                            "list of detections")
+            raise UserError(
+                f"{path}: detection {number}: no image_id or no keypoints. Expected AlphaPose's list of detections"
+            )
     frames = number_frames([item["image_id"] for item in tree], path)
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):

@@ -15,9 +15,26 @@ from .grids import View
 from .tracks import PoseFile, Track, layout_of_count
 
 # Names under which an .npz has its poses, its confidences, its times and its rate.
-POSES = ("keypoints", "keypoints_2d", "keypoints2d", "keypoints_3d", "keypoints3d", "joints", "joints_2d",
-         "joints2d", "joints_3d", "joints3d", "poses", "pose", "positions", "landmarks", "kpts", "keypoint",
-         "joint_positions", "arr_0")
+POSES = (
+    "keypoints",
+    "keypoints_2d",
+    "keypoints2d",
+    "keypoints_3d",
+    "keypoints3d",
+    "joints",
+    "joints_2d",
+    "joints2d",
+    "joints_3d",
+    "joints3d",
+    "poses",
+    "pose",
+    "positions",
+    "landmarks",
+    "kpts",
+    "keypoint",
+    "joint_positions",
+    "arr_0",
+)
 SCORES = ("scores", "score", "confidence", "confidences", "conf", "keypoint_scores", "visibility")
 TIMES = ("timestamps", "timestamp", "times", "time")
 # Columns of axis-angle rotations (SMPL, SMPL without hands, SMPL-H as AMASS has it, SMPL-X), and how many of
@@ -36,14 +53,15 @@ def sniff_npz(opened):
 
 def read_npy(opened, image_size=None, fps=None):
     if not sniff_npy(opened):
-        raise UserError(f"{opened.path}: not an .npy file. Save the poses with numpy.save as a float array "
-                        "[T, J, D]")
+        raise UserError(f"{opened.path}: not an .npy file. Save the poses with numpy.save as a float array [T, J, D]")
     try:
         array = np.load(opened.path, allow_pickle=False)
     except Exception as error:  # a damaged header raises nearly anything
         reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
-        raise UserError(f"{opened.path}: not a readable array of numbers ({reason}). "
-                        "Save the poses with numpy.save as a float array [T, J, D]") from None
+        raise UserError(
+            f"{opened.path}: not a readable array of numbers ({reason}). "
+            "Save the poses with numpy.save as a float array [T, J, D]"
+        ) from None
     return _finish("npy", opened.path, {"": array}, [""], image_size, fps)
 
 
@@ -56,8 +74,10 @@ def read_npz(opened, image_size=None, fps=None):
     keys = _pose_keys(arrays)
     if not keys:
         listed = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
-        raise UserError(f"{opened.path}: which array holds the poses cannot be told ({listed}). "
-                        "Call it 'keypoints' and shape it [T, J, D]")
+        raise UserError(
+            f"{opened.path}: which array holds the poses cannot be told ({listed}). "
+            "Call it 'keypoints' and shape it [T, J, D]"
+        )
     return _finish("npz", opened.path, arrays, keys, image_size, fps)
 
 
@@ -70,7 +90,8 @@ def _pose_keys(arrays):
     numeric = {key: array for key, array in arrays.items() if array.dtype.kind in "iuf"}
     named = [key for key in POSES if key in numeric and (_fits(numeric[key]) or numeric[key].ndim == 2)]
     return named or (lambda fitting: fitting if len(fitting) == 1 else [])(
-        [key for key, array in numeric.items() if _fits(array)])
+        [key for key, array in numeric.items() if _fits(array)]
+    )
 
 
 def _fits(array):
@@ -98,12 +119,28 @@ def _finish(format_name, path, arrays, keys, image_size, fps):
         raise UserError(f"{path}: every number is NaN or infinite. Nothing can be refined")
     tracks, views = [tracks[number] for number in kept], [views[number] for number in kept]
     frame_count = max(len(track.poses) for track in tracks)
-    rate = next((float(arrays[key]) for key in RATES if key in arrays and arrays[key].size == 1
-                 and arrays[key].dtype.kind in "iuf" and float(arrays[key]) > 0), None)
-    times = next((arrays[key].astype(np.float64) for key in TIMES if key in arrays
-                  and arrays[key].shape == (frame_count,) and arrays[key].dtype.kind in "iuf"), None)
-    source = {"arrays": arrays, "views": views, "originals": [track.poses.copy() for track in tracks],
-              "compressed": bool(arrays.keys() - {""}) and grids.is_compressed(path)}
+    rate = next(
+        (
+            float(arrays[key])
+            for key in RATES
+            if key in arrays and arrays[key].size == 1 and arrays[key].dtype.kind in "iuf" and float(arrays[key]) > 0
+        ),
+        None,
+    )
+    times = next(
+        (
+            arrays[key].astype(np.float64)
+            for key in TIMES
+            if key in arrays and arrays[key].shape == (frame_count,) and arrays[key].dtype.kind in "iuf"
+        ),
+        None,
+    )
+    source = {
+        "arrays": arrays,
+        "views": views,
+        "originals": [track.poses.copy() for track in tracks],
+        "compressed": bool(arrays.keys() - {""}) and grids.is_compressed(path),
+    }
     return PoseFile(format_name, tracks, frame_count, fps or rate, times, image_size, True, source)
 
 
@@ -111,7 +148,7 @@ def _track(array, key, path, arrays, index, people, sets, where):
     confidence = None
     if key in ("pose", "poses") and array.ndim == 2 and array.shape[1] in ROTATIONS:
         joints = ROTATIONS[array.shape[1]]
-        poses = grids.poses_of(array[:, :3 * joints], where, 3)
+        poses = grids.poses_of(array[:, : 3 * joints], where, 3)
         kind, layout, units = "smpl", f"smpl{joints}", None
     else:
         dims = _dims(array, path, where)
@@ -121,9 +158,15 @@ def _track(array, key, path, arrays, index, people, sets, where):
             confidence = grids.joint_confidence(array[..., dims])
         kind, layout = f"{dims}D", layout_of_count(poses.shape[1], dims)
         units = _units(poses, kind, path.name)
-    fitting = (*arrays[key].shape[:arrays[key].ndim - array.ndim], *poses.shape[:2])
-    scores = next((arrays[name][index] for name in SCORES if name in arrays
-                   and arrays[name].dtype.kind in "iuf" and arrays[name].shape == fitting), None)
+    fitting = (*arrays[key].shape[: arrays[key].ndim - array.ndim], *poses.shape[:2])
+    scores = next(
+        (
+            arrays[name][index]
+            for name in SCORES
+            if name in arrays and arrays[name].dtype.kind in "iuf" and arrays[name].shape == fitting
+        ),
+        None,
+    )
     if confidence is None and scores is not None:
         confidence = grids.joint_confidence(scores)
     missing = np.isnan(poses).any(axis=-1)
@@ -153,8 +196,10 @@ def _dims(array, path, where):
     rated = bool(last.size) and last.min() >= 0 and last.max() <= 1
     if columns == 4:
         if not rated:
-            raise UserError(f"{where}: 4 numbers a joint, and the fourth is no confidence in [0, 1]. "
-                            "Expected x, y, (z) and a confidence")
+            raise UserError(
+                f"{where}: 4 numbers a joint, and the fourth is no confidence in [0, 1]. "
+                "Expected x, y, (z) and a confidence"
+            )
         return 3
     return 2 if rated and rest.size and np.abs(rest).max() > 10 else 3
 

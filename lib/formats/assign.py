@@ -44,11 +44,15 @@ def _assign(frames, max_gap, gate):
         if len(new):
             numbers[new] = np.arange(people, people + len(new))
             people += len(new)
-            fresh = {"number": numbers[new], "last": detections[new], "seen": np.full(len(new), frame),
-                     "count": np.zeros(len(new)), "size": _sizes(detections[new]),
-                     "velocity": np.zeros((len(new), detections.shape[2]))}
-            active = fresh if active is None else {key: np.concatenate([active[key], fresh[key]])
-                                                   for key in fresh}
+            fresh = {
+                "number": numbers[new],
+                "last": detections[new],
+                "seen": np.full(len(new), frame),
+                "count": np.zeros(len(new)),
+                "size": _sizes(detections[new]),
+                "velocity": np.zeros((len(new), detections.shape[2])),
+            }
+            active = fresh if active is None else {key: np.concatenate([active[key], fresh[key]]) for key in fresh}
         result.append(numbers)
     return result
 

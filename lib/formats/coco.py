@@ -28,12 +28,14 @@ def walk(tree, path, image_size=None):
         raise UserError(f"{path}: no list of results. Expected COCO's key-point results or annotations")
     for number, item in enumerate(tree):
         if not isinstance(item, dict) or "image_id" not in item or "keypoints" not in item:
-            raise UserError(f"{path}: result {number}: no image_id or no keypoints. Expected COCO's "
-                            "key-point results")
+            raise UserError(f"{path}: result {number}: no image_id or no keypoints. Expected COCO's key-point results")
     frames = number_frames([item["image_id"] for item in tree], path)
     # COCO does not use the third number of results, and some tools write 0 there.
-    rated = any(item["keypoints"][2::3] != [0] * len(item["keypoints"][2::3]) for item in tree
-                if isinstance(item["keypoints"], list))
+    rated = any(
+        item["keypoints"][2::3] != [0] * len(item["keypoints"][2::3])
+        for item in tree
+        if isinstance(item["keypoints"], list)
+    )
     result = Walk(list(dict.fromkeys(frames)), [])
     for number, (item, frame) in enumerate(zip(tree, frames)):
         where = f"{path}: result {number} (image {item['image_id']})"
@@ -46,18 +48,31 @@ def _walk_annotations(tree, path, image_size):
     if not isinstance(images, list) or not isinstance(tree.get("annotations"), list):
         raise UserError(f"{path}: no lists 'images' and 'annotations'. Expected a COCO annotation file")
     if any(not isinstance(image, dict) or not isinstance(image.get("id"), (int, str)) for image in images):
-        raise UserError(f"{path}: an entry of 'images' has no id. Expected COCO's images with id and "
-                        "file_name")
+        raise UserError(f"{path}: an entry of 'images' has no id. Expected COCO's images with id and file_name")
     frames = dict(zip((image["id"] for image in images), _image_frames(images, path)))
     sizes = [(image.get("width"), image.get("height")) for image in images]
-    size = sizes[0] if all(other == sizes[0] and isinstance(number, (int, float)) and number > 0
-                           for other in sizes for number in other) and sizes else None
+    size = (
+        sizes[0]
+        if all(
+            other == sizes[0] and isinstance(number, (int, float)) and number > 0 for other in sizes for number in other
+        )
+        and sizes
+        else None
+    )
     names = {}
     for category in tree["categories"] if isinstance(tree.get("categories"), list) else []:
         if isinstance(category, dict) and isinstance(category.get("keypoints"), list):
             names[first_id(category.get("id"))] = tuple(map(joint_name, category["keypoints"]))
-    several = len({first_id(item.get("category_id")) for item in tree["annotations"]
-                   if isinstance(item, dict) and item.get("keypoints")}) > 1
+    several = (
+        len(
+            {
+                first_id(item.get("category_id"))
+                for item in tree["annotations"]
+                if isinstance(item, dict) and item.get("keypoints")
+            }
+        )
+        > 1
+    )
     result = Walk(list(frames.values()), [], image_size=size)
     for number, item in enumerate(tree["annotations"]):
         if not isinstance(item, dict):
@@ -65,12 +80,19 @@ def _walk_annotations(tree, path, image_size):
         if not item.get("keypoints"):
             continue  # a box or an outline without key points
         if first_id(item.get("image_id")) not in frames:
-            raise UserError(f"{path}: annotation {number}: image_id {item.get('image_id')!r} is none of the "
-                            "images. Add the image, or remove the annotation")
+            raise UserError(
+                f"{path}: annotation {number}: image_id {item.get('image_id')!r} is none of the "
+                "images. Add the image, or remove the annotation"
+            )
         category = first_id(item.get("category_id"))
         part = f"category {category}" if several else "body"
-        person = _person(item, frames[first_id(item["image_id"])], part, names.get(category),
-                         f"{path}: annotation {number} (image {item['image_id']})")
+        person = _person(
+            item,
+            frames[first_id(item["image_id"])],
+            part,
+            names.get(category),
+            f"{path}: annotation {number} (image {item['image_id']})",
+        )
         if several and person.id is not None:
             person.id = f"{category}/{person.id}"
         result.people.append(person)
@@ -101,8 +123,12 @@ def _person(item, frame, part, names, where, rated=True):
     else:
         part = Part(part, layout=layout_of_count(count))
     attributes = item.get("attributes") if isinstance(item.get("attributes"), dict) else {}
-    return Person(frame, flat_slots(values, 3, part, f"{where}, keypoints", rated), where,
-                  first_id(item.get("track_id", attributes.get("track_id"))))
+    return Person(
+        frame,
+        flat_slots(values, 3, part, f"{where}, keypoints", rated),
+        where,
+        first_id(item.get("track_id", attributes.get("track_id"))),
+    )
 
 
 def _finish(walk, image_size):

@@ -23,8 +23,7 @@ def poses_of(array, where, dims=None):
     dims: D; by default all of C, and for [T, J*D] what `split_columns` says.
     """
     if array.dtype.kind not in "iuf":
-        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, "
-                        "D]")
+        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
     if array.ndim == 2:
         dims = dims or split_columns(array.shape[1], where)
         array = array.reshape(len(array), -1, dims)
@@ -44,8 +43,10 @@ def split_columns(columns, where):
     known = [dims for dims in candidates if columns // dims in KNOWN_COUNTS]
     if columns == 72 or len(candidates) > 1 and len(known) != 1 or not candidates:
         also = ", or as 'pose' in an .npz if they are SMPL rotations" if columns == 72 else ""
-        raise UserError(f"{where}: {columns} columns do not say how many joints of how many coordinates they "
-                        f"are. Save the array as [T, J, D]{also}")
+        raise UserError(
+            f"{where}: {columns} columns do not say how many joints of how many coordinates they "
+            f"are. Save the array as [T, J, D]{also}"
+        )
     return (known or candidates)[0]
 
 
@@ -62,9 +63,9 @@ def put(array, index, refined, original):
     target = array[index]
     if target.ndim == 2:
         changed, refined = changed.reshape(len(changed), -1), refined.reshape(len(refined), -1)
-        target = target[:, :refined.shape[1]]
+        target = target[:, : refined.shape[1]]
     else:
-        target = target[..., :refined.shape[-1]]
+        target = target[..., : refined.shape[-1]]
     target[changed] = refined[changed]
     return array
 

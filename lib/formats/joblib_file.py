@@ -19,12 +19,17 @@ from .. import safe_pickle
 from ..errors import UserError
 from ..files import atomic_write
 
-WRAPPERS = [(module, "NumpyArrayWrapper")
-            for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")]
+WRAPPERS = [
+    (module, "NumpyArrayWrapper") for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
+]
 # Compressed files are told by their first bytes; these compressors are joblib's.
-COMPRESSORS = [(b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ", lzma.decompress),
-               (b"\x5d\x00\x00", lzma.decompress),
-               *((b"\x78" + level, zlib.decompress) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda"))]
+COMPRESSORS = [
+    (b"\x1f\x8b", gzip.decompress),
+    (b"BZh", bz2.decompress),
+    (b"\xfd7zXZ", lzma.decompress),
+    (b"\x5d\x00\x00", lzma.decompress),
+    *((b"\x78" + level, zlib.decompress) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")),
+]
 UNREAD = {b"ZF0x": "joblib's format before 0.10", b"\x04\x22\x4d\x18": "lz4"}
 ALL_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
@@ -42,15 +47,15 @@ def load(content, what, extra=None):
     """
     for magic, kind in UNREAD.items():
         if content.startswith(magic):
-            raise UserError(f"{what}: compressed with {kind}, which is not read. Write it again with "
-                            "joblib.dump without compress")
+            raise UserError(
+                f"{what}: compressed with {kind}, which is not read. Write it again with joblib.dump without compress"
+            )
     for magic, decompress in COMPRESSORS:
         if content.startswith(magic):
             try:
                 content = decompress(content)
             except ALL_ERRORS as error:
-                raise UserError(f"{what}: the compressed data are damaged ({error}). Copy the file "
-                                "again") from None
+                raise UserError(f"{what}: the compressed data are damaged ({error}). Copy the file again") from None
             break
     file = io.BytesIO(content)
     names = dict(extra or {})

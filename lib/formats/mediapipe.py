@@ -80,8 +80,7 @@ def _part_name(key):
 def walk(tree, path, image_size=None):
     frames = _frames(tree)
     if frames is None:
-        raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a "
-                        "frame")
+        raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
     labels = _numbers(frames)
     result = Walk([("", label) for label in labels], [], timestamps=_times(frames))
     if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
@@ -91,8 +90,10 @@ def walk(tree, path, image_size=None):
             continue
         sets = _sets(frame)
         if not sets and not isinstance(frame, dict):
-            raise UserError(f"{path}: frame {number}: no landmarks. Expected a list of {{x, y, z, "
-                            f"visibility}}, or null where nobody was found")
+            raise UserError(
+                f"{path}: frame {number}: no landmarks. Expected a list of {{x, y, z, "
+                f"visibility}}, or null where nobody was found"
+            )
         for index in range(max((len(people) for _, people in sets), default=0)):
             where = f"{path}: frame {number}, person {index}"
             parts = {}
@@ -147,8 +148,9 @@ def _slot(points, name, where):
 
         def put(joint, axis, value):
             points[joint][axis] = value
+
     layout = layout_of_count(len(array)) if len(array) == 33 else None
-    slot, = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
+    (slot,) = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
     slot.confidence = None if confidence is None else np.where(np.isfinite(confidence), confidence, 0)
     return slot
 
@@ -172,8 +174,7 @@ def _split(walk, image_size):
         extent = max(np.nanmax(np.abs(slot.poses[:, :2]), initial=0) for slot in members)
         kinds[name] = "m" if world else "px" if extent > 10 else "normalised"
     for person in walk.people:
-        person.slots = [piece for slot in person.slots
-                        for piece in _pieces(slot, kinds[slot.part.name], image_size)]
+        person.slots = [piece for slot in person.slots for piece in _pieces(slot, kinds[slot.part.name], image_size)]
     if all(slot.part.kind == "3D" for person in walk.people for slot in person.slots):
         # Hip-centred poses say nothing of where a person is: by place alone they cannot be followed.
         frames = [person.frame for person in walk.people]
@@ -198,6 +199,7 @@ def _pieces(slot, units, image_size):
     flat = Slot(Part(name, "2D", layout, units=units), slot.poses[:, :2], slot.confidence, slot.put)
     found = [flat]
     if dims == 3:
+
         def put_depth(values, changed):
             nothing = np.zeros((len(values), 2))
             slot.put(np.hstack([nothing, values]), np.hstack([nothing.astype(bool), changed]))

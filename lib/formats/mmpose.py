@@ -34,8 +34,7 @@ def walk(tree, path, image_size=None):
         for name, part in tree.items():
             found, names = _frames(part)
             if not isinstance(found, list) or len(found) > 1 or found and not isinstance(found[0], dict):
-                raise UserError(f"{path / name}: not the instances of one image. Give MMPose's video results "
-                                "as a file")
+                raise UserError(f"{path / name}: not the instances of one image. Give MMPose's video results as a file")
             frames.append({"frame_id": name, "instances": found[0].get("instances") if found else []})
     else:
         frames, names = _frames(tree)
@@ -43,8 +42,7 @@ def walk(tree, path, image_size=None):
         raise UserError(f"{path}: no list of frames. Expected MMPose's [{{frame_id, instances}}, …]")
     for number, frame in enumerate(frames):
         if not isinstance(frame, dict) or not isinstance(frame.get("instances"), (list, type(None))):
-            raise UserError(f"{path}: frame {number}: no list 'instances'. Expected MMPose's {{frame_id, "
-                            f"instances}}")
+            raise UserError(f"{path}: frame {number}: no list 'instances'. Expected MMPose's {{frame_id, instances}}")
     labels = number_frames([frame.get("frame_id", number) for number, frame in enumerate(frames)], path)
     result = Walk(labels, [])
     for label, frame in zip(labels, frames):
@@ -55,9 +53,14 @@ def walk(tree, path, image_size=None):
             points = _unwrapped(instance["keypoints"], 2)
             scores = instance.get("keypoint_scores")
             scores = None if scores is None else numbers(_unwrapped(scores, 1), f"{where}, keypoint_scores")
-            result.people.append(Person(label, nested_slots(points, scores, _part(points, names),
-                                                            f"{where}, keypoints"),
-                                        where, first_id(instance.get("track_id"))))
+            result.people.append(
+                Person(
+                    label,
+                    nested_slots(points, scores, _part(points, names), f"{where}, keypoints"),
+                    where,
+                    first_id(instance.get("track_id")),
+                )
+            )
     set_units(result, image_size)
     return result
 
@@ -74,6 +77,7 @@ def _frames(tree):
 
 def _unwrapped(values, depth):
     """Without the outer lists of length 1 that the 3D scripts leave around one person's points."""
+
     def nesting(value):
         return 1 + nesting(value[0]) if isinstance(value, list) and value else 0
 
@@ -107,8 +111,11 @@ def sniff_nested(opened):
     if opened.is_folder or not opened.is_json or not isinstance(opened.tree, list):
         return False
     first = next((frame for frame in opened.tree if frame), None)
-    return (isinstance(first, list) and isinstance(first[0], dict)
-            and any(key in first[0] for key in ("keypoints", "keypoints_3d")))
+    return (
+        isinstance(first, list)
+        and isinstance(first[0], dict)
+        and any(key in first[0] for key in ("keypoints", "keypoints_3d"))
+    )
 
 
 def walk_nested(tree, path, image_size=None, dims=None):
@@ -120,8 +127,7 @@ def walk_nested(tree, path, image_size=None, dims=None):
         for index, person in enumerate(frame):
             where = f"{path}: frame {number}, person {index}"
             if not isinstance(person, dict) or not ("keypoints" in person or "keypoints_3d" in person):
-                raise UserError(f"{where}: no keypoints. Expected MMPose 0.x results {{keypoints: [K, 3], "
-                                f"…}}")
+                raise UserError(f"{where}: no keypoints. Expected MMPose 0.x results {{keypoints: [K, 3], …}}")
             found = []
             for key, name, count in (("keypoints", "body", dims), ("keypoints_3d", "body_3d", 3)):
                 if key in person:
@@ -144,8 +150,7 @@ def _nested_person(person, key, name, dims, where):
     columns = array.shape[1]
     dims = dims or (3 if columns == 4 else 2)
     if columns not in (dims, dims + 1):
-        raise UserError(f"{where}: {columns} columns for {dims} coordinates and a score. Expected [K, "
-                        f"{dims + 1}]")
+        raise UserError(f"{where}: {columns} columns for {dims} coordinates and a score. Expected [K, {dims + 1}]")
     kind = "3D" if dims == 3 else "2D"
     part = Part(name, kind, layout_of_count(len(array), dims))
 

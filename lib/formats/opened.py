@@ -39,8 +39,10 @@ class Opened:
         if self.is_folder:
             files = sorted(self.path.glob("*.json"), key=lambda file: natural(file.name))
             if not files:
-                raise UserError(f"{self.path}: no .json file in this folder. Expected one a frame, as "
-                                "OpenPose writes them with --write_json")
+                raise UserError(
+                    f"{self.path}: no .json file in this folder. Expected one a frame, as "
+                    "OpenPose writes them with --write_json"
+                )
             return {file.name: _read(file) for file in files}
         return _read(self.path)
 
@@ -76,8 +78,7 @@ class Opened:
         try:
             return self.content.decode("utf-8").splitlines(keepends=True)
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path}: not a text file (byte {error.start}). Export it again as "
-                            "UTF-8") from None
+            raise UserError(f"{self.path}: not a text file (byte {error.start}). Export it again as UTF-8") from None
 
 
 def _read(path):
@@ -94,11 +95,14 @@ def parse(content, path):
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: "
-                        f"{error.msg}). Write or copy the file again") from None
+        raise UserError(
+            f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: "
+            f"{error.msg}). Write or copy the file again"
+        ) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not JSON text (byte {error.start} is no character). "
-                        "Write or copy the file again") from None
+        raise UserError(
+            f"{path}: not JSON text (byte {error.start} is no character). Write or copy the file again"
+        ) from None
     except RecursionError:
         raise UserError(f"{path}: lists nested too deeply to be a pose file") from None
 

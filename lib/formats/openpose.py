@@ -10,13 +10,22 @@ from .records import Part, Person, Walk, first_id, flat_slots, number_frames, se
 from .tracks import layout_of_count
 
 # {key: (part, numbers a key point)}; old versions and AlphaPose name the body otherwise.
-KEYS = {"pose_keypoints_2d": ("body", 3), "pose_keypoints": ("body", 3), "joints": ("body", 3),
-        "face_keypoints_2d": ("face", 3), "face_keypoints": ("face", 3),
-        "hand_left_keypoints_2d": ("left_hand", 3), "hand_left_keypoints": ("left_hand", 3),
-        "hand_right_keypoints_2d": ("right_hand", 3), "hand_right_keypoints": ("right_hand", 3),
-        "pose_keypoints_3d": ("body_3d", 4), "body_keypoints_3d": ("body_3d", 4),
-        "face_keypoints_3d": ("face_3d", 4), "hand_left_keypoints_3d": ("left_hand_3d", 4),
-        "hand_right_keypoints_3d": ("right_hand_3d", 4)}
+KEYS = {
+    "pose_keypoints_2d": ("body", 3),
+    "pose_keypoints": ("body", 3),
+    "joints": ("body", 3),
+    "face_keypoints_2d": ("face", 3),
+    "face_keypoints": ("face", 3),
+    "hand_left_keypoints_2d": ("left_hand", 3),
+    "hand_left_keypoints": ("left_hand", 3),
+    "hand_right_keypoints_2d": ("right_hand", 3),
+    "hand_right_keypoints": ("right_hand", 3),
+    "pose_keypoints_3d": ("body_3d", 4),
+    "body_keypoints_3d": ("body_3d", 4),
+    "face_keypoints_3d": ("face_3d", 4),
+    "hand_left_keypoints_3d": ("left_hand_3d", 4),
+    "hand_right_keypoints_3d": ("right_hand_3d", 4),
+}
 
 
 def sniff(opened):
@@ -37,8 +46,10 @@ def walk(tree, path, image_size=None):
     for (name, frame), number in zip(frames.items(), names):
         people = _people(frame)
         if people is None:
-            raise UserError(f"{path if name == path.name else path / name}: no list 'people' in it, so it is "
-                            "no OpenPose frame. Keep only the frames' files in the folder")
+            raise UserError(
+                f"{path if name == path.name else path / name}: no list 'people' in it, so it is "
+                "no OpenPose frame. Keep only the frames' files in the folder"
+            )
         result.people += read_people(people, number, f"{path}: {name}")
     set_units(result, image_size)
     return result
@@ -50,8 +61,7 @@ def read_people(people, frame, where):
     for index, person in enumerate(people):
         place = f"{where}, person {index}"
         if not isinstance(person, dict):
-            raise UserError(f"{place}: {str(person)[:40]!r} is no person. Expected an object with "
-                            "pose_keypoints_2d")
+            raise UserError(f"{place}: {str(person)[:40]!r} is no person. Expected an object with pose_keypoints_2d")
         slots = []
         for key, (part, stride) in KEYS.items():
             if person.get(key) and part not in (slot.part.name for slot in slots):

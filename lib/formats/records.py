@@ -23,10 +23,19 @@ from .tracks import PoseFile, Track
 LONGEST_BREAK = 100
 # Whole-body key points, split so that the body can be told from the face: (part, first, last + 1, layout).
 WHOLE_BODY = {
-    133: (("body", 0, 17, "coco17"), ("feet", 17, 23, None), ("face", 23, 91, None),
-          ("left_hand", 91, 112, None), ("right_hand", 112, 133, None)),
-    136: (("body", 0, 26, "halpe26"), ("face", 26, 94, None), ("left_hand", 94, 115, None),
-          ("right_hand", 115, 136, None)),
+    133: (
+        ("body", 0, 17, "coco17"),
+        ("feet", 17, 23, None),
+        ("face", 23, 91, None),
+        ("left_hand", 91, 112, None),
+        ("right_hand", 112, 133, None),
+    ),
+    136: (
+        ("body", 0, 26, "halpe26"),
+        ("face", 26, 94, None),
+        ("left_hand", 94, 115, None),
+        ("right_hand", 115, 136, None),
+    ),
 }
 
 
@@ -87,16 +96,20 @@ def numbers(values, where, dims=1):
     try:
         array = np.array(values)
     except ValueError:
-        raise UserError(f"{where}: lists of different lengths. Expected the same for every key "
-                        "point") from None
+        raise UserError(f"{where}: lists of different lengths. Expected the same for every key point") from None
     if array.dtype.kind not in "iuf":
-        wrong = next((value for value in _flattened(values) if value is not None
-                      and (isinstance(value, bool) or not isinstance(value, (int, float)))), None)
+        wrong = next(
+            (
+                value
+                for value in _flattened(values)
+                if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)))
+            ),
+            None,
+        )
         if wrong is not None or array.dtype.kind != "O":
             raise UserError(f"{where}: {repr(wrong)[:40]} is not a number. Write key points as numbers")
     if array.ndim != dims:
-        raise UserError(f"{where}: {array.ndim}-fold nested list where {dims} was expected. Check "
-                        "--input_format")
+        raise UserError(f"{where}: {array.ndim}-fold nested list where {dims} was expected. Check --input_format")
     return array.astype(np.float64)
 
 
@@ -117,16 +130,17 @@ def flat_slots(values, stride, part, where, rated=True):
     if not len(array):
         return []
     if len(array) % stride:
-        raise UserError(f"{where}: {len(array)} numbers, which is not a multiple of {stride}. "
-                        f"Expected {'x, y, z, c' if stride == 4 else 'x, y, c'} for each key point")
+        raise UserError(
+            f"{where}: {len(array)} numbers, which is not a multiple of {stride}. "
+            f"Expected {'x, y, z, c' if stride == 4 else 'x, y, c'} for each key point"
+        )
     array = array.reshape(-1, stride)
 
     def put(joint, axis, value):
         values[joint * stride + axis] = value
 
     if not rated:
-        return slots(np.where((array[:, :-1] == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None,
-                     part, put)
+        return slots(np.where((array[:, :-1] == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None, part, put)
     return slots(array[:, :-1], array[:, -1], part, put)
 
 
@@ -136,8 +150,7 @@ def nested_slots(points, confidence, part, where, dims=None):
     if not len(array):
         return []
     if confidence is not None and len(confidence) != len(array):
-        raise UserError(f"{where}: {len(array)} key points but {len(confidence)} scores. Expected one for "
-                        "each")
+        raise UserError(f"{where}: {len(array)} key points but {len(confidence)} scores. Expected one for each")
     dims = dims or array.shape[1]
     if dims not in (2, 3) or array.shape[1] < dims:
         raise UserError(f"{where}: {array.shape[1]} numbers a key point. Expected x, y or x, y, z")
@@ -162,9 +175,15 @@ def slots(poses, confidence, part, put):
     pieces = WHOLE_BODY.get(len(poses)) if part.name == "body" and part.kind == "2D" else None
     if pieces is None:
         return [Slot(part, poses, confidence, _putter(put, 0))]
-    return [Slot(replace(part, name=name, layout=layout, joint_names=None), poses[first:last],
-                 None if confidence is None else confidence[first:last], _putter(put, first))
-            for name, first, last, layout in pieces]
+    return [
+        Slot(
+            replace(part, name=name, layout=layout, joint_names=None),
+            poses[first:last],
+            None if confidence is None else confidence[first:last],
+            _putter(put, first),
+        )
+        for name, first, last, layout in pieces
+    ]
 
 
 def _putter(put, first):
@@ -178,6 +197,7 @@ def _putter(put, first):
 
 def scaled(slot, factors, units):
     """The slot with its coordinates multiplied by `factors` [D] on reading and divided by them on writing."""
+
     def put(values, changed):
         slot.put(values / factors, changed)
 
@@ -195,8 +215,7 @@ def set_units(walk, image_size=None):
     if units == "normalised" and image_size is not None:
         factors = np.array(image_size, dtype=np.float64)
         for person in walk.people:
-            person.slots = [scaled(slot, factors, "px") if slot.part.kind == "2D" else slot
-                            for slot in person.slots]
+            person.slots = [scaled(slot, factors, "px") if slot.part.kind == "2D" else slot for slot in person.slots]
         return
     parts = {}
     for slot in flat:
@@ -209,7 +228,7 @@ def first_id(value):
     """A track id out of a file, an int or a text; the first one of nested lists; None for anything else."""
     while isinstance(value, list):
         value = value[0] if value else None
-    if isinstance(value, (np.number, float)) and abs(value) < 2 ** 53 and int(value) == value:
+    if isinstance(value, (np.number, float)) and abs(value) < 2**53 and int(value) == value:
         value = int(value)
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
@@ -231,7 +250,7 @@ def number_frames(labels, path):
             continue
         match = re.search(r"(\d+)\D*$", re.sub(r"\.[A-Za-z]\w{0,4}$", "", str(label)))
         if match:
-            result.append((str(label)[:match.start()], int(match[1])))
+            result.append((str(label)[: match.start()], int(match[1])))
         else:
             result.append(None)
     distinct = {label: entry for label, entry in zip(labels, result)}
@@ -276,12 +295,13 @@ def build(path, walk, fps=None):
         times, step = timeline(number for _, number in entries)
         index.update({(sequence, number): time for number, time in times.items()})
         if step > 1 and len(times) > 2:
-            notes.append(f"frame numbers rise in steps of {step}: the frames are taken as consecutive, and the "
-                         "frame rate as theirs")
+            notes.append(
+                f"frame numbers rise in steps of {step}: the frames are taken as consecutive, and the "
+                "frame rate as theirs"
+            )
     notes = list(dict.fromkeys(notes))
     if len({sequence for sequence, _ in index}) > 1:
-        notes.append("the file holds several recordings (told by the frames' names): each is refined by "
-                     "itself")
+        notes.append("the file holds several recordings (told by the frames' names): each is refined by itself")
     frame_count = max(index.values()) + 1
 
     parts = {}
@@ -289,9 +309,11 @@ def build(path, walk, fps=None):
         for slot in person.slots:
             known = parts.setdefault(slot.part.name, (slot.part, slot.poses.shape, person.where))
             if known[1] != slot.poses.shape:
-                raise UserError(f"{path}: {person.where}: {slot.part.name} has {slot.poses.shape[0]} key "
-                                f"points of {slot.poses.shape[1]} coordinates, but {known[1][0]} of "
-                                f"{known[1][1]} at {known[2]}. One file needs one key-point set; split it")
+                raise UserError(
+                    f"{path}: {person.where}: {slot.part.name} has {slot.poses.shape[0]} key "
+                    f"points of {slot.poses.shape[1]} coordinates, but {known[1][0]} of "
+                    f"{known[1][1]} at {known[2]}. One file needs one key-point set; split it"
+                )
     if not parts:
         raise UserError(f"{path}: {len(walk.people)} people, but no key points. Nothing can be refined")
     owners, tracked = _owners(walk.people, index, parts, round(fps or walk.fps or 30))
@@ -313,8 +335,9 @@ def build(path, walk, fps=None):
         track_name = names[owner] if name == "body" else f"{names[owner]} {name}"
         tracks.append(_track(owner[1], track_name, parts[name][0], entries, scale[name]))
     if not tracks:
-        raise UserError(f"{path}: every key point of every person is missing (zero confidence or NaN). "
-                        "Nothing can be refined")
+        raise UserError(
+            f"{path}: every key point of every person is missing (zero confidence or NaN). Nothing can be refined"
+        )
     timestamps = None
     if walk.timestamps is not None and len({frame[0] for frame in walk.frames}) == 1:
         timestamps = _timestamps([index[frame] for frame in walk.frames], walk.timestamps, frame_count)
@@ -339,8 +362,10 @@ def _owners(people, index, parts, max_gap):
         frames = [[] for _ in range(max(index[people[number].frame] for number in group) + 1)]
         for number in group:
             frames[index[people[number].frame]].append(number)
-        poses = [np.array([_pose(people[number], main, (joints, dims)) for number in frame])
-                 .reshape(-1, joints, dims) for frame in frames]
+        poses = [
+            np.array([_pose(people[number], main, (joints, dims)) for number in frame]).reshape(-1, joints, dims)
+            for frame in frames
+        ]
         for frame, assigned in zip(frames, assign(poses, max_gap)):
             for number, person in zip(frame, assigned.tolist()):
                 owners[number] = (sequence, person, "assigned")
@@ -384,8 +409,19 @@ def _track(identity, name, part, entries, confidence_scale):
         if rated:
             score = 1 if slot.confidence is None else np.clip(slot.confidence / confidence_scale, 0, 1)
             confidence[time - start] = np.where(np.isnan(slot.poses).any(axis=1), 0, score)
-    return Track(identity, name, poses, confidence, part.kind, part.layout, part.joint_names, part.units,
-                 part.name, start, present)
+    return Track(
+        identity,
+        name,
+        poses,
+        confidence,
+        part.kind,
+        part.layout,
+        part.joint_names,
+        part.units,
+        part.name,
+        start,
+        present,
+    )
 
 
 def _timestamps(frames, values, frame_count):
@@ -402,8 +438,17 @@ def read(format_name, walk_tree, opened, image_size=None, fps=None):
     walk = walk_tree(opened.tree, opened.path, image_size)
     tracks, places, frame_count, tracked, timestamps, notes = build(opened.path, walk, fps)
     source = {"path": opened.path, "content": opened.content, "places": places, "image_size": image_size}
-    return PoseFile(format_name, tracks, frame_count, fps or walk.fps, timestamps,
-                    image_size or walk.image_size, tracked, source, notes)
+    return PoseFile(
+        format_name,
+        tracks,
+        frame_count,
+        fps or walk.fps,
+        timestamps,
+        image_size or walk.image_size,
+        tracked,
+        source,
+        notes,
+    )
 
 
 def write(walk_tree, pose_file, refined, output_path):

@@ -7,7 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from . import alphapose, arrays, coco, mediapipe, mmpose, openpose, records, sequences, smpl_outputs, tables, videopose3d
+from . import (
+    alphapose,
+    arrays,
+    coco,
+    mediapipe,
+    mmpose,
+    openpose,
+    records,
+    sequences,
+    smpl_outputs,
+    tables,
+    videopose3d,
+)
 from .opened import Opened
 
 # sniff(opened) -> bool; read(opened, image_size, fps) -> PoseFile; write(pose_file, refined, path, …).
@@ -24,28 +36,50 @@ FORMATS = {
     "openpose": _json("openpose", "OpenPose folder of one JSON a frame", openpose.sniff, openpose.walk),
     "alphapose": _json("alphapose", "AlphaPose results JSON", alphapose.sniff, alphapose.walk),
     "mmpose": _json("mmpose", "MMPose 1.x JSON (inferencer or demo)", mmpose.sniff, mmpose.walk),
-    "mmpose0": _json("mmpose0", "MMPose 0.x nested result lists, JSON",
-                     mmpose.sniff_nested, mmpose.walk_nested),
+    "mmpose0": _json("mmpose0", "MMPose 0.x nested result lists, JSON", mmpose.sniff_nested, mmpose.walk_nested),
     "coco": _json("coco", "COCO key-point results or annotations", coco.sniff, coco.walk),
-    "mediapipe": _json("mediapipe", "MediaPipe landmarks, JSON list of frames",
-                       mediapipe.sniff, mediapipe.walk),
+    "mediapipe": _json("mediapipe", "MediaPipe landmarks, JSON list of frames", mediapipe.sniff, mediapipe.walk),
     "trc": Format("TRC marker trajectories", tables.sniff_trc, tables.read_trc, tables.write_trc),
-    "csv": Format("CSV with columns <joint>_x, _y, (_z), (_v)",
-                  tables.sniff_csv, tables.read_csv, tables.write_csv),
-    "npy": Format(".npy array [T, J, D] or [P, T, J, D], freemocap's too",
-                  arrays.sniff_npy, arrays.read_npy, arrays.write_npy),
+    "csv": Format("CSV with columns <joint>_x, _y, (_z), (_v)", tables.sniff_csv, tables.read_csv, tables.write_csv),
+    "npy": Format(
+        ".npy array [T, J, D] or [P, T, J, D], freemocap's too", arrays.sniff_npy, arrays.read_npy, arrays.write_npy
+    ),
     "videopose3d": Format("VideoPose3D .npz", videopose3d.sniff, videopose3d.read, videopose3d.write),
-    "sequences": Format("SmoothNet/SynSP .npz of sequences", sequences.sniff, sequences.read, sequences.write,
-                        translation=True),
-    "gvhmr": Format("GVHMR .pt", smpl_outputs.sniff_gvhmr, smpl_outputs.read_gvhmr, smpl_outputs.write_gvhmr,
-                    derived=True, translation=True),
+    "sequences": Format(
+        "SmoothNet/SynSP .npz of sequences", sequences.sniff, sequences.read, sequences.write, translation=True
+    ),
+    "gvhmr": Format(
+        "GVHMR .pt",
+        smpl_outputs.sniff_gvhmr,
+        smpl_outputs.read_gvhmr,
+        smpl_outputs.write_gvhmr,
+        derived=True,
+        translation=True,
+    ),
     "npz": Format(".npz with an array [T, J, D]", arrays.sniff_npz, arrays.read_npz, arrays.write_npz),
-    "vibe": Format("VIBE .pkl", smpl_outputs.sniff_vibe, smpl_outputs.read_vibe, smpl_outputs.write_vibe,
-                   derived=True, translation=True),
-    "wham": Format("WHAM .pkl", smpl_outputs.sniff_wham, smpl_outputs.read_wham, smpl_outputs.write_vibe,
-                   derived=True, translation=True),
-    "phalp": Format("4D-Humans/PHALP .pkl", smpl_outputs.sniff_phalp, smpl_outputs.read_phalp,
-                    smpl_outputs.write_phalp, derived=True),
+    "vibe": Format(
+        "VIBE .pkl",
+        smpl_outputs.sniff_vibe,
+        smpl_outputs.read_vibe,
+        smpl_outputs.write_vibe,
+        derived=True,
+        translation=True,
+    ),
+    "wham": Format(
+        "WHAM .pkl",
+        smpl_outputs.sniff_wham,
+        smpl_outputs.read_wham,
+        smpl_outputs.write_vibe,
+        derived=True,
+        translation=True,
+    ),
+    "phalp": Format(
+        "4D-Humans/PHALP .pkl",
+        smpl_outputs.sniff_phalp,
+        smpl_outputs.read_phalp,
+        smpl_outputs.write_phalp,
+        derived=True,
+    ),
 }
 
 
@@ -73,8 +107,10 @@ def read(path, input_format=None, image_size=None, fps=None):
         if opened.is_json and isinstance(opened.tree, (list, dict)) and not any(opened.tree):
             frames = f"any of its {len(opened.tree)} frames" if opened.tree else "it"
             raise UserError(f"{path}: nobody in {frames}. Nothing can be refined")
-        raise UserError(f"{path}: what kind of pose file this is cannot be told from its contents. "
-                        f"Known kinds: {known()}. Name one with --input_format")
+        raise UserError(
+            f"{path}: what kind of pose file this is cannot be told from its contents. "
+            f"Known kinds: {known()}. Name one with --input_format"
+        )
     return FORMATS[input_format].read(opened, image_size, fps)
 
 

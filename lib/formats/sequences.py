@@ -4,9 +4,9 @@ import numpy as np
 
 from ..dataset import storage
 from ..files import write_npz
+from ..poses.skeletons import LAYOUTS
 from . import grids
 from .tracks import PoseFile, Track, layout_of_count
-from ..poses.skeletons import LAYOUTS
 
 # What the joints are, by the beginning of the file's name; else by their number.
 LAYOUT_OF_DATASET = {"mpiinf3dhp": "mpi17", "mupots": "mpi17", "jhmdb": "jhmdb15"}
@@ -18,8 +18,14 @@ def sniff(opened):
         return False
     arrays = opened.arrays
     keys = [key for key in arrays if storage.ALIASES.get(key, key) in storage.POSE_KEYS]
-    return any(arrays[key].dtype.hasobject and arrays[key].ndim <= 1 or "imgname" in arrays
-               or arrays[key].ndim == 3 and arrays[key].shape[2] > 4 for key in keys)
+    return any(
+        arrays[key].dtype.hasobject
+        and arrays[key].ndim <= 1
+        or "imgname" in arrays
+        or arrays[key].ndim == 3
+        and arrays[key].shape[2] > 4
+        for key in keys
+    )
 
 
 def read(opened, image_size=None, fps=None):
@@ -37,8 +43,12 @@ def read(opened, image_size=None, fps=None):
             tracks.append(track)
             places.append((key, index))
     sizes = {track.image_size for track in tracks}
-    source = {"arrays": arrays, "places": places, "originals": [track.poses.copy() for track in tracks],
-              "compressed": grids.is_compressed(opened.path)}
+    source = {
+        "arrays": arrays,
+        "places": places,
+        "originals": [track.poses.copy() for track in tracks],
+        "compressed": grids.is_compressed(opened.path),
+    }
     frames = max(len(track.poses) for track in tracks)
     size = image_size or (sizes.pop() if len(sizes) == 1 else None)
     return PoseFile("sequences", tracks, frames, fps, None, size, True, source)
@@ -64,20 +74,25 @@ def _track(field, sequence, data, index, file_name):
         frames = len(poses)
         betas = data["shape"][index] if "shape" in data else None
         trans = data["trans"][index] if "trans" in data else None
-        return Track(index, name, poses, None, "smpl", "smpl24",
-                     betas=betas if betas is not None and len(betas) == frames else None,
-                     translation=trans if trans is not None and len(trans) == frames else None)
+        return Track(
+            index,
+            name,
+            poses,
+            None,
+            "smpl",
+            "smpl24",
+            betas=betas if betas is not None and len(betas) == frames else None,
+            translation=trans if trans is not None and len(trans) == frames else None,
+        )
     size = None
     if "imgshape" in data:
         shape = np.asarray(data["imgshape"][index]).ravel()
         size = (int(shape[1]), int(shape[0])) if len(shape) >= 2 else None
     joints = poses.shape[1]
-    layout = next((layout for prefix, layout in LAYOUT_OF_DATASET.items()
-                   if file_name.startswith(prefix)), None)
+    layout = next((layout for prefix, layout in LAYOUT_OF_DATASET.items() if file_name.startswith(prefix)), None)
     if layout is None or LAYOUTS[layout].size != joints:
         layout = LAYOUT_OF_COUNT.get(joints, layout_of_count(joints, dims))
-    return Track(index, name, poses, None, f"{dims}D", layout, units="px" if dims == 2 else "m",
-                 image_size=size)
+    return Track(index, name, poses, None, f"{dims}D", layout, units="px" if dims == 2 else "m", image_size=size)
 
 
 def write(pose_file, refined, output_path, translations=None):
@@ -89,8 +104,9 @@ def write(pose_file, refined, output_path, translations=None):
         for (_, index), values, track in zip(source["places"], translations, pose_file.tracks):
             if values is not None and track.translation is not None:
                 changed.setdefault("trans", {})[index] = (values, track.translation)
-    arrays = {key: _replaced(array, changed[key]) if key in changed else array
-              for key, array in source["arrays"].items()}
+    arrays = {
+        key: _replaced(array, changed[key]) if key in changed else array for key, array in source["arrays"].items()
+    }
     write_npz(output_path, arrays, source["compressed"])
 
 

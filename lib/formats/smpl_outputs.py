@@ -23,8 +23,17 @@ from .records import number_frames, timeline
 from .tracks import PoseFile, Track
 
 # Fields that follow from pose and shape, by the names that these tools give them.
-DERIVED = ("verts", "verts_world", "vertices", "joints3d", "joints3d_world", "joints2d", "joints2d_img_coord",
-           "3d_joints", "2d_joints")
+DERIVED = (
+    "verts",
+    "verts_world",
+    "vertices",
+    "joints3d",
+    "joints3d_world",
+    "joints2d",
+    "joints2d_img_coord",
+    "3d_joints",
+    "2d_joints",
+)
 # A defaultdict(dict), as WHAM writes it.
 EXTRA = {("collections", "defaultdict"): collections.defaultdict}
 
@@ -37,19 +46,22 @@ def _content(opened):
 
 
 def _is_pickle(opened):
-    return not opened.is_folder and (opened.suffix in (".pkl", ".pickle", ".joblib")
-                                     or joblib_file.is_pickle(opened.head))
+    return not opened.is_folder and (
+        opened.suffix in (".pkl", ".pickle", ".joblib") or joblib_file.is_pickle(opened.head)
+    )
 
 
 def _of_dicts(content):
-    return isinstance(content, dict) and bool(content) and all(isinstance(value, dict)
-                                                               for value in content.values())
+    return isinstance(content, dict) and bool(content) and all(isinstance(value, dict) for value in content.values())
 
 
 def _all_have(opened, *keys):
     """Whether this is a pickled dict of dicts that all have these keys."""
-    return _is_pickle(opened) and _of_dicts(_content(opened)) and all(
-        key in value for value in _content(opened).values() for key in keys)
+    return (
+        _is_pickle(opened)
+        and _of_dicts(_content(opened))
+        and all(key in value for value in _content(opened).values() for key in keys)
+    )
 
 
 def sniff_vibe(opened):
@@ -75,8 +87,9 @@ def _array(person, key, columns, where, length=None):
     if value is None:
         return None
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
-        raise UserError(f"{where}, {key}: {type(value).__name__}, not an array of numbers [F, {columns}]. "
-                        "Write the file again")
+        raise UserError(
+            f"{where}, {key}: {type(value).__name__}, not an array of numbers [F, {columns}]. Write the file again"
+        )
     if value.ndim < 2 or value.size != len(value) * columns or length not in (None, len(value)):
         raise UserError(f"{where}, {key}: shape {list(value.shape)}. Expected [{length or 'F'}, {columns}]")
     value = value.reshape(len(value), columns).astype(np.float64)
@@ -93,8 +106,7 @@ def read_vibe(opened, image_size=None, fps=None, format_name="vibe"):
     content = _content(opened)
     tracks, places, notes = [], [], []
     if not _of_dicts(content):
-        raise UserError(f"{opened.path}: no person in it. Expected {{track id: {{pose, betas, frame_ids, "
-                        f"…}}}}")
+        raise UserError(f"{opened.path}: no person in it. Expected {{track id: {{pose, betas, frame_ids, …}}}}")
     for identity, person in content.items():
         where = f"{opened.path}: person {identity}"
         if person.get("pose") is None:
@@ -135,8 +147,7 @@ def _frames(frame_ids, length, where):
     except ValueError:
         frames = np.zeros(0)
     if len(frames) != length:
-        raise UserError(f"{where}: frame_ids has {len(frames)} numbers for {length} poses. Expected one for "
-                        "each")
+        raise UserError(f"{where}: frame_ids has {len(frames)} numbers for {length} poses. Expected one for each")
     frames = frames.astype(np.int64)
     if (np.diff(frames) <= 0).any() or frames[0] < 0:
         return np.arange(length), ["frame_ids do not rise: the poses are taken as consecutive"]
@@ -160,9 +171,22 @@ def _spread(identity, frames, pose, betas, translation, part, several):
     present = np.zeros(length, dtype=bool)
     present[inside] = True
     name = f"person {identity}" if several else "person"
-    return Track(identity, name if part == "body" else f"{name} {part}", poses, None, "smpl",
-                 f"smpl{poses.shape[1]}", None, None, part, int(frames[0]), present, None,
-                 spread(betas, (10,)), spread(translation, (3,)))
+    return Track(
+        identity,
+        name if part == "body" else f"{name} {part}",
+        poses,
+        None,
+        "smpl",
+        f"smpl{poses.shape[1]}",
+        None,
+        None,
+        part,
+        int(frames[0]),
+        present,
+        None,
+        spread(betas, (10,)),
+        spread(translation, (3,)),
+    )
 
 
 def _merged(old, values, original):
@@ -182,8 +206,11 @@ def _one_body(refined, tracks, originals):
     bodies = {track.id: number for number, track in enumerate(tracks) if track.part == "body"}
     for number, track in enumerate(tracks):
         body = bodies.get(track.id)
-        if track.part == "world" and body is not None and \
-                np.array_equal(originals[number][:, 1:], originals[body][:, 1:], equal_nan=True):
+        if (
+            track.part == "world"
+            and body is not None
+            and np.array_equal(originals[number][:, 1:], originals[body][:, 1:], equal_nan=True)
+        ):
             refined[number] = np.concatenate([refined[number][:, :1], refined[body][:, 1:]], axis=1)
     return refined
 
@@ -227,8 +254,7 @@ def read_phalp(opened, image_size=None, fps=None):
     """Tracks of the detections; entries that PHALP predicted (tracked_time > 0) are left as they are."""
     content = _content(opened)
     if not _of_dicts(content):
-        raise UserError(f"{opened.path}: no frame in it. Expected PHALP's {{frame: {{tid, tracked_time, "
-                        f"smpl, …}}}}")
+        raise UserError(f"{opened.path}: no frame in it. Expected PHALP's {{frame: {{tid, tracked_time, smpl, …}}}}")
     if all(isinstance(frame.get("time"), (int, np.integer)) for frame in content.values()):
         numbers = [int(frame["time"]) for frame in content.values()]
     else:
@@ -241,19 +267,20 @@ def read_phalp(opened, image_size=None, fps=None):
         waited = frame.get("tracked_time", [0] * len(ids) if isinstance(ids, list) else None)
         lists = {"tid": ids, "tracked_time": waited, "smpl": smpl}
         if not all(isinstance(value, list) and len(value) == len(ids) for value in lists.values()):
-            counts = ", ".join(f"{len(value) if isinstance(value, list) else 'no'} {key}"
-                               for key, value in lists.items())
+            counts = ", ".join(
+                f"{len(value) if isinstance(value, list) else 'no'} {key}" for key, value in lists.items()
+            )
             raise UserError(f"{where}: {counts} entries. Expected one of each for every person")
         for person, (identity, since) in enumerate(zip(ids, waited)):
             if not all(isinstance(value, (int, np.integer)) for value in (identity, since)):
-                raise UserError(f"{where}, person {person}: tid or tracked_time is no whole number. Correct "
-                                "it")
+                raise UserError(f"{where}, person {person}: tid or tracked_time is no whole number. Correct it")
             if since == 0:
                 matrices = _matrices(frame["smpl"][person], f"{where}, person {person} (tid {identity})")
                 entries.setdefault(int(identity), []).append((index[number], name, person, matrices))
     if not entries:
-        raise UserError(f"{opened.path}: no detected person in any of the {len(content)} frames. "
-                        "Nothing can be refined")
+        raise UserError(
+            f"{opened.path}: no detected person in any of the {len(content)} frames. Nothing can be refined"
+        )
     tracks, places = [], []
     for identity, found in entries.items():
         found.sort(key=lambda entry: entry[0])
@@ -278,8 +305,7 @@ def _matrices(smpl, where):
     for key, joints in (("global_orient", 1), ("body_pose", 23)):
         value = smpl[key]
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (joints, 3, 3):
-            raise UserError(f"{where}: {key} has shape {list(_shape(value))}. Expected matrices [{joints}, "
-                            "3, 3]")
+            raise UserError(f"{where}: {key} has shape {list(_shape(value))}. Expected matrices [{joints}, 3, 3]")
         pieces.append(value.astype(np.float64))
     matrices = np.concatenate(pieces)
     if not np.isfinite(matrices).all() or (np.linalg.det(matrices) <= 0).any():
@@ -340,31 +366,44 @@ def read_gvhmr(opened, image_size=None, fps=None):
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         named = named[1] if named else "code that is not tensors"
-        raise UserError(f"{path}: refused, because loading it would call {named}. Only tensors and plain "
-                        "containers are read; ask its author for a file that holds just those") from None
+        raise UserError(
+            f"{path}: refused, because loading it would call {named}. Only tensors and plain "
+            "containers are read; ask its author for a file that holds just those"
+        ) from None
     except Exception as error:  # a damaged archive raises nearly anything
-        raise UserError(f"{path}: not a readable .pt file ({str(error).splitlines()[0][:100]}). "
-                        "Copy or download it again") from None
+        raise UserError(
+            f"{path}: not a readable .pt file ({str(error).splitlines()[0][:100]}). Copy or download it again"
+        ) from None
     if not isinstance(content, dict) or not content.keys() & {"smpl_params_incam", "smpl_params_global"}:
-        raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's "
-                        "hmr4d_results.pt")
+        raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt")
     tracks, places = [], []
     for key, part in (("smpl_params_incam", "body"), ("smpl_params_global", "world")):
         if key not in content:
             continue
         where = f"{path}: {key}"
-        numbers = {name: value.detach().numpy() for name, value in content[key].items()
-                   if isinstance(value, torch.Tensor) and value.dtype.is_floating_point}
+        numbers = {
+            name: value.detach().numpy()
+            for name, value in content[key].items()
+            if isinstance(value, torch.Tensor) and value.dtype.is_floating_point
+        }
         body = _array(numbers, "body_pose", 63, where)
         if body is None or "global_orient" not in numbers or not len(body):
-            raise UserError(f"{where}: no global_orient [L, 3] and body_pose [L, 63]. Expected GVHMR's "
-                            "results")
+            raise UserError(f"{where}: no global_orient [L, 3] and body_pose [L, 63]. Expected GVHMR's results")
         root = _array(numbers, "global_orient", 3, where, len(body))
         pose = np.concatenate([root, body], axis=1)
         if np.isnan(pose).all():
             raise UserError(f"{where}: every rotation is NaN. Nothing can be refined")
-        tracks.append(_spread(0, np.arange(len(body)), pose, _betas(numbers, len(body), where),
-                              _array(numbers, "transl", 3, where, len(body)), part, False))
+        tracks.append(
+            _spread(
+                0,
+                np.arange(len(body)),
+                pose,
+                _betas(numbers, len(body), where),
+                _array(numbers, "transl", 3, where, len(body)),
+                part,
+                False,
+            )
+        )
         places.append(key)
     source = {"content": content, "places": places, "originals": [track.poses.copy() for track in tracks]}
     notes = [] if fps else ["GVHMR files carry no frame rate: 30 a second, to which it re-times its input"]
@@ -380,8 +419,10 @@ def write_gvhmr(pose_file, refined, output_path, derived=None, translations=None
     content = copy.copy(source["content"])
     for number, key in enumerate(source["places"]):
         params, track = copy.copy(content[key]), pose_file.tracks[number]
-        values = {"global_orient": (refined[number][:, :1], source["originals"][number][:, :1]),
-                  "body_pose": (refined[number][:, 1:], source["originals"][number][:, 1:])}
+        values = {
+            "global_orient": (refined[number][:, :1], source["originals"][number][:, :1]),
+            "body_pose": (refined[number][:, 1:], source["originals"][number][:, 1:]),
+        }
         if translations is not None and translations[number] is not None and track.translation is not None:
             values["transl"] = (translations[number], track.translation)
         for name, pair in values.items():

@@ -32,8 +32,7 @@ def cell_number(text, where):
     try:
         value = float(text)
     except ValueError:
-        raise UserError(f"{where}: {text[:40]!r} is not a number. Correct the cell, or leave it "
-                        "empty") from None
+        raise UserError(f"{where}: {text[:40]!r} is not a number. Correct the cell, or leave it empty") from None
     return value if math.isfinite(value) else math.nan
 
 
@@ -44,15 +43,13 @@ def sniff_trc(opened):
 def read_trc(opened, image_size=None, fps=None):
     path, lines = opened.path, opened.lines
     if len(lines) < 6:
-        raise UserError(f"{path}: only {len(lines)} lines. Expected a TRC file: 5 header lines, then one a "
-                        "frame")
+        raise UserError(f"{path}: only {len(lines)} lines. Expected a TRC file: 5 header lines, then one a frame")
     settings = dict(zip(_cells(lines[1]), _cells(lines[2])))
     markers = [name.strip() for name in _cells(lines[3])[2::3]]
     while markers and not markers[-1]:
         markers.pop()
     if not markers:
-        raise UserError(f"{path}: line 4 names no marker. Expected Frame#, Time and one name for every three "
-                        "columns")
+        raise UserError(f"{path}: line 4 names no marker. Expected Frame#, Time and one name for every three columns")
     rows = [number for number in range(5, len(lines)) if lines[number].strip()]
     if not rows:
         raise UserError(f"{path}: no frame below the header. Expected one line a frame")
@@ -60,25 +57,35 @@ def read_trc(opened, image_size=None, fps=None):
     for frame, row in enumerate(rows):
         cells = _cells(lines[row])
         # Trailing empty cells may have been stripped, further columns may not be there.
-        extra = [cell for cell in cells[2 + 3 * len(markers):] if cell.strip()]
+        extra = [cell for cell in cells[2 + 3 * len(markers) :] if cell.strip()]
         if len(cells) < 2 or extra:
-            raise UserError(f"{path}: line {row + 1}: {len(cells)} columns for {len(markers)} markers. "
-                            f"Expected {2 + 3 * len(markers)}, separated by tabs")
+            raise UserError(
+                f"{path}: line {row + 1}: {len(cells)} columns for {len(markers)} markers. "
+                f"Expected {2 + 3 * len(markers)}, separated by tabs"
+            )
         times[frame] = cell_number(cells[1], f"{path}: line {row + 1}, Time")
-        for column, cell in enumerate(cells[2:2 + 3 * len(markers)]):
-            poses[frame, column] = cell_number(cell, f"{path}: line {row + 1}, {markers[column // 3]} "
-                                                     f"{'XYZ'[column % 3]}")
+        for column, cell in enumerate(cells[2 : 2 + 3 * len(markers)]):
+            poses[frame, column] = cell_number(
+                cell, f"{path}: line {row + 1}, {markers[column // 3]} {'XYZ'[column % 3]}"
+            )
     poses = _without_partial(poses.reshape(len(rows), -1, 3), path)
     rate = _number(settings.get("DataRate")) or _number(settings.get("CameraRate"))
-    track = Track(0, "person", poses, None, "3D", layout_of_names(markers), tuple(map(joint_name, markers)),
-                  units=TRC_UNITS.get(settings.get("Units", "").strip().lower()))
+    track = Track(
+        0,
+        "person",
+        poses,
+        None,
+        "3D",
+        layout_of_names(markers),
+        tuple(map(joint_name, markers)),
+        units=TRC_UNITS.get(settings.get("Units", "").strip().lower()),
+    )
     times = times if len(times) > 1 and np.isfinite(times).all() and (np.diff(times) > 0).all() else None
     source = {"lines": lines, "rows": rows, "original": poses.copy()}
     pose_file = PoseFile("trc", [track], len(rows), fps or rate, times, image_size, True, source)
     said = _number(settings.get("NumFrames"))
     if said is not None and said != len(rows):
-        pose_file.notes.append(f"warning: the header says {said:g} frames, the file has {len(rows)}: was it "
-                               "cut short?")
+        pose_file.notes.append(f"warning: the header says {said:g} frames, the file has {len(rows)}: was it cut short?")
     return pose_file
 
 
@@ -94,7 +101,7 @@ def write_trc(pose_file, refined, output_path):
         cells += [""] * (2 + len(values) - len(cells))
         for column in np.flatnonzero(marks):
             cells[2 + column] = repr(float(values[column]))
-        lines[row] = "\t".join(cells) + lines[row][len(body):]
+        lines[row] = "\t".join(cells) + lines[row][len(body) :]
     _write_text(output_path, "".join(lines))
 
 
@@ -165,8 +172,10 @@ def read_csv(opened, image_size=None, fps=None):
         raise UserError(f"{path}: no line below the header. Expected one line a frame")
     for number in body:
         if len(rows[number]) != len(header):
-            raise UserError(f"{path}: line {number + 1}: {len(rows[number])} columns, the first line has "
-                            f"{len(header)}. Export the table again")
+            raise UserError(
+                f"{path}: line {number + 1}: {len(rows[number])} columns, the first line has "
+                f"{len(header)}. Export the table again"
+            )
 
     def column(index, number):
         return cell_number(rows[number][index], f"{path}: line {number + 1}, {header[index]}")
@@ -189,9 +198,16 @@ def read_csv(opened, image_size=None, fps=None):
             if np.isfinite(track.poses).any():
                 tracks.append(track)
                 places.append((chosen, frames - frames[0], piece))
-    source = {"rows": rows, "body": body, "columns": columns, "delimiter": delimiter, "places": places,
-              "end": "\r\n" if "\r\n" in text else "\n", "mark": text[:1] == "\ufeff",
-              "final": text.endswith("\n")}
+    source = {
+        "rows": rows,
+        "body": body,
+        "columns": columns,
+        "delimiter": delimiter,
+        "places": places,
+        "end": "\r\n" if "\r\n" in text else "\n",
+        "mark": text[:1] == "\ufeff",
+        "final": text.endswith("\n"),
+    }
     frames = int(where["frame"].max()) + 1
     return PoseFile("csv", tracks, frames, fps, where["time"], image_size, True, source)
 
@@ -204,8 +220,7 @@ def _places(header, rows, body, path):
     ids = [rows[number][identity].strip() if identity is not None else 0 for number in body]
     frames = np.arange(len(body))
     if frame is not None:
-        numbers = [cell_number(rows[number][frame], f"{path}: line {number + 1}, "
-                                                    f"{header[frame]}") for number in body]
+        numbers = [cell_number(rows[number][frame], f"{path}: line {number + 1}, {header[frame]}") for number in body]
         frames = np.unique(numbers, return_inverse=True)[1]
         whole = np.array(numbers) - np.min(numbers)
         if (whole == whole.round()).all() and whole.max() <= 20 * len(body) + 1000:
@@ -215,12 +230,16 @@ def _places(header, rows, body, path):
     for one in set(ids):
         mine = frames[[index for index, other in enumerate(ids) if other == one]]
         if (np.diff(mine) <= 0).any():
-            raise UserError(f"{path}: {header[frame]!r} does not rise from line to line. Sort the table by "
-                            "it, with one line for each person and frame")
+            raise UserError(
+                f"{path}: {header[frame]!r} does not rise from line to line. Sort the table by "
+                "it, with one line for each person and frame"
+            )
     times = None
     if time is not None:
-        values = np.array([cell_number(rows[number][time], f"{path}: line {number + 1}, {header[time]}")
-                           for number in body]) * TIMES[lowered[time]]
+        values = (
+            np.array([cell_number(rows[number][time], f"{path}: line {number + 1}, {header[time]}") for number in body])
+            * TIMES[lowered[time]]
+        )
         known = {int(index): value for index, value in zip(frames, values) if np.isfinite(value)}
         ordered = np.array([known[index] for index in sorted(known)])
         if len(ordered) > 1 and (np.diff(ordered) > 0).all():

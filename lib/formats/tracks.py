@@ -14,22 +14,30 @@ def _names(text):
     return tuple(full.get(word[:2], word[:2]) + word[2:] for word in text.split())
 
 
-_COCO17 = _names("nose l_eye r_eye l_ear r_ear l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist "
-                 "l_hip r_hip l_knee r_knee l_ankle r_ankle")
+_COCO17 = _names(
+    "nose l_eye r_eye l_ear r_ear l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist "
+    "l_hip r_hip l_knee r_knee l_ankle r_ankle"
+)
 
 # Joint names of each layout, in its order; sides are prefixes.
 JOINT_NAMES = {
     "coco17": _COCO17,
-    "coco18": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle "
-                     "l_hip l_knee l_ankle r_eye l_eye r_ear l_ear"),
-    "openpose25": _names("nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip "
-                         "r_knee r_ankle l_hip l_knee l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe "
-                         "l_heel r_big_toe r_small_toe r_heel"),
+    "coco18": _names(
+        "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle "
+        "l_hip l_knee l_ankle r_eye l_eye r_ear l_ear"
+    ),
+    "openpose25": _names(
+        "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip "
+        "r_knee r_ankle l_hip l_knee l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe "
+        "l_heel r_big_toe r_small_toe r_heel"
+    ),
     "halpe26": _COCO17 + _names("head neck hip l_big_toe r_big_toe l_small_toe r_small_toe l_heel r_heel"),
-    "mediapipe33": _names("nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear "
-                          "l_mouth r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_pinky "
-                          "r_pinky l_index r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle "
-                          "r_ankle l_heel r_heel l_foot_index r_foot_index"),
+    "mediapipe33": _names(
+        "nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear "
+        "l_mouth r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_pinky "
+        "r_pinky l_index r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle "
+        "r_ankle l_heel r_heel l_foot_index r_foot_index"
+    ),
     **{name: layout.joints for name, layout in LAYOUTS.items()},
     # SMPL without its hands, as SMPL-X body poses have it.
     "smpl22": LAYOUTS["smpl24"].joints[:22],
@@ -37,8 +45,10 @@ JOINT_NAMES = {
 # What other tools call the same joints, and the same order of joints.
 _ALIASES = {"mouth_left": "left_mouth", "mouth_right": "right_mouth", "root": "pelvis"}
 _OTHER_NAMES = {
-    _names("pelvis r_hip r_knee r_foot l_hip l_knee l_foot spine thorax neck_base head "
-           "l_shoulder l_elbow l_wrist r_shoulder r_elbow r_wrist"): "h36m17",
+    _names(
+        "pelvis r_hip r_knee r_foot l_hip l_knee l_foot spine thorax neck_base head "
+        "l_shoulder l_elbow l_wrist r_shoulder r_elbow r_wrist"
+    ): "h36m17",
 }
 
 

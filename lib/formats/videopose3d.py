@@ -23,8 +23,9 @@ def sniff(opened):
     if not opened.is_zip:
         return False
     arrays = opened.arrays
-    return any(key in arrays and arrays[key].ndim == 0 and arrays[key].dtype.hasobject for key in KEYS) or \
-        _is_detections(arrays)
+    return any(
+        key in arrays and arrays[key].ndim == 0 and arrays[key].dtype.hasobject for key in KEYS
+    ) or _is_detections(arrays)
 
 
 def _is_detections(arrays):
@@ -38,8 +39,12 @@ def read(opened, image_size=None, fps=None):
         metadata = _metadata(arrays)
         size = (metadata["w"], metadata["h"]) if {"w", "h"} <= metadata.keys() else None
         tracks, places, frames, tracked, _, notes = records.build(opened.path, walk, fps)
-        source = {"arrays": arrays, "places": places, "path": opened.path,
-                  "compressed": grids.is_compressed(opened.path)}
+        source = {
+            "arrays": arrays,
+            "places": places,
+            "path": opened.path,
+            "compressed": grids.is_compressed(opened.path),
+        }
         return PoseFile("videopose3d", tracks, frames, fps, None, image_size or size, tracked, source, notes)
     metadata = _metadata(arrays)
     tracks, places = [], []
@@ -52,10 +57,13 @@ def read(opened, image_size=None, fps=None):
                 tracks.append(track)
                 places.append(place)
     if not tracks:
-        raise UserError(f"{opened.path}: no finite pose under positions_2d or positions_3d. Nothing can be "
-                        "refined")
-    source = {"arrays": arrays, "places": places, "originals": [track.poses.copy() for track in tracks],
-              "compressed": grids.is_compressed(opened.path)}
+        raise UserError(f"{opened.path}: no finite pose under positions_2d or positions_3d. Nothing can be refined")
+    source = {
+        "arrays": arrays,
+        "places": places,
+        "originals": [track.poses.copy() for track in tracks],
+        "compressed": grids.is_compressed(opened.path),
+    }
     sizes = {track.image_size for track in tracks if track.kind == "2D"}
     size = image_size or (sizes.pop() if len(sizes) == 1 else None)
     frames = max(len(track.poses) for track in tracks)
@@ -81,8 +89,10 @@ def _leaves(content, place, path):
             yield from _leaves(value, (*place, index), path)
     else:
         kind = content.dtype if isinstance(content, np.ndarray) else type(content).__name__
-        raise UserError(f"{path}: {' / '.join(map(str, place))}: {kind} of shape {list(np.shape(content))}, "
-                        "not poses [T, K, D]. Expected VideoPose3D's layout")
+        raise UserError(
+            f"{path}: {' / '.join(map(str, place))}: {kind} of shape {list(np.shape(content))}, "
+            "not poses [T, K, D]. Expected VideoPose3D's layout"
+        )
 
 
 def _metadata(arrays):
@@ -93,8 +103,7 @@ def _metadata(arrays):
 
 def _track(place, array, dims, metadata, path):
     if array.shape[2] < dims:
-        raise UserError(f"{path}: {' / '.join(map(str, place))}: shape {list(array.shape)}. Expected [T, K, "
-                        f"{dims}]")
+        raise UserError(f"{path}: {' / '.join(map(str, place))}: shape {list(array.shape)}. Expected [T, K, {dims}]")
     poses = array[..., :dims].astype(np.float64)
     poses[~np.isfinite(poses).all(axis=-1)] = np.nan
     names = [str(part) for part in place[1:]]
@@ -103,8 +112,7 @@ def _track(place, array, dims, metadata, path):
     size = metadata.get("video_metadata", {}).get(place[1]) if dims == 2 else None
     size = (size["w"], size["h"]) if isinstance(size, dict) and {"w", "h"} <= size.keys() else None
     units = "m" if dims == 3 else "px" if np.nanmax(np.abs(poses), initial=0) > 1.5 else "normalised"
-    return Track("/".join(names), " ".join(names), poses, None, f"{dims}D", layout, units=units,
-                 image_size=size)
+    return Track("/".join(names), " ".join(names), poses, None, f"{dims}D", layout, units=units, image_size=size)
 
 
 def _walk_detections(keypoints, path):
@@ -113,17 +121,26 @@ def _walk_detections(keypoints, path):
         people = entry[1] if isinstance(entry, (list, tuple, np.ndarray)) and len(entry) > 1 else []
         for index, person in enumerate(people):
             where = f"{path}: frame {frame}, person {index}"
-            if not isinstance(person, np.ndarray) or person.ndim != 2 or person.shape[0] not in (3, 4) \
-                    or person.dtype.kind not in "iuf":
-                raise UserError(f"{where}: no (4, K) array of x, y, logit, probability. Expected the "
-                                "detections of VideoPose3D's infer_video script")
+            if (
+                not isinstance(person, np.ndarray)
+                or person.ndim != 2
+                or person.shape[0] not in (3, 4)
+                or person.dtype.kind not in "iuf"
+            ):
+                raise UserError(
+                    f"{where}: no (4, K) array of x, y, logit, probability. Expected the "
+                    "detections of VideoPose3D's infer_video script"
+                )
             part = Part("body", layout=layout_of_count(person.shape[1]), units="px")
 
             def put(joint, axis, value, person=person):
                 person[axis, joint] = value
 
-            result.people.append(Person(("", frame), slots(person[:2].T.astype(np.float64),
-                                                           person[-1].astype(np.float64), part, put), where))
+            result.people.append(
+                Person(
+                    ("", frame), slots(person[:2].T.astype(np.float64), person[-1].astype(np.float64), part, put), where
+                )
+            )
     return result
 
 

@@ -82,7 +82,9 @@ class Attention(nn.Module):
 
     def keys_values(self, memory):
         """What `forward` wants of a `Memory`: (keys, values) of its own tokens, of the shared ones, and what is added."""
-        return _Projected(self._both(memory.own), None if memory.shared is None else self._both(memory.shared), memory.added)
+        return _Projected(
+            self._both(memory.own), None if memory.shared is None else self._both(memory.shared), memory.added
+        )
 
     def _both(self, tokens):
         return self._heads(self.w_ks(tokens), self.d_k), self._heads(self.w_vs(tokens), self.d_v)
@@ -99,7 +101,9 @@ class Attention(nn.Module):
                 bias = None if bias is None else bias.to(queries.dtype)
                 out = functional.scaled_dot_product_attention(queries, keys, values, bias)
             out = out.transpose(-2, -3)
-            if torch.compiler.is_exporting():  # ONNX's form of the attention leaves its result in another order than this CPU's
+            if (
+                torch.compiler.is_exporting()
+            ):  # ONNX's form of the attention leaves its result in another order than this CPU's
                 out = out.clone(memory_format=torch.contiguous_format)
             out = self.fc(out.flatten(-2))
         return self.layer_norm(self.dropout(out) + x)
@@ -124,10 +128,16 @@ class Attention(nn.Module):
         queries = by_view(self._heads(self.w_qs(x), self.d_k))
         (own_keys, own_values), (keys, values) = map(by_view, memory.own), memory.shared
         added = memory.added[:, None, :, None].to(queries.dtype)  # [B, 1, V, 1, N]
-        along_keys = torch.einsum("hkd,hk->hd", self.w_qs.weight.unflatten(0, (self.n_head, -1)),
-                                  self.w_ks.weight.sum(1).unflatten(0, (self.n_head, -1)))
-        along_values = torch.einsum("dhk,hk->dh", self.fc.weight.unflatten(1, (self.n_head, -1)),
-                                    self.w_vs.weight.sum(1).unflatten(0, (self.n_head, -1)))
+        along_keys = torch.einsum(
+            "hkd,hk->hd",
+            self.w_qs.weight.unflatten(0, (self.n_head, -1)),
+            self.w_ks.weight.sum(1).unflatten(0, (self.n_head, -1)),
+        )
+        along_values = torch.einsum(
+            "dhk,hk->dh",
+            self.fc.weight.unflatten(1, (self.n_head, -1)),
+            self.w_vs.weight.sum(1).unflatten(0, (self.n_head, -1)),
+        )
 
         slope = functional.linear(x, along_keys).transpose(1, 2).unsqueeze(-1)  # [B*V, H, F, 1]
         shared = (queries.flatten(2, 3) @ keys.transpose(-1, -2)).unflatten(2, (views, -1))

@@ -22,8 +22,12 @@ from ..errors import UserError
 from ..poses.rotations import axis_angle_to_matrix
 from ..poses.skeletons import LAYOUTS
 
-MODEL_FILES = ("SMPL_NEUTRAL.pkl", "SMPL_NEUTRAL.npz", "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl",
-               "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl")
+MODEL_FILES = (
+    "SMPL_NEUTRAL.pkl",
+    "SMPL_NEUTRAL.npz",
+    "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl",
+    "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl",
+)
 EXTRA_REGRESSOR = "J_regressor_extra.npy"
 JOINTS = LAYOUTS["smpl24"].joints
 EVALUATION_JOINTS = LAYOUTS["lsp14"].joints
@@ -47,14 +51,20 @@ def load_body(smpl_model_dir, allow_stand_in=True):
     path = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
     if path is not None:
         return _smpl_body(path, folder / EXTRA_REGRESSOR)
-    missing = (f"{folder}: no SMPL model (looked for {', '.join(MODEL_FILES)}). Register at "
-               "https://smpl.is.tue.mpg.de, download the neutral model and copy it there, with "
-               f"{EXTRA_REGRESSOR} from the data of https://github.com/nkolot/SPIN")
+    missing = (
+        f"{folder}: no SMPL model (looked for {', '.join(MODEL_FILES)}). Register at "
+        "https://smpl.is.tue.mpg.de, download the neutral model and copy it there, with "
+        f"{EXTRA_REGRESSOR} from the data of https://github.com/nkolot/SPIN"
+    )
     if not allow_stand_in:
-        raise UserError(f"{missing}. Without them 2D and 3D work in full, and SMPL rotations on the stand-in "
-                        "figure (numbers marked mannequin)")
-    return _mannequin_body(note=f"{missing}. Until then the mannequin stands in: its numbers are marked "
-                                "mannequin and do not compare with SMPL's")
+        raise UserError(
+            f"{missing}. Without them 2D and 3D work in full, and SMPL rotations on the stand-in "
+            "figure (numbers marked mannequin)"
+        )
+    return _mannequin_body(
+        note=f"{missing}. Until then the mannequin stands in: its numbers are marked "
+        "mannequin and do not compare with SMPL's"
+    )
 
 
 class Body:
@@ -156,11 +166,13 @@ def _smpl_body(path, extra_path):
         head_top = UserError(
             f"{extra_path}: not found, and the top of the head is defined there. Get it with the data of "
             "https://github.com/nkolot/SPIN. Without it there are the video and MPVPE but no joint errors on "
-            "SMPL; with an empty SMPL_MODEL_DIR the stand-in figure is scored")
+            "SMPL; with an empty SMPL_MODEL_DIR the stand-in figure is scored"
+        )
     # Joints need the vertices that a regressor looks at and no others, a tenth of the body.
     sparse = {key: data[key][used] for key in ("v_template", "shapedirs", "posedirs", "weights")}
-    sparse.update(J_regressor=data["J_regressor"][:, used], f=np.zeros((0, 3), np.int64),
-                  kintree_table=data["kintree_table"])
+    sparse.update(
+        J_regressor=data["J_regressor"][:, used], f=np.zeros((0, 3), np.int64), kintree_table=data["kintree_table"]
+    )
     return Body("smpl", data["f"], _Smpl(data), _Smpl(sparse), head_top)
 
 
@@ -176,9 +188,17 @@ class _Smpl(torch.nn.Module):
         picks = dict.fromkeys(("nose", "reye", "leye", "rear", "lear"), 0)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints that there are ten shape numbers
             self.smpl = smplx.SMPL(
-                "", data_struct=smplx.utils.Struct(**data), num_betas=_BETAS, vertex_ids=picks,
-                use_hands=False, use_feet_keypoints=False, create_betas=False, create_global_orient=False,
-                create_body_pose=False, create_transl=False)
+                "",
+                data_struct=smplx.utils.Struct(**data),
+                num_betas=_BETAS,
+                vertex_ids=picks,
+                use_hands=False,
+                use_feet_keypoints=False,
+                create_betas=False,
+                create_global_orient=False,
+                create_body_pose=False,
+                create_transl=False,
+            )
 
     def forward(self, pose, shape):
         output = self.smpl(betas=shape, global_orient=pose[:, 0], body_pose=pose[:, 1:].flatten(1))
@@ -228,11 +248,17 @@ def _reconstructor(cls, base, state):
 
 
 _STAND_INS = {
-    ("chumpy.ch", "Ch"): _Chumpy, ("chumpy", "Ch"): _Chumpy, ("chumpy.reordering", "Select"): _Selection,
-    ("scipy.sparse.csc", "csc_matrix"): _Csc, ("scipy.sparse._csc", "csc_matrix"): _Csc,
-    ("scipy.sparse.csr", "csr_matrix"): _Csr, ("scipy.sparse._csr", "csr_matrix"): _Csr,
-    ("copy_reg", "_reconstructor"): _reconstructor, ("copyreg", "_reconstructor"): _reconstructor,
-    ("__builtin__", "object"): object, ("builtins", "object"): object,
+    ("chumpy.ch", "Ch"): _Chumpy,
+    ("chumpy", "Ch"): _Chumpy,
+    ("chumpy.reordering", "Select"): _Selection,
+    ("scipy.sparse.csc", "csc_matrix"): _Csc,
+    ("scipy.sparse._csc", "csc_matrix"): _Csc,
+    ("scipy.sparse.csr", "csr_matrix"): _Csr,
+    ("scipy.sparse._csr", "csr_matrix"): _Csr,
+    ("copy_reg", "_reconstructor"): _reconstructor,
+    ("copyreg", "_reconstructor"): _reconstructor,
+    ("__builtin__", "object"): object,
+    ("builtins", "object"): object,
 }
 _ARRAYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 
@@ -247,8 +273,9 @@ def _read_pickle(path):
         stored = safe_pickle.load(file, path, extra=_STAND_INS)
     if not isinstance(stored, dict):
         raise _not_smpl(path, f"it holds a {type(stored).__name__}, not a table of arrays")
-    return {key: safe_pickle.guarded(lambda: _array(stored[key]), f"{path} ({key})")
-            for key in _ARRAYS if key in stored}
+    return {
+        key: safe_pickle.guarded(lambda: _array(stored[key]), f"{path} ({key})") for key in _ARRAYS if key in stored
+    }
 
 
 def _read_npz(path):
@@ -265,8 +292,15 @@ def _check_smpl(data, path):
         if key not in data:
             raise _not_smpl(path, f"{key} is missing")
     count = len(data["v_template"]) if data["v_template"].ndim else 0
-    expected = {"v_template": (count, 3), "shapedirs": (count, 3, None), "posedirs": (count, 3, 207),
-                "J_regressor": (24, count), "weights": (count, 24), "kintree_table": (2, 24), "f": (None, 3)}
+    expected = {
+        "v_template": (count, 3),
+        "shapedirs": (count, 3, None),
+        "posedirs": (count, 3, 207),
+        "J_regressor": (24, count),
+        "weights": (count, 24),
+        "kintree_table": (2, 24),
+        "f": (None, 3),
+    }
     for key, shape in expected.items():
         found = data[key].shape
         if len(found) != len(shape) or any(want not in (None, size) for want, size in zip(shape, found)):
@@ -288,8 +322,10 @@ def _check_smpl(data, path):
 
 
 def _not_smpl(path, reason):
-    return UserError(f"{path}: not a SMPL model: {reason}. Copy the neutral model of "
-                     "https://smpl.is.tue.mpg.de there, or move this file away to use the stand-in figure")
+    return UserError(
+        f"{path}: not a SMPL model: {reason}. Copy the neutral model of "
+        "https://smpl.is.tue.mpg.de there, or move this file away to use the stand-in figure"
+    )
 
 
 def _extra_regressor(path, count):
@@ -319,8 +355,9 @@ def _mannequin_body(note):
         owner[joint] = owner[figure.parents[joint]]
     weights = torch.zeros(len(vertices), 24)
     # mannequin-x has no public way to its skin weights.
-    weights.scatter_add_(1, torch.tensor(owner)[figure._skin_joint_indices],
-                         torch.tensor(figure._skin_weights, dtype=torch.float32))
+    weights.scatter_add_(
+        1, torch.tensor(owner)[figure._skin_joint_indices], torch.tensor(figure._skin_weights, dtype=torch.float32)
+    )
     on_head = weights[:, JOINTS.index("head")] > 0.5
     head_top = int(torch.where(on_head, vertices[:, 1], -torch.inf).argmax())
     whole = _Mannequin(places, vertices, weights)

@@ -24,15 +24,17 @@ import torch
 
 from ..errors import UserError
 from ..files import atomic_write
+from ..windows import canonical
 from .smoothnet import SmoothNet
 from .synsp import SynSP
-from ..windows import canonical
 
 FORMAT_VERSION = 1
 
 # Weights of the published SynSP that its forward pass never reads.
-DEAD = re.compile(r"proj_i_p\.|proj_i_2\.|(encoder_local|encoder_global|decoder|decoder_2)\.layer_norm\."
-                  r"|decoder(_2)?\.layer_stack\.\d+\.slf_attn\.|.*\.position_embeddings\.|.*\.position_enc\.pos_table2?$")
+DEAD = re.compile(
+    r"proj_i_p\.|proj_i_2\.|(encoder_local|encoder_global|decoder|decoder_2)\.layer_norm\."
+    r"|decoder(_2)?\.layer_stack\.\d+\.slf_attn\.|.*\.position_embeddings\.|.*\.position_enc\.pos_table2?$"
+)
 
 
 @dataclass
@@ -80,8 +82,13 @@ def build(cfg, channels, window, heading=None):
     if model.NAME == "smoothnet":
         if min(model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE) < 1 or model.NUM_BLOCK < 0:
             raise UserError("MODEL: HIDDEN_SIZE and RES_HIDDEN_SIZE must be positive, NUM_BLOCK not negative")
-        return SmoothNet(window, model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE, model.NUM_BLOCK,
-                         model.DROPOUT if model.DROPOUT >= 0 else 0.5)
+        return SmoothNet(
+            window,
+            model.HIDDEN_SIZE,
+            model.RES_HIDDEN_SIZE,
+            model.NUM_BLOCK,
+            model.DROPOUT if model.DROPOUT >= 0 else 0.5,
+        )
     if model.NAME != "synsp":
         raise UserError(f"MODEL.NAME {model.NAME}: not known. Known: synsp, smoothnet")
     if model.d_word_vec != model.d_model:
@@ -91,12 +98,28 @@ def build(cfg, channels, window, heading=None):
     if model.RESIDUAL_COMPONENTS < 0:
         raise UserError(f"MODEL.RESIDUAL_COMPONENTS {model.RESIDUAL_COMPONENTS}: must not be negative")
     if model.SEGMENT < 0 or model.SEGMENT == 1 or model.SEGMENT and window % model.SEGMENT:
-        raise UserError(f"MODEL.SEGMENT {model.SEGMENT}: must divide the window of {window} frames (0: the window is read whole)")
+        raise UserError(
+            f"MODEL.SEGMENT {model.SEGMENT}: must divide the window of {window} frames (0: the window is read whole)"
+        )
     if model.SEGMENT and model.ALIGN_VIEWS != "none":
-        raise UserError(f"MODEL.SEGMENT {model.SEGMENT}: reads each view by itself. Set it to 0, or MODEL.ALIGN_VIEWS none")
-    return SynSP(channels, model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v,
-                 model.DROPOUT if model.DROPOUT >= 0 else 0.2, model.RESIDUAL_COMPONENTS, model.ALIGN_VIEWS,
-                 heading if model.CANONICAL else None, model.CARRY, model.SEGMENT)
+        raise UserError(
+            f"MODEL.SEGMENT {model.SEGMENT}: reads each view by itself. Set it to 0, or MODEL.ALIGN_VIEWS none"
+        )
+    return SynSP(
+        channels,
+        model.d_model,
+        model.d_inner,
+        model.n_layers,
+        model.n_head,
+        model.d_k,
+        model.d_v,
+        model.DROPOUT if model.DROPOUT >= 0 else 0.2,
+        model.RESIDUAL_COMPONENTS,
+        model.ALIGN_VIEWS,
+        heading if model.CANONICAL else None,
+        model.CARRY,
+        model.SEGMENT,
+    )
 
 
 def describe(network):
@@ -104,9 +127,16 @@ def describe(network):
     if isinstance(network, SmoothNet):
         return {"name": "smoothnet"}
     first = network.decoder.layer_stack[0].enc_attn
-    return {"name": "synsp", "n_head": first.n_head, "residual_components": network.residual_components,
-            "align_views": network.align_views, "canonical": network.canonical, "dropout": network.dropout.share,
-            "carry": network.carry, "segment": network.segment}
+    return {
+        "name": "synsp",
+        "n_head": first.n_head,
+        "residual_components": network.residual_components,
+        "align_views": network.align_views,
+        "canonical": network.canonical,
+        "dropout": network.dropout.share,
+        "carry": network.carry,
+        "segment": network.segment,
+    }
 
 
 def save(path, content):
@@ -123,8 +153,10 @@ def read(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"checkpoint {path}: not found. Pass --checkpoint with a file from data/checkpoints/ or "
-                        "from a run's folder in results/") from None
+        raise UserError(
+            f"checkpoint {path}: not found. Pass --checkpoint with a file from data/checkpoints/ or "
+            "from a run's folder in results/"
+        ) from None
     except IsADirectoryError:
         raise UserError(f"checkpoint {path}: is a folder. Pass the .pth.tar file in it") from None
     except PermissionError:
@@ -132,19 +164,25 @@ def read(path):
     except Exception as error:  # torch raises nearly anything on what it did not write
         refused = re.search(r"GLOBAL (\S+) (was not an allowed|whose module)", str(error))
         if refused:
-            raise UserError(f"checkpoint {path}: refused, because loading it would call {refused[1]}. Only tensors, numbers, "
-                            "strings and plain containers are read; ask its author to save it anew") from None
+            raise UserError(
+                f"checkpoint {path}: refused, because loading it would call {refused[1]}. Only tensors, numbers, "
+                "strings and plain containers are read; ask its author to save it anew"
+            ) from None
         raise UserError(f"checkpoint {path}: not a readable checkpoint ({_kind_of_file(path)})") from None
     if not isinstance(content, dict) or "state_dict" not in content:
-        found = f"keys {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else type(content).__name__
-        raise UserError(f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of "
-                        "SynSP or SmoothNet")
+        found = (
+            f"keys {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else type(content).__name__
+        )
+        raise UserError(
+            f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of SynSP or SmoothNet"
+        )
     version = content.get("format_version", FORMAT_VERSION)
     if not isinstance(version, int):
         raise UserError(f"checkpoint {path}: its format version is {version!r}, not a number. The file is damaged")
     if version > FORMAT_VERSION:
-        raise UserError(f"checkpoint {path}: format {version}, this version reads up to {FORMAT_VERSION}. "
-                        "Update the toolkit")
+        raise UserError(
+            f"checkpoint {path}: format {version}, this version reads up to {FORMAT_VERSION}. Update the toolkit"
+        )
     return content
 
 
@@ -152,9 +190,14 @@ def _kind_of_file(path):
     """What a file that torch cannot load looks like, from its first bytes."""
     with open(path, "rb") as file:
         head = file.read(8)
-    kinds = ((b"PK", "a zip archive: a truncated checkpoint, or an .npz"),
-             (b"\x1f\x8b", "a gzip archive"), (b"\x80", "a pickle"), (b"<", "a web page"), (b"version ", "a Git LFS pointer"),
-             (b"\x93NUMPY", "an .npy array"))
+    kinds = (
+        (b"PK", "a zip archive: a truncated checkpoint, or an .npz"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"\x80", "a pickle"),
+        (b"<", "a web page"),
+        (b"version ", "a Git LFS pointer"),
+        (b"\x93NUMPY", "an .npy array"),
+    )
     if not head:
         return "the file is empty"
     return next((f"it looks like {kind}" for start, kind in kinds if head.startswith(start)), "unknown kind of file")
@@ -168,8 +211,9 @@ def load(path, n_head=4):
     """
     content = read(path)
     weights = content["state_dict"]
-    if not isinstance(weights, dict) or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
-                                                for name, tensor in weights.items()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in weights.items()
+    ):
         raise UserError(f"checkpoint {path}: its state_dict is not a table of named tensors")
     if n_head < 1:
         raise UserError(f"checkpoint {path}: MODEL.n_head {n_head} must be at least 1")
@@ -182,17 +226,34 @@ def load(path, n_head=4):
         network = _smoothnet(weights)
     elif "proj_i_a.0.weight" in weights:
         weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
-        network = _synsp(path, weights, model.get("n_head", n_head), model.get("residual_components", 0),
-                         model.get("dropout", 0.2), model.get("align_views", "none"),
-                         _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]), model.get("carry", 0.0),
-                         model.get("segment", 0))
+        network = _synsp(
+            path,
+            weights,
+            model.get("n_head", n_head),
+            model.get("residual_components", 0),
+            model.get("dropout", 0.2),
+            model.get("align_views", "none"),
+            _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]),
+            model.get("carry", 0.0),
+            model.get("segment", 0),
+        )
     else:
-        raise UserError(f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
-                        f"first keys are {', '.join(list(weights)[:4])}")
+        raise UserError(
+            f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
+            f"first keys are {', '.join(list(weights)[:4])}"
+        )
     _fill(path, network, weights)
-    return Checkpoint(str(path), network.eval(), describe(network)["name"], content.get("data", {}),
-                      content.get("config", {}), content.get("provenance", {}), content.get("performance"),
-                      content.get("training"), content.get("epoch"))
+    return Checkpoint(
+        str(path),
+        network.eval(),
+        describe(network)["name"],
+        content.get("data", {}),
+        content.get("config", {}),
+        content.get("provenance", {}),
+        content.get("performance"),
+        content.get("training"),
+        content.get("epoch"),
+    )
 
 
 def _smoothnet(weights):
@@ -216,12 +277,29 @@ def _synsp(path, weights, n_head, residual_components, dropout, align_views, hea
     if not isinstance(carry, (int, float)) or not 0 <= carry < 1:
         raise UserError(f"checkpoint {path}: what it carries on ({carry!r}) is no share of a pose. The file is damaged")
     if not isinstance(segment, int) or segment < 0:
-        raise UserError(f"checkpoint {path}: the length of its segments ({segment!r}) is no number of frames. The file is damaged")
+        raise UserError(
+            f"checkpoint {path}: the length of its segments ({segment!r}) is no number of frames. The file is damaged"
+        )
     if keys % n_head or values % n_head:
-        raise UserError(f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
-                        "Set MODEL.n_head to the number of heads it was trained with")
-    return SynSP(channels, d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout,
-                 residual_components, align_views, heading, carry, segment)
+        raise UserError(
+            f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
+            "Set MODEL.n_head to the number of heads it was trained with"
+        )
+    return SynSP(
+        channels,
+        d_model,
+        d_inner,
+        layers,
+        n_head,
+        keys // n_head,
+        values // n_head,
+        dropout,
+        residual_components,
+        align_views,
+        heading,
+        carry,
+        segment,
+    )
 
 
 def _canonical(path, spec, channels):
@@ -229,8 +307,12 @@ def _canonical(path, spec, channels):
     if not spec:
         return None
     kind, pairs = spec.get("kind"), spec.get("pairs", [])
-    if kind not in canonical.KINDS or not all(len(pair) == 2 and all(0 <= joint < channels // 3 for joint in pair) for pair in pairs):
-        raise UserError(f"checkpoint {path}: its heading ({spec!r}) does not fit {channels} channels. The file is damaged")
+    if kind not in canonical.KINDS or not all(
+        len(pair) == 2 and all(0 <= joint < channels // 3 for joint in pair) for pair in pairs
+    ):
+        raise UserError(
+            f"checkpoint {path}: its heading ({spec!r}) does not fit {channels} channels. The file is damaged"
+        )
     return {"kind": kind, "pairs": [list(pair) for pair in pairs]}
 
 

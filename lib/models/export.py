@@ -1,6 +1,6 @@
 """Networks for use elsewhere: a lean form of SynSP for single windows, torch.export and ONNX.
 
-    python -m lib.models.export data/checkpoints/synsp_3D_w8.pth.tar synsp.onnx      # needs requirements-export.txt
+python -m lib.models.export data/checkpoints/synsp_3D_w8.pth.tar synsp.onnx      # needs requirements-export.txt
 """
 
 import argparse
@@ -15,10 +15,10 @@ from torch.nn import functional
 from .. import errors
 from ..errors import UserError
 from ..files import atomic_write
+from ..windows.canonical import Canonical
 from . import checkpoints
 from .smoothnet import SmoothNet
 from .synsp import _dct_matrix, _positions, _slow_part
-from ..windows.canonical import Canonical
 
 EPSILON = 1e-6  # of SynSP's layer norms
 
@@ -40,8 +40,12 @@ class SingleView(nn.Module):
         cpu = torch.device("cpu")
         with torch.no_grad():
             weight, bias = _joined(network.proj_i_a)
-            tensors = {"dct": _dct_matrix(window, cpu).clone(), "embed_w": weight.T, "embed_b": bias,
-                       "positions": _positions(window, weight.shape[0], cpu).clone()}
+            tensors = {
+                "dct": _dct_matrix(window, cpu).clone(),
+                "embed_w": weight.T,
+                "embed_b": bias,
+                "positions": _positions(window, weight.shape[0], cpu).clone(),
+            }
             if network.residual_components:
                 tensors["slow"] = _slow_part(window, network.residual_components, cpu).clone()
             if self.canonical:
@@ -50,8 +54,9 @@ class SingleView(nn.Module):
                 attentions = [layer.slf_attn for layer in pair]
                 feeds = [layer.pos_ffn for layer in pair]
                 tensors |= {
-                    f"enc{index}_qkv": torch.stack([torch.cat((a.w_qs.weight, a.w_ks.weight, a.w_vs.weight)).T
-                                                    for a in attentions]),
+                    f"enc{index}_qkv": torch.stack(
+                        [torch.cat((a.w_qs.weight, a.w_ks.weight, a.w_vs.weight)).T for a in attentions]
+                    ),
                     f"enc{index}_fc": torch.stack([a.fc.weight.T for a in attentions]),
                     f"enc{index}_n1w": torch.stack([a.layer_norm.weight for a in attentions])[:, None],
                     f"enc{index}_n1b": torch.stack([a.layer_norm.bias for a in attentions])[:, None],
@@ -68,12 +73,16 @@ class SingleView(nn.Module):
                 for index, layer in enumerate(stack.layer_stack):
                     feed = layer.pos_ffn
                     tensors |= {
-                        f"{name}{index}_q": layer.enc_attn.w_qs.weight, f"{name}{index}_fc": layer.enc_attn.fc.weight,
+                        f"{name}{index}_q": layer.enc_attn.w_qs.weight,
+                        f"{name}{index}_fc": layer.enc_attn.fc.weight,
                         f"{name}{index}_n1w": layer.enc_attn.layer_norm.weight,
                         f"{name}{index}_n1b": layer.enc_attn.layer_norm.bias,
-                        f"{name}{index}_w1": feed.w_1.weight, f"{name}{index}_b1": feed.w_1.bias,
-                        f"{name}{index}_w2": feed.w_2.weight, f"{name}{index}_b2": feed.w_2.bias,
-                        f"{name}{index}_n2w": feed.layer_norm.weight, f"{name}{index}_n2b": feed.layer_norm.bias,
+                        f"{name}{index}_w1": feed.w_1.weight,
+                        f"{name}{index}_b1": feed.w_1.bias,
+                        f"{name}{index}_w2": feed.w_2.weight,
+                        f"{name}{index}_b2": feed.w_2.bias,
+                        f"{name}{index}_n2w": feed.layer_norm.weight,
+                        f"{name}{index}_n2b": feed.layer_norm.bias,
                     }
             heads = [_joined(head) for head in (network.proj_o_p, network.proj_o_a)]
             tensors["both_w"] = torch.cat([weight for weight, _ in heads])
@@ -95,7 +104,7 @@ class SingleView(nn.Module):
         precise = self._decode("dec", embedded, torch.cat((local, shared + 1.0), dim=1), again=True) + embedded
         both = functional.linear(precise, self.both_w, self.both_b)
         # The base of residual networks is the same in both heads: their difference is without it.
-        gap = (both[..., :self.channels] - both[..., self.channels:]).abs() * 0.5
+        gap = (both[..., : self.channels] - both[..., self.channels :]).abs() * 0.5
         quality = torch.exp(-(gap + 1e-6) / (gap.amax(1, keepdim=True) + 1e-5)).mean(-1, keepdim=True)
         hidden = self._decode("fuse", embedded, torch.cat((precise, shared + (1.0 + quality)), dim=1), again=False)
         final = functional.linear(hidden + embedded, self.final_w, self.final_b)
@@ -110,8 +119,10 @@ class SingleView(nn.Module):
             part = lambda name, index=index: getattr(self, f"enc{index}_{name}")  # noqa: E731
             mixed = torch.bmm(x, part("qkv"))
             sizes = [self.heads * self.d_k, self.heads * self.d_k, self.heads * self.d_v]
-            queries, keys, values = (piece.reshape(-1, window, self.heads, piece.shape[-1] // self.heads).transpose(1, 2)
-                                     for piece in mixed.split(sizes, dim=-1))
+            queries, keys, values = (
+                piece.reshape(-1, window, self.heads, piece.shape[-1] // self.heads).transpose(1, 2)
+                for piece in mixed.split(sizes, dim=-1)
+            )
             out = functional.scaled_dot_product_attention(queries, keys, values)
             out = torch.baddbmm(x, out.transpose(1, 2).reshape(2, -1, self.heads * self.d_v), part("fc"))
             x = torch.addcmul(part("n1b"), functional.layer_norm(out, (width,), eps=EPSILON), part("n1w"))
@@ -121,6 +132,7 @@ class SingleView(nn.Module):
 
     def _decode(self, name, query, memory, again):
         """One decoder; `again`: the last layer runs twice."""
+
         def split(tokens, size):  # L layers of [B, H, M, size]
             return tokens.reshape(*tokens.shape[:2], self.layers, self.heads, size).permute(2, 0, 3, 1, 4).unbind(0)
 
@@ -177,7 +189,9 @@ def export(network, window, channels=None):
     shapes = {0: batch} if module.channels else {0: batch, 2: torch.export.Dim("channels", min=1)}
     example = torch.zeros(3, window, module.channels or channels or 51)
     with torch.no_grad():
-        module(example)  # makes the matrices that the network keeps, which tracing would keep as tensors without numbers
+        module(
+            example
+        )  # makes the matrices that the network keeps, which tracing would keep as tensors without numbers
         return torch.export.export(module, (example,), dynamic_shapes=(shapes,))
 
 
@@ -192,8 +206,9 @@ def to_onnx(network, window, path, channels=None):
     except ImportError as error:
         raise UserError(f"{error.name}: not installed. pip install -r requirements-export.txt") from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
-    program = torch.onnx.export(export(network, window, channels), dynamo=True, input_names=["windows"],
-                                output_names=["refined"], verbose=False)
+    program = torch.onnx.export(
+        export(network, window, channels), dynamo=True, input_names=["windows"], output_names=["refined"], verbose=False
+    )
     with atomic_write(path) as temporary:
         program.save(str(temporary), external_data=False)
 
@@ -214,8 +229,10 @@ def main(argv=None):
             torch.export.save(export(checkpoint.network, window), temporary)
     else:
         to_onnx(checkpoint.network, window, args.output)
-    print(f"{args.output}: windows [batch, {window}, {checkpoint.channels or 'channels'}] in and out, in network units "
-          f"({checkpoint.data.get('representation', 'see the checkpoint')})")
+    print(
+        f"{args.output}: windows [batch, {window}, {checkpoint.channels or 'channels'}] in and out, in network units "
+        f"({checkpoint.data.get('representation', 'see the checkpoint')})"
+    )
 
 
 if __name__ == "__main__":

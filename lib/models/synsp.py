@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import UserError
-from .attention import ABSENT, DecoderLayer, Dropout, EncoderLayer, Stack, memory_of
 from ..windows.canonical import CUE, Canonical
+from .attention import ABSENT, DecoderLayer, Dropout, EncoderLayer, Stack, memory_of
 
 # How sure a camera is along its view against across it, and where a joint is off: of real and simulated estimators the depth
 # errs about twice as much, and a view that lies 8 cm from the others is more likely thrown off than right.
@@ -40,8 +40,11 @@ class Refined:
 
     def map(self, change, poses_only=False):
         """All parts, or all but quality, changed."""
-        return Refined(*(change(poses) for poses in (self.final, self.precision, self.smoothness)),
-                       self.quality if poses_only else change(self.quality), None if self.together is None else change(self.together))
+        return Refined(
+            *(change(poses) for poses in (self.final, self.precision, self.smoothness)),
+            self.quality if poses_only else change(self.quality),
+            None if self.together is None else change(self.together),
+        )
 
 
 @lru_cache(maxsize=32)
@@ -86,8 +89,22 @@ class SynSP(nn.Module):
     of a network for windows of L fit.
     """
 
-    def __init__(self, channels, d_model=128, d_inner=128, n_layers=4, n_head=4, d_k=64, d_v=64, dropout=0.2,
-                 residual_components=0, align_views="none", canonical=None, carry=0.0, segment=0):
+    def __init__(
+        self,
+        channels,
+        d_model=128,
+        d_inner=128,
+        n_layers=4,
+        n_head=4,
+        d_k=64,
+        d_v=64,
+        dropout=0.2,
+        residual_components=0,
+        align_views="none",
+        canonical=None,
+        carry=0.0,
+        segment=0,
+    ):
         super().__init__()
         self.channels = channels
         self.residual_components = residual_components
@@ -194,7 +211,9 @@ class SynSP(nn.Module):
         for layer, added in zip(self.decoder_2.layer_stack, scores.decoder_2):
             hidden = layer(hidden, layer.enc_attn.keys_values(memory), added)
         final = base + self.proj_o_2(hidden + query).unflatten(0, x.shape[:2])
-        return Refined(final, precision, smoothness, quality, together.expand_as(x) if self.fuses and views > 1 else None)
+        return Refined(
+            final, precision, smoothness, quality, together.expand_as(x) if self.fuses and views > 1 else None
+        )
 
     def _added_scores(self, present, batch, views, frames):
         """What is added to the attention's scores: for absent tokens, and by the distance of two segments."""
@@ -226,8 +245,10 @@ class _Scores:
 def _segments(values, length):
     """Windows of several segments as windows of as many views: [B, V, S*L, ...] -> [B*V, S, L, ...]."""
     if values.shape[2] % length:
-        raise UserError(f"a window of {values.shape[2]} frames: this network reads segments of {length}, which must divide it. "
-                        "Change --slide_window_size")
+        raise UserError(
+            f"a window of {values.shape[2]} frames: this network reads segments of {length}, which must divide it. "
+            "Change --slide_window_size"
+        )
     return values.flatten(0, 1).unflatten(1, (-1, length))
 
 
@@ -252,7 +273,7 @@ def median_of_views(x, present):
     views = x.shape[1]
     if present is None:
         ordered = x.sort(1).values
-        return ordered[:, (views - 1) // 2:views // 2 + 1].mean(1, keepdim=True)
+        return ordered[:, (views - 1) // 2 : views // 2 + 1].mean(1, keepdim=True)
     median = x.masked_fill(~present[..., None], float("nan")).nanquantile(0.5, 1, keepdim=True)
     return torch.where(median.isnan(), x.mean(1, keepdim=True), median)
 
@@ -266,7 +287,9 @@ def fused_views(x, depth, present=None, rounds=2):
     Commun. Stat. 1977).
     """
     joints = x.unflatten(-1, (-1, 3))
-    weight = torch.ones_like(joints[..., 0]) if present is None else present[..., None].to(x.dtype).expand(joints.shape[:-1])
+    weight = (
+        torch.ones_like(joints[..., 0]) if present is None else present[..., None].to(x.dtype).expand(joints.shape[:-1])
+    )
     there, looks = weight, depth[:, :, None, None]  # [B, V, 1, 1, 3]
     lost = 1 - DEPTH_PRECISION
 
@@ -294,8 +317,17 @@ def _solved(matrix, vector):
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     determinant = (a * first + b * second + c * third).clamp_min(1e-12)
     fourth, fifth, sixth = a * f - c * c, b * c - a * e, a * d - b * b
-    return torch.stack((first * x + second * y + third * z, second * x + fourth * y + fifth * z,
-                        third * x + fifth * y + sixth * z), -1) / determinant[..., None]
+    return (
+        torch.stack(
+            (
+                first * x + second * y + third * z,
+                second * x + fourth * y + fifth * z,
+                third * x + fifth * y + sixth * z,
+            ),
+            -1,
+        )
+        / determinant[..., None]
+    )
 
 
 def _similarity(x):

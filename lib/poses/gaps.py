@@ -57,8 +57,7 @@ def jumps(poses, shortest=0):
         stops = [*starts[1:], len(frames)]
         lengths = [frames[stop - 1] - frames[start] + 1 for start, stop in zip(starts, stops)]
         # What an excursion lies between counts as neighbours.
-        kept = [index for index, length in enumerate(lengths)
-                if length > shortest or index in (0, len(starts) - 1)]
+        kept = [index for index, length in enumerate(lengths) if length > shortest or index in (0, len(starts) - 1)]
         found = []
         for one, other in zip(kept, kept[1:]):
             last, first = [stops[one] - 1], [starts[other]]
@@ -73,7 +72,7 @@ def _pace(poses, frames):
     there = seen(steps)
     steps = np.where(there[..., None], steps, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)[:, None]
     steps = np.concatenate([np.zeros((REACH, poses.shape[-1])), steps / np.diff(frames)[:, None]])
-    return np.median(np.stack([steps[offset:offset + len(poses)] for offset in range(REACH)]), axis=0)
+    return np.median(np.stack([steps[offset : offset + len(poses)] for offset in range(REACH)]), axis=0)
 
 
 def _far(one, other, size, step, *paces):
@@ -125,10 +124,14 @@ def fuse(poses, confidence):
     offsets = [offset for offset in range(-REACH, REACH + 1) if offset]
     padded = np.pad(weight, ((REACH, REACH), (0, 0)))
     values = np.pad(np.where(there[..., None], poses, 0.0), ((REACH, REACH), (0, 0), (0, 0)))
-    near = np.stack([padded[REACH + offset:REACH + offset + count] for offset in offsets])  # [2R, T, J]
+    near = np.stack([padded[REACH + offset : REACH + offset + count] for offset in offsets])  # [2R, T, J]
     ordered, lacking = np.sort(near, axis=0), (near <= 0).sum(axis=0)  # zeros first, then the neighbours that are there
-    middle = [np.take_along_axis(ordered, np.minimum(lacking + (len(near) - lacking - even) // 2, len(near) - 1)[None], axis=0)[0]
-              for even in (0, 1)]
+    middle = [
+        np.take_along_axis(
+            ordered, np.minimum(lacking + (len(near) - lacking - even) // 2, len(near) - 1)[None], axis=0
+        )[0]
+        for even in (0, 1)
+    ]
     around = (middle[0] + middle[1]) / 2
     trust = np.where(around > 0, np.clip(weight / np.where(around > 0, around, 1), 0, 1), 1.0)
     doubtful = there & (trust < 1)
@@ -139,13 +142,13 @@ def fuse(poses, confidence):
     moments = [np.zeros(poses.shape) for _ in range(2)]
     for index, offset in enumerate(offsets):
         w = near[index] / (1 + abs(offset))
-        part = values[REACH + offset:REACH + offset + count]
+        part = values[REACH + offset : REACH + offset + count]
         for power in range(3):
-            sums[power] += w * offset ** power
+            sums[power] += w * offset**power
         for power in range(2):
-            moments[power] += (w * offset ** power)[..., None] * part
+            moments[power] += (w * offset**power)[..., None] * part
     s0, s1, s2 = sums
-    determinant = s0 * s2 - s1 ** 2
+    determinant = s0 * s2 - s1**2
     # A line needs neighbours on both sides, or it is drawn past its ends.
     before = near[:REACH].any(axis=0) & near[REACH:].any(axis=0) & (determinant > 1e-12)
     safe = np.where(before, determinant, 1.0)

@@ -17,11 +17,13 @@ DERIVED = {
 # Bones by the names of their joints, for drawing a layout of which only names are known.
 _BONES = (
     "hip-knee knee-ankle ankle-heel ankle-big_toe big_toe-small_toe ankle-foot_index heel-foot_index ankle-foot "
-    "shoulder-elbow elbow-wrist wrist-pinky wrist-index wrist-thumb wrist-hand ear-eye").split()
+    "shoulder-elbow elbow-wrist wrist-pinky wrist-index wrist-thumb wrist-hand ear-eye"
+).split()
 _MIDDLE = (
     "nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear left_shoulder-right_shoulder left_hip-right_hip "
     "left_shoulder-left_hip right_shoulder-right_hip neck-left_shoulder neck-right_shoulder nose-neck "
-    "neck-mid_hip mid_hip-left_hip mid_hip-right_hip neck-hip hip-left_hip hip-right_hip left_mouth-right_mouth").split()
+    "neck-mid_hip mid_hip-left_hip mid_hip-right_hip neck-hip hip-left_hip hip-right_hip left_mouth-right_mouth"
+).split()
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,15 @@ def root_weights(names):
 
 def top(names):
     """Indices of joints at the upper end of the body, best first; None where there are none."""
-    for group in (("head_top",), ("head",), ("left_ear", "right_ear"), ("nose",), ("neck",), ("thorax",),
-                  ("left_shoulder", "right_shoulder")):
+    for group in (
+        ("head_top",),
+        ("head",),
+        ("left_ear", "right_ear"),
+        ("nose",),
+        ("neck",),
+        ("thorax",),
+        ("left_shoulder", "right_shoulder"),
+    ):
         if names is not None and all(name in names for name in group):
             return [names.index(name) for name in group]
     return None
@@ -115,8 +124,9 @@ def drawn_layout(name, names):
     """A `Layout` with bones for joints called `names`, as far as their names say what is joined to what."""
     found = []
     pairs = [tuple(bone.split("-")) for bone in _MIDDLE]
-    pairs += [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right")
-              for a, b in (bone.split("-") for bone in _BONES)]
+    pairs += [
+        (f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (bone.split("-") for bone in _BONES)
+    ]
     for a, b in pairs:
         if a in names and b in names:
             found.append((names.index(a), names.index(b)))

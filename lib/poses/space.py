@@ -154,17 +154,27 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
         return Space(np.eye(3), centre, BODY / size if size > 0 else 1.0), notes
     factor = METRES.get(units)
     if factor is None and size > 0:
-        factor = next((METRES[unit] for unit, low, high in (("m", 0.5, 5), ("cm", 50, 450), ("mm", 450, 5000))
-                       if low <= size < high), None)
+        factor = next(
+            (
+                METRES[unit]
+                for unit, low, high in (("m", 0.5, 5), ("cm", 50, 450), ("mm", 450, 5000))
+                if low <= size < high
+            ),
+            None,
+        )
         if factor is None:
-            notes.append(f"3D joints are in unknown units (a body {size:.3g} across): scaled to {BODY} m for the network")
+            notes.append(
+                f"3D joints are in unknown units (a body {size:.3g} across): scaled to {BODY} m for the network"
+            )
             factor = BODY / size
         elif factor != 1:
             notes.append(f"3D joints taken as {'mm' if factor == 0.001 else 'cm'} (a body {size:.4g} across)")
     factor = factor or 1.0
     if size > 0 and not ODD[0] <= size * factor <= ODD[1]:
-        notes.append(f"warning: the body is {size * factor:.2f} m across, the training data have {USUAL[0]} to {USUAL[1]}: "
-                     "check the units; SynSP may do worse")
+        notes.append(
+            f"warning: the body is {size * factor:.2f} m across, the training data have {USUAL[0]} to {USUAL[1]}: "
+            "check the units; SynSP may do worse"
+        )
     up = up or way_up(heads(poses, names, "3D"))
     if up != AXES["-y"]:
         notes.append(f"3D joints have {_said(up)} up: turned for the network, and back")

@@ -56,6 +56,8 @@ def back(clocks, refined, times):
         if len(grid) < 2:
             total[covered] += values[0]
         else:
-            total[covered] += CubicSpline(grid, values, bc_type="not-a-knot" if len(grid) > 3 else "natural")(times[covered])
+            total[covered] += CubicSpline(grid, values, bc_type="not-a-knot" if len(grid) > 3 else "natural")(
+                times[covered]
+            )
         voices[covered] += 1
     return total / voices

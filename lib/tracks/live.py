@@ -13,13 +13,13 @@ from collections import deque
 import numpy as np
 import torch
 
-from ..windows.pipeline import check_lag, check_settings, window_weights
-from .plan import RATE, Model, check_live
-from .work import slow_share
 from ..errors import UserError
 from ..formats.tracks import Track
 from ..models.export import windows_of
 from ..poses.space import IDENTITY, enter, leave, space_of
+from ..windows.pipeline import check_lag, check_settings, window_weights
+from .plan import RATE, Model, check_live
+from .work import slow_share
 
 LAG = 3  # frames, where none is asked for and a network is at work: most of what waiting brings, at 100 ms
 
@@ -54,8 +54,14 @@ class Stream:
             if refiner.method == "synsp" and self.plan.synsp is None:
                 raise UserError(f"--method synsp: {self.plan.sentence.rpartition(': ')[2]}. Use --method auto")
             if self.plan.synsp is not None:
-                self.lanes.append(_Network(self.plan.synsp, self.plan.mapping, joints,
-                                           own_places=refiner.own_places and self.kind != "smpl"))
+                self.lanes.append(
+                    _Network(
+                        self.plan.synsp,
+                        self.plan.mapping,
+                        joints,
+                        own_places=refiner.own_places and self.kind != "smpl",
+                    )
+                )
                 written = self.lanes[0].joints
             rest = np.setdiff1d(np.arange(joints), written)
             if self.plan.synsp is None or len(rest):
@@ -72,8 +78,10 @@ class Stream:
         self.window = max(windows, default=1)
         self.rate = self.refiner.fps or (self.plan.rate if self.plan else RATE)
         if self.plan and abs(self.rate / self.plan.rate - 1) > 0.1 and windows:
-            self.notes.append(f"warning: frames come at {self.rate:g} a second, the network was trained at {self.plan.rate:g}: live "
-                              "frames are not re-timed")
+            self.notes.append(
+                f"warning: frames come at {self.rate:g} a second, the network was trained at {self.plan.rate:g}: live "
+                "frames are not re-timed"
+            )
         self.patience = refiner.max_gap * self.rate + 1e-6
         size = (people, max(self.window, self.lag + 1), joints)
         self.buffer = np.zeros((*size, dims))  # the last frames, holes filled; the newest at the end
@@ -95,7 +103,9 @@ class Stream:
         tensor = isinstance(frame, torch.Tensor)
         array = frame.detach().cpu().numpy() if tensor else np.asarray(frame)
         if array.ndim not in (2, 3) or array.dtype.kind not in "iuf":
-            raise UserError(f"live frame: shape {list(array.shape)}. Expected numbers [J, D], or [P, J, D] of several people")
+            raise UserError(
+                f"live frame: shape {list(array.shape)}. Expected numbers [J, D], or [P, J, D] of several people"
+            )
         self.kind = self.refiner.kind or ("2D" if array.shape[-1] < 3 else "3D")
         if self.kind == "smpl" and array.shape[-1] != 3:
             raise UserError(f"live frame: shape {list(array.shape)}. Rotations are axis-angles [J, 3]")
@@ -105,8 +115,10 @@ class Stream:
             self.device = frame.device if tensor else None
             self._begin(poses)
         if array.shape != self.shape:
-            raise UserError(f"live frame {self.frame + 1}: shape {list(array.shape)}, the first had {list(self.shape)}. Open a new "
-                            "stream for other people or joints")
+            raise UserError(
+                f"live frame {self.frame + 1}: shape {list(array.shape)}, the first had {list(self.shape)}. Open a new "
+                "stream for other people or joints"
+            )
         self.frame += 1
         self._push(poses)
         self.looks += self.there.any(axis=(1, 2)) | (self.looks > 0)
@@ -131,7 +143,9 @@ class Stream:
         self.unseen = np.where(seen, 0, self.unseen + 1)
         self.buffer[:, :-1] = self.buffer[:, 1:]
         self.there[:, :-1] = self.there[:, 1:]
-        self.buffer[:, -1] = np.where(seen[..., None], poses, self.buffer[:, -2] if self.buffer.shape[1] > 1 else self.buffer[:, -1])
+        self.buffer[:, -1] = np.where(
+            seen[..., None], poses, self.buffer[:, -2] if self.buffer.shape[1] > 1 else self.buffer[:, -1]
+        )
         self.there[:, -1] = self.unseen <= self.patience
         self.back = back.any(axis=1)  # [P]
         if back.any():  # of what went before it nothing is known: it begins anew
@@ -146,15 +160,21 @@ class Stream:
         model = self.plan.synsp if self.plan else None
         for index in np.flatnonzero(new):
             person = recent[index]
-            track = Track(0, "live", person, None, self.kind, self.likeness.layout, self.likeness.joint_names, self.refiner.units)
+            track = Track(
+                0, "live", person, None, self.kind, self.likeness.layout, self.likeness.joint_names, self.refiner.units
+            )
             made, notes = space_of(track, person, model, self.refiner.image_size, self.refiner.up)
             self.spaces[index] = made
             if self.frame == 0:
                 self.notes += [note for note in notes if note not in self.notes]
         spaces, first = self.spaces, self.spaces[0]
-        same = len(spaces) == 1 or all(np.array_equal(first.turn, other.turn) and np.array_equal(first.centre, other.centre)
-                                       and np.array_equal(first.scale, other.scale) and type(first) is type(other)
-                                       for other in spaces)
+        same = len(spaces) == 1 or all(
+            np.array_equal(first.turn, other.turn)
+            and np.array_equal(first.centre, other.centre)
+            and np.array_equal(first.scale, other.scale)
+            and type(first) is type(other)
+            for other in spaces
+        )
         self.space = first if same else None
 
     def into(self, poses):
@@ -180,7 +200,7 @@ class Stream:
         needed = [lane for lane in self.lanes if lane.needed(self)]
         if not needed:
             return
-        values, roots = self.into(self.buffer[:, -self.window:])
+        values, roots = self.into(self.buffer[:, -self.window :])
         for lane in needed:
             lane.step(self, values, roots)
 
@@ -246,16 +266,16 @@ class _Network:
             if last is not None:  # as in sliding_window.carried; of those who come back nothing is carried on
                 share = np.where(stream.back[:, None, None], 0, self.carry)
                 self.last = out[:, -1] = out[:, -1] + share * (last - out[:, -1])
-        out = out[:, window - 1 - lag:]  # frames e-L .. e
+        out = out[:, window - 1 - lag :]  # frames e-L .. e
         full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
         full[:, :, self.joints] = out
-        out = stream.outof(full, roots[:, -lag - 1:])[:, :, self.joints]
+        out = stream.outof(full, roots[:, -lag - 1 :])[:, :, self.joints]
         if self.sums is None or stream.frame == window - 1:  # from here on by whole windows alone
             self.sums, self.counts = np.zeros_like(out), np.zeros(lag + 1)
         else:
             self.sums[:, :-1], self.counts[:-1] = self.sums[:, 1:], self.counts[1:]
             self.sums[:, -1], self.counts[-1] = 0, 0
-        weights = self.weights[window - 1 - lag:]
+        weights = self.weights[window - 1 - lag :]
         self.sums += out * weights[:, None, None]
         self.counts += weights
 

@@ -61,20 +61,37 @@ def load_model(path, n_head=4, window=8):
         return Model(str(path), "smoothnet", network, **common)
     kind, layout = data.get("representation"), data.get("layout")
     if not layout:  # published: the channels say what they are
-        known = {51: ("3D", "h36m17"), 34: ("2D", "h36m17"), 32: ("2D", "h36m16"), 42: ("3D", "lsp14"),
-                 144: ("smpl", "smpl24")}
+        known = {
+            51: ("3D", "h36m17"),
+            34: ("2D", "h36m17"),
+            32: ("2D", "h36m16"),
+            42: ("3D", "lsp14"),
+            144: ("smpl", "smpl24"),
+        }
         if checkpoint.channels not in known:
-            raise UserError(f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of "
-                            f"which joints. Known: {', '.join(map(str, known))}")
+            raise UserError(
+                f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of "
+                f"which joints. Known: {', '.join(map(str, known))}"
+            )
         kind, name = known[checkpoint.channels]
         layout = {"joints": LAYOUTS[name].joints}
     if kind == "smpl" and not data.get("use_6d", True):
-        raise UserError(f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) "
-                        "are refined here")
-    return Model(str(path), "synsp", network, kind=kind, joints=tuple(layout["joints"]),
-                 normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
-                 image_size=bool(data.get("image_size")), views=data.get("views") or 1, lag=data.get("lag"),
-                 general=_for_any_skeleton(checkpoint.config), **common)
+        raise UserError(
+            f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) are refined here"
+        )
+    return Model(
+        str(path),
+        "synsp",
+        network,
+        kind=kind,
+        joints=tuple(layout["joints"]),
+        normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
+        image_size=bool(data.get("image_size")),
+        views=data.get("views") or 1,
+        lag=data.get("lag"),
+        general=_for_any_skeleton(checkpoint.config),
+        **common,
+    )
 
 
 def _for_any_skeleton(stored):

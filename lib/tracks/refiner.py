@@ -15,15 +15,15 @@ import numpy as np
 import torch
 
 from .. import config
-from . import clock
-from ..windows.pipeline import refine
-from .plan import FALLBACK, Model, Plan, check_live, filter_at, load_model, pace
-from .work import Refined, Work
 from ..errors import UserError
-from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
 from ..filters import fixed as filters
+from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
 from ..poses import gaps, mapping, rotations, space
 from ..poses.skeletons import LAYOUTS
+from ..windows.pipeline import refine
+from . import clock
+from .plan import FALLBACK, Model, Plan, check_live, filter_at, load_model, pace
+from .work import Refined, Work
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,33 @@ class Refiner:
     Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
     """
 
-    def __init__(self, method="auto", checkpoint=None, fps=None, *, strength=1.0, max_gap=0.25, lag=None, kind=None,
-                 layout=None, joint_names=None, units=None, up=None, image_size=None, translation=False, own_places=False,
-                 cfg=None, folder="data/checkpoints", device="cpu"):
+    def __init__(
+        self,
+        method="auto",
+        checkpoint=None,
+        fps=None,
+        *,
+        strength=1.0,
+        max_gap=0.25,
+        lag=None,
+        kind=None,
+        layout=None,
+        joint_names=None,
+        units=None,
+        up=None,
+        image_size=None,
+        translation=False,
+        own_places=False,
+        cfg=None,
+        folder="data/checkpoints",
+        device="cpu",
+    ):
         method = str(method)
-        if method not in METHODS and checkpoint is None and (Path(method).is_file() or method.endswith((".tar", ".pth", ".pt"))):
+        if (
+            method not in METHODS
+            and checkpoint is None
+            and (Path(method).is_file() or method.endswith((".tar", ".pth", ".pt")))
+        ):
             method, checkpoint = "auto", method
         if method not in METHODS:
             raise UserError(f"--method {method}: not known. Known: {', '.join(METHODS)}")
@@ -84,8 +106,10 @@ class Refiner:
         self.results, self._models, self._broken = [], {}, []
         self.model = self._load(checkpoint) if checkpoint else None
         if self.model is not None and method not in ("auto", self.model.name):
-            raise UserError(f"checkpoint {checkpoint}: is a {self.model.name} network, but --method is {method}. "
-                            f"Pass --method {self.model.name}, or leave it out")
+            raise UserError(
+                f"checkpoint {checkpoint}: is a {self.model.name} network, but --method is {method}. "
+                f"Pass --method {self.model.name}, or leave it out"
+            )
 
     # ------------------------------------------------------------------------------------------ arrays
 
@@ -106,8 +130,10 @@ class Refiner:
                 scores = scores.reshape(len(working), *working[0].shape[:2])
             tracks = [self.track(values, score, index) for index, (values, score) in enumerate(zip(working, scores))]
         except ValueError:
-            raise UserError(f"confidence: shape {list(np.shape(confidence))} for poses {list(array.shape)}. Pass one number a "
-                            "key point, [T, J]") from None
+            raise UserError(
+                f"confidence: shape {list(np.shape(confidence))} for poses {list(array.shape)}. Pass one number a "
+                "key point, [T, J]"
+            ) from None
         finally:
             self.kind = kind
         self.results = self.refine_tracks(tracks, self.fps, timestamps, self.image_size)
@@ -137,8 +163,11 @@ class Refiner:
         """([poses [T, J, D] a person], function back to the array's shape)."""
         if array.size == 0:
             raise UserError(f"poses: shape {list(array.shape)} holds nothing. Pass [T, J, D]")
-        if array.ndim in (4, 5) and array.shape[-2:] == (3, 3) and (self.kind == "smpl" or array.ndim == 5 or self.kind is None
-                                                                    and array.shape[1] in (21, 22, 24)):
+        if (
+            array.ndim in (4, 5)
+            and array.shape[-2:] == (3, 3)
+            and (self.kind == "smpl" or array.ndim == 5 or self.kind is None and array.shape[1] in (21, 22, 24))
+        ):
             self.kind = "smpl"
             flat = torch.as_tensor(array, dtype=torch.float64)
             vectors = rotations.matrix_to_axis_angle(flat).numpy()
@@ -160,7 +189,9 @@ class Refiner:
                     values = rotations.axis_angle_to_6d(torch.from_numpy(values)).numpy()
                 return values.reshape(array.shape)
         else:
-            raise UserError(f"poses: shape {list(array.shape)}. Pass [T, J, D] (T frames, J joints, 2 or 3 coordinates)")
+            raise UserError(
+                f"poses: shape {list(array.shape)}. Pass [T, J, D] (T frames, J joints, 2 or 3 coordinates)"
+            )
         return list(people), undo
 
     # ------------------------------------------------------------------------------------------ models
@@ -200,7 +231,9 @@ class Refiner:
             return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
         candidates = [model for model in candidates if model.kind == track.kind]
         if not candidates:
-            what = f"{given.path} reads {given.kind}" if given else f"no SynSP weights for {track.kind} in {self.folder}"
+            what = (
+                f"{given.path} reads {given.kind}" if given else f"no SynSP weights for {track.kind} in {self.folder}"
+            )
             return None, None, what
         if track.joint_names is None:
             return None, None, "the file does not name its joints"
@@ -209,7 +242,9 @@ class Refiner:
             how = {"may_lack": HANDS, "derive": False} if model.kind == "smpl" else {}
             fit = mapping.to_joints(model.joints, track.joint_names, **how)
             if fit is None:
-                lacking = [joint for joint in model.joints if mapping.to_joints((joint,), track.joint_names, **how) is None]
+                lacking = [
+                    joint for joint in model.joints if mapping.to_joints((joint,), track.joint_names, **how) is None
+                ]
                 why = why or f"its joints do not give SynSP's {len(model.joints)} (no {', '.join(lacking[:3])})"
                 continue
             if track.joint_names == LAYOUTS["h36m17"].joints and not _looks_like_h36m(poses):
@@ -239,13 +274,18 @@ class Refiner:
         if self.method in filters.FILTERS:
             return Plan(None, None, self.method, f"{self.method} (as asked)")
         channel = self.channel_method(live)
-        rest = channel.label if isinstance(channel, Model) else f"the filter {channel} (no SmoothNet weights in {self.folder})"
+        rest = (
+            channel.label
+            if isinstance(channel, Model)
+            else f"the filter {channel} (no SmoothNet weights in {self.folder})"
+        )
         if model is None:
             reason = why or "as asked"
             return Plan(None, None, channel, f"{rest}: {reason}")
         others = poses.shape[1] - len(fit.written)
-        how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + \
-            (f", {rest} for the other {others}" if others else "")
+        how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + (
+            f", {rest} for the other {others}" if others else ""
+        )
         return Plan(model, fit, channel, how)
 
     # ------------------------------------------------------------------------------------------ tracks
@@ -257,18 +297,24 @@ class Refiner:
         `track.start`; image_size: (width, height) in px.
         """
         if self.method == "none":
-            return [Refined(track.poses.copy(), np.zeros(track.poses.shape[:2], bool), plan="none: the input as it is")
-                    for track in tracks]
+            return [
+                Refined(track.poses.copy(), np.zeros(track.poses.shape[:2], bool), plan="none: the input as it is")
+                for track in tracks
+            ]
         entered = [space.enter(track.poses, track.kind) for track in tracks]  # rotations as 6D from here on
         ups = self._ways_up(tracks, entered)
-        works = [Work(self, index, track, poses, up, fps, timestamps, image_size)
-                 for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))]
+        works = [
+            Work(self, index, track, poses, up, fps, timestamps, image_size)
+            for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))
+        ]
         self._share_jumps(works)
         for work in works:
             work.prepare()
         if self.method == "synsp" and not any(work.plan.synsp for work in works):
-            raise UserError(f"--method synsp: {works[0].plan.sentence.rpartition(': ')[2]}. Use --method auto, or a checkpoint "
-                            "that fits")
+            raise UserError(
+                f"--method synsp: {works[0].plan.sentence.rpartition(': ')[2]}. Use --method auto, or a checkpoint "
+                "that fits"
+            )
         jobs = [job for work in works for job in work.jobs]
         self._run(jobs)
         for job in jobs:
@@ -315,8 +361,14 @@ class Refiner:
         for group in groups.values():
             model = group[0][0].method
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
-            refined = refine(model.network, recordings, model.window, batch=self.cfg.EVALUATE.BATCH_SIZE,
-                             weighting=model.weighting, lag=self.lag)
+            refined = refine(
+                model.network,
+                recordings,
+                model.window,
+                batch=self.cfg.EVALUATE.BATCH_SIZE,
+                weighting=model.weighting,
+                lag=self.lag,
+            )
             for job, clocks, parts in group:
                 done = [next(refined).final[0].double().numpy() for _ in parts]
                 job.result = self._back(job, clocks, done)

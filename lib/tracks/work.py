@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
-from .plan import FALLBACK, Model, filter_at, pace
 from ..poses import gaps, space
+from .plan import FALLBACK, Model, filter_at, pace
 
 # Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
 # test data 3 to 4 %.
@@ -70,7 +70,7 @@ class Work:
         rate = refiner.fps or fps
         self.times = None
         if timestamps is not None:
-            self.times = np.asarray(timestamps, dtype=np.float64)[track.start:track.start + count]
+            self.times = np.asarray(timestamps, dtype=np.float64)[track.start : track.start + count]
             whole = len(self.times) == count and np.isfinite(self.times).all()
             if not whole or (np.diff(self.times) <= 0).any():
                 self.notes.append("timestamps do not rise frame by frame: not used")
@@ -79,8 +79,7 @@ class Work:
             self.times = None  # the user's word goes before the file's
         if self.times is None:
             if not rate:
-                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second "
-                                  "(--fps says otherwise)")
+                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second (--fps says otherwise)")
             self.times = np.arange(count) / (rate or self.plan.rate)
         self.rate = pace(self.times) if count > 1 else rate or self.plan.rate
         longest = int(refiner.max_gap * self.rate + 1e-6)
@@ -91,12 +90,14 @@ class Work:
 
     def prepare(self):
         """Fill gaps, go into the network's coordinates, cut the work into jobs; `jumps` is settled by now."""
-        refiner, track = self.refiner, self.track
+        _refiner, track = self.refiner, self.track
         if self.jumps:
             frames = [track.start + frame for frame in self.jumps]
             more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
-            self.notes.append(f"jumps to another place at frame {', '.join(map(str, frames[:5]))}{more} "
-                              "(another person?): nothing is filled or smoothed across")
+            self.notes.append(
+                f"jumps to another place at frame {', '.join(map(str, frames[:5]))}{more} "
+                "(another person?): nothing is filled or smoothed across"
+            )
         filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
         score = None
         if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
@@ -145,8 +146,7 @@ class Work:
             picks, joints = (np.array(side) for side in zip(*fit.written))
             for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
                 covered[frames, joints] = True
-                yield Job(self.index, self.plan.synsp, frames, values[frames], joints, picks,
-                          self.times[frames], True)
+                yield Job(self.index, self.plan.synsp, frames, values[frames], joints, picks, self.times[frames], True)
         # Joints that come and go together are one job.
         columns = {}
         for joint in range(there.shape[1]):
@@ -156,8 +156,16 @@ class Work:
             joints = np.array(joints)
             for frames in self._stretches(there[:, joints[0]], self.plan.channel):
                 if not covered[frames][:, joints].all():
-                    yield Job(self.index, self.plan.channel, frames, self.values[frames][:, joints], joints,
-                              np.arange(len(joints)), self.times[frames], False)
+                    yield Job(
+                        self.index,
+                        self.plan.channel,
+                        frames,
+                        self.values[frames][:, joints],
+                        joints,
+                        np.arange(len(joints)),
+                        self.times[frames],
+                        False,
+                    )
 
     def take(self, job):
         result = job.result
@@ -182,9 +190,11 @@ class Work:
             return
         share = float(np.median(np.linalg.norm(self.out - self.values, axis=-1)[mine])) / size
         if share > MOVED:
-            self.notes.append(f"warning: SynSP moves the joints by {share:.0%} of the body's size: these "
-                              "poses are unlike its training data (other joint places, another view?). "
-                              "--method smoothnet keeps their places")
+            self.notes.append(
+                f"warning: SynSP moves the joints by {share:.0%} of the body's size: these "
+                "poses are unlike its training data (other joint places, another view?). "
+                "--method smoothnet keeps their places"
+            )
 
     def _check_root(self):
         """Say so where most of the jitter is in the root, which is left as it is."""
@@ -192,8 +202,10 @@ class Work:
             return
         shake = np.linalg.norm(np.diff(self.roots[:, 0] * self.space.scale, n=2, axis=0), axis=-1).mean()
         if shake > SHAKE:
-            self.notes.append(f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint "
-                              "with it: --refine_translation (translation=True) smooths it too")
+            self.notes.append(
+                f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint "
+                "with it: --refine_translation (translation=True) smooths it too"
+            )
 
     def finish(self):
         refiner, track = self.refiner, self.track
@@ -203,8 +215,9 @@ class Work:
         if refiner.translation:
             apply = self._root_filter()
             if self.space.root is not None and len(roots) > 2:
-                moved = np.concatenate([apply(roots[part]) if part.stop - part.start > 2 else roots[part]
-                                        for part in self._parts()])
+                moved = np.concatenate(
+                    [apply(roots[part]) if part.stop - part.start > 2 else roots[part] for part in self._parts()]
+                )
                 roots = roots + refiner.strength * (moved - roots)
             if translation is not None and np.isfinite(translation).all(axis=1).sum() > 2:
                 translation = _filtered_where_seen(translation, apply, refiner.strength)

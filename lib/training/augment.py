@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from ..errors import UserError
-from ..windows.canonical import Canonical, heading_pairs
 from ..poses.rotations import axis_angle_to_matrix
+from ..windows.canonical import Canonical, heading_pairs
 
 
 class Augment:
@@ -36,10 +36,14 @@ class Augment:
         self.pairs = heading_pairs(layout)
         self.trunk = torch.ones(layout.size, 1)
         self.trunk[[root, *(joint for limb in self.limbs for joint in limb.tolist())]] = 0
-        self.order = sorted((joint for limb in self.limbs for joint in limb.tolist()), key=lambda joint: self.reach[joint].sum())
+        self.order = sorted(
+            (joint for limb in self.limbs for joint in limb.tolist()), key=lambda joint: self.reach[joint].sum()
+        )
         for option in ("LIMBS", "TURNS"):
             if getattr(options, option) and representation.name == "3D" and not (self.pairs and self.limbs):
-                raise UserError(f"TRAIN.AUGMENT.{option}: layout {layout.name} names no arms and legs that could move. Set it to 0")
+                raise UserError(
+                    f"TRAIN.AUGMENT.{option}: layout {layout.name} names no arms and legs that could move. Set it to 0"
+                )
         for name in ("mirror", "is_root", "parents", "reach", "pair", "trunk"):
             setattr(self, name, getattr(self, name).to(device))
 
@@ -129,7 +133,9 @@ class Augment:
     def _turn_limbs(self, bones, batch, generator):
         """Bones with those of arms and legs turned in half of the windows, each with what hangs on it, alike in all frames."""
         axis = torch.randn(batch, len(self.order), 3, generator=generator, device=generator.device)
-        angle = math.radians(self.options.TURNS) * torch.rand(axis.shape[:2], generator=generator, device=generator.device)
+        angle = math.radians(self.options.TURNS) * torch.rand(
+            axis.shape[:2], generator=generator, device=generator.device
+        )
         angle = angle * (torch.rand(batch, 1, generator=generator, device=generator.device) < 0.5)
         own = axis_angle_to_matrix(functional.normalize(axis, dim=-1) * angle[..., None])
         turns = torch.eye(3, device=own.device).repeat(batch, bones.shape[-2], 1, 1)

@@ -94,10 +94,19 @@ class WindowBank:
             chosen = [pair for pair in places if share and pair[1].detected is not None and rng.random() < share]
             self._replaced += [(place, self.detected[place].clone()) for place, _ in chosen]
             for part in range(0, len(chosen), SAME_CHARACTER):
-                pairs = chosen[part:part + SAME_CHARACTER]
-                self._draw(split, pairs, "simulated", 0, rng, {
-                    "gain": np.exp(rng.normal(0, 0.3, len(pairs))), "constant_bias": rng.uniform(0, 0.6),
-                    "parent_correlation": rng.uniform(0, 0.6)})
+                pairs = chosen[part : part + SAME_CHARACTER]
+                self._draw(
+                    split,
+                    pairs,
+                    "simulated",
+                    0,
+                    rng,
+                    {
+                        "gain": np.exp(rng.normal(0, 0.3, len(pairs))),
+                        "constant_bias": rng.uniform(0, 0.6),
+                        "parent_correlation": rng.uniform(0, 0.6),
+                    },
+                )
 
     def _draw(self, split, pairs, kind, std_mm, rng, character=None):
         views = [view for _, view in pairs]
@@ -155,8 +164,10 @@ class WindowBank:
             place = place.maximum(begin.double()).minimum(last.double()).clamp_min(0)
             below = place.long()
             shares = _cubic_shares((place - below).to(truth.dtype))
-            played = sum(share[..., None] * _take(self.truth, (below + offset).maximum(begin).minimum(last).clamp_min(0))
-                         for share, offset in zip(shares, (-1, 0, 1, 2)))
+            played = sum(
+                share[..., None] * _take(self.truth, (below + offset).maximum(begin).minimum(last).clamp_min(0))
+                for share, offset in zip(shares, (-1, 0, 1, 2))
+            )
             detected, truth = detected + played - truth, played
         return detected, truth, present
 
@@ -165,7 +176,12 @@ def _cubic_shares(t):
     """What the four frames around a moment count, t in [0, 1) of the way from the second to the third: Catmull and Rom's spline
     ("A class of local interpolating splines", 1974). Straight lines would have corners, which are accelerations that nobody
     made."""
-    return (((2 - t) * t - 1) * t / 2, ((3 * t - 5) * t * t + 2) / 2, ((4 - 3 * t) * t + 1) * t / 2, (t - 1) * t * t / 2)
+    return (
+        ((2 - t) * t - 1) * t / 2,
+        ((3 * t - 5) * t * t + 2) / 2,
+        ((4 - 3 * t) * t + 1) * t / 2,
+        (t - 1) * t * t / 2,
+    )
 
 
 def _take(table, rows):
@@ -187,14 +203,19 @@ def _check_mix(splits):
         if ours != theirs:
             reason = f"{first.source} is {ours}, {split.source} is {theirs}"
         elif first.channels != split.channels:
-            reason = (f"the network sees {first.channels} channels ({first.layout.size} joints) of {first.source}, "
-                      f"but {split.channels} ({split.layout.size} joints) of {split.source}")
+            reason = (
+                f"the network sees {first.channels} channels ({first.layout.size} joints) of {first.source}, "
+                f"but {split.channels} ({split.layout.size} joints) of {split.source}"
+            )
         elif first.layout.joints != split.layout.joints:
-            joint = next(index for index, pair in enumerate(zip(first.layout.joints, split.layout.joints))
-                         if pair[0] != pair[1])
-            reason = (f"{first.source} has its joints in {first.layout.name} order, {split.source} in "
-                      f"{split.layout.name} order: joint {joint} is {first.layout.joints[joint]} in one and "
-                      f"{split.layout.joints[joint]} in the other")
+            joint = next(
+                index for index, pair in enumerate(zip(first.layout.joints, split.layout.joints)) if pair[0] != pair[1]
+            )
+            reason = (
+                f"{first.source} has its joints in {first.layout.name} order, {split.source} in "
+                f"{split.layout.name} order: joint {joint} is {first.layout.joints[joint]} in one and "
+                f"{split.layout.joints[joint]} in the other"
+            )
         else:
             continue
         raise UserError(f"--dataset_name: these training sets cannot be mixed, {reason}. Train one network for each")

@@ -37,13 +37,16 @@ def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None, carry=0
     """
     count, window = final.shape[1] - lag, final.shape[3]
     final = final.transpose(1, 2)
-    shares = [1.0] * (lag + 1) if weights is None else weights.flip(0)[:lag + 1].tolist()
-    poses = sum(share * final[:, :, late:late + count, window - 1 - late] for late, share in enumerate(shares)) / sum(shares)
+    shares = [1.0] * (lag + 1) if weights is None else weights.flip(0)[: lag + 1].tolist()
+    poses = sum(share * final[:, :, late : late + count, window - 1 - late] for late, share in enumerate(shares)) / sum(
+        shares
+    )
     if carry and not lag:
         poses = sliding_window.carried(poses.float(), carry)
     frames = slice(window - 1, window - 1 + count)
     position, acceleration = _position_and_acceleration(
-        poses, truth[:, :, frames], None if present is None else present[:, :, frames])
+        poses, truth[:, :, frames], None if present is None else present[:, :, frames]
+    )
     total, parts = w_pos * position, {"stream_pos": position.detach()}
     if acceleration is not None:
         total = total + w_accel * acceleration

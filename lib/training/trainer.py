@@ -18,18 +18,16 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from .. import config
-from .. import run
-from ..poses import metrics
-from ..windows import views
-from .loss import ACCEL_SHARE, refinement_loss, stream_loss
-from ..windows.pipeline import window_weights
+from .. import config, run
 from ..dataset import catalog, noise, sequences
-from .augment import Augment
-from .bank import MIXES, WindowBank
 from ..errors import UserError
 from ..models import checkpoints
-from ..windows import canonical
+from ..poses import metrics
+from ..windows import canonical, views
+from ..windows.pipeline import window_weights
+from .augment import Augment
+from .bank import MIXES, WindowBank
+from .loss import ACCEL_SHARE, refinement_loss, stream_loss
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +60,23 @@ def load_sets(cfg):
 
 def _share(split, cfg):
     if not 0 < cfg.TRAIN.VAL_SHARE < 1:
-        raise UserError(f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
-                        "trains without validation")
+        raise UserError(
+            f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
+            "trains without validation"
+        )
     count = len(split.recordings)
     if count < 2:
-        raise UserError(f"{split.source}: has one training recording, so none can be kept for validation. "
-                        "Add a validate split, or set TRAIN.VALIDATE False")
+        raise UserError(
+            f"{split.source}: has one training recording, so none can be kept for validation. "
+            "Add a validate split, or set TRAIN.VALIDATE False"
+        )
     chosen = np.random.default_rng([cfg.SEED_VALUE, SHARE]).permutation(count)
-    chosen = chosen[:min(count - 1, max(1, round(count * cfg.TRAIN.VAL_SHARE)))]
+    chosen = chosen[: min(count - 1, max(1, round(count * cfg.TRAIN.VAL_SHARE)))]
     kept = set(chosen.tolist())
-    parts = [[recording for index, recording in enumerate(split.recordings) if (index in kept) == inside]
-             for inside in (False, True)]
+    parts = [
+        [recording for index, recording in enumerate(split.recordings) if (index in kept) == inside]
+        for inside in (False, True)
+    ]
     return tuple(sequences.Split(split.source, split.split, split.layout, split.representation, part) for part in parts)
 
 
@@ -103,8 +107,9 @@ class Trainer:
         self.network = checkpoints.build(cfg, first.channels, window, heading).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
-        self.augment = Augment(cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none",
-                               cfg.MODEL.CANONICAL)
+        self.augment = Augment(
+            cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none", cfg.MODEL.CANONICAL
+        )
         self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
         self.batch_size = max(1, cfg.TRAIN.BATCH_SIZE // self.run)
@@ -120,15 +125,19 @@ class Trainer:
     def _validation_bank(self, splits):
         window = self.cfg.MODEL.SLIDE_WINDOW_SIZE
         bank = WindowBank(splits, window + self.run - 1, max(1, window // 2), self.device)
-        bank.draw_noise(self.cfg.TRAIN.noise_type, self.cfg.TRAIN.noise_std,
-                        np.random.default_rng([self.cfg.SEED_VALUE, VALIDATION_NOISE]))
+        bank.draw_noise(
+            self.cfg.TRAIN.noise_type,
+            self.cfg.TRAIN.noise_std,
+            np.random.default_rng([self.cfg.SEED_VALUE, VALIDATION_NOISE]),
+        )
         return bank
 
     def _schedule(self):
         cfg = self.cfg.TRAIN
         if cfg.SCHEDULE == "onecycle":
-            return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, cfg.LR, max(2, self.batches * cfg.EPOCH),
-                                                       cycle_momentum=False)
+            return torch.optim.lr_scheduler.OneCycleLR(
+                self.optimizer, cfg.LR, max(2, self.batches * cfg.EPOCH), cycle_momentum=False
+            )
         # The published schedule steps once an epoch; as a function of the batch, so that one rule serves both.
         return torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: cfg.LRDECAY ** (step // self.batches))
 
@@ -138,10 +147,20 @@ class Trainer:
         """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt."""
         cfg = self.cfg
         self._open()
-        log.info("training %s on %s: %d sequences, %d windows of %d frames, %d channels, %d views; %d epochs of %d "
-                 "batches on %s", cfg.MODEL.NAME, ", ".join(str(split.source) for split in self.splits),
-                 sum(len(split.sequences) for split in self.splits), len(self.bank), cfg.MODEL.SLIDE_WINDOW_SIZE,
-                 self.splits[0].channels, self.bank.views, cfg.TRAIN.EPOCH, self.batches, self.device)
+        log.info(
+            "training %s on %s: %d sequences, %d windows of %d frames, %d channels, %d views; %d epochs of %d "
+            "batches on %s",
+            cfg.MODEL.NAME,
+            ", ".join(str(split.source) for split in self.splits),
+            sum(len(split.sequences) for split in self.splits),
+            len(self.bank),
+            cfg.MODEL.SLIDE_WINDOW_SIZE,
+            self.splits[0].channels,
+            self.bank.views,
+            cfg.TRAIN.EPOCH,
+            self.batches,
+            self.device,
+        )
         log.info("output: %s", self.folder)
         self._saved_at, self._said_at = time.monotonic(), 0.0
         writer = SummaryWriter(self.folder, purge_step=self.epoch)
@@ -150,8 +169,11 @@ class Trainer:
                 while self.epoch < cfg.TRAIN.EPOCH:
                     self._one_epoch(writer)
         except KeyboardInterrupt:
-            log.info("interrupted in epoch %d; continue with TRAIN.RESUME auto (checkpoint %s)", self.epoch + 1,
-                     self.folder / "checkpoint_last.pth.tar")
+            log.info(
+                "interrupted in epoch %d; continue with TRAIN.RESUME auto (checkpoint %s)",
+                self.epoch + 1,
+                self.folder / "checkpoint_last.pth.tar",
+            )
             raise
         finally:
             writer.close()
@@ -160,17 +182,28 @@ class Trainer:
 
     def _one_epoch(self, writer):
         cfg, seed = self.cfg, self.cfg.SEED_VALUE
-        self.bank.draw_noise(cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, np.random.default_rng([seed, NOISE, self.epoch]),
-                             cfg.TRAIN.AUGMENT.NOISE)
+        self.bank.draw_noise(
+            cfg.TRAIN.noise_type,
+            cfg.TRAIN.noise_std,
+            np.random.default_rng([seed, NOISE, self.epoch]),
+            cfg.TRAIN.AUGMENT.NOISE,
+        )
         self.aligners.pop(self.bank, None)
         order = self.bank.order(cfg.TRAIN.MIX, np.random.default_rng([seed, ORDER, self.epoch]))
         generator = torch.Generator(self.device)
         self.network.train()
-        bar = tqdm(total=self.batches, initial=self.step, desc=f"epoch {self.epoch + 1}/{cfg.TRAIN.EPOCH}", unit="batch",
-                   dynamic_ncols=True, mininterval=0.5, leave=False)
+        bar = tqdm(
+            total=self.batches,
+            initial=self.step,
+            desc=f"epoch {self.epoch + 1}/{cfg.TRAIN.EPOCH}",
+            unit="batch",
+            dynamic_ncols=True,
+            mininterval=0.5,
+            leave=False,
+        )
         with bar:
             while self.step < self.batches:
-                index = order[self.step * self.batch_size:(self.step + 1) * self.batch_size]
+                index = order[self.step * self.batch_size : (self.step + 1) * self.batch_size]
                 entropy = np.random.SeedSequence([seed, BATCH, self.epoch, self.step])
                 generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
                 self.running += self._one_batch(index, generator)
@@ -221,8 +254,15 @@ class Trainer:
         refined = network(windows[0], windows[2] if self.bank.views > 1 else None, depth)
         loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
         if self.lag is not None:
-            streamed, more = stream_loss(refined.final.unflatten(0, (-1, self.run)), truth, self.lag, *weights, present,
-                                         self.cfg.MODEL.CARRY, self.window_weights)
+            streamed, more = stream_loss(
+                refined.final.unflatten(0, (-1, self.run)),
+                truth,
+                self.lag,
+                *weights,
+                present,
+                self.cfg.MODEL.CARRY,
+                self.window_weights,
+            )
             loss, parts = loss + streamed, parts | more
         return refined, loss, parts, windows
 
@@ -263,10 +303,15 @@ class Trainer:
         for name, values in (("detections", detected), ("ground truth", truth)):
             bad = ~torch.isfinite(values).flatten(1).all(1)
             if bad.any():
-                return place + f"The {name} of window {int(index[bad][0])} are not finite; check the data with lib.commands.check"
+                return (
+                    place
+                    + f"The {name} of window {int(index[bad][0])} are not finite; check the data with lib.commands.check"
+                )
         saved = self.folder / "checkpoint_last.pth.tar"
-        return place + (f"The data are finite, so the network diverged: lower TRAIN.LR ({self.cfg.TRAIN.LR}), or set "
-                        f"TRAIN.CLIP_GRADIENT 1. {f'The last good state is {saved}' if saved.exists() else 'Nothing was saved'}")
+        return place + (
+            f"The data are finite, so the network diverged: lower TRAIN.LR ({self.cfg.TRAIN.LR}), or set "
+            f"TRAIN.CLIP_GRADIENT 1. {f'The last good state is {saved}' if saved.exists() else 'Nothing was saved'}"
+        )
 
     def _end_epoch(self, writer):
         mean = self.running / self.batches
@@ -279,7 +324,9 @@ class Trainer:
             scores.update(self.validate())
             for name, value in scores.items():
                 writer.add_scalar(f"validation/{name}", value, done)
-            line += ", validation " + ", ".join(f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss")
+            line += ", validation " + ", ".join(
+                f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss"
+            )
         every = self.cfg.TRAIN.PICTURES_EVERY
         if self.shown is not None and every > 0 and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
             if self.clip is None:
@@ -314,12 +361,19 @@ class Trainer:
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             weight = int(counts.sum())
             judged, share = ("final", ACCEL_SHARE["final"]) if self.lag is None else ("stream", 1.0)
-            sums = {"loss": float(self.cfg.LOSS.W_POS * parts[f"{judged}_pos"]
-                                  + self.cfg.LOSS.W_ACCEL * share * parts.get(f"{judged}_accel", 0)) * weight}
+            sums = {
+                "loss": float(
+                    self.cfg.LOSS.W_POS * parts[f"{judged}_pos"]
+                    + self.cfg.LOSS.W_ACCEL * share * parts.get(f"{judged}_accel", 0)
+                )
+                * weight
+            }
             rep = self.splits[0].representation
             if rep.name == "3D":
                 root = self.splits[0].layout.root
-                joints = [metrics.root_relative(rep.joints(x[counts]), root) for x in (detected, refined.final.float(), truth)]
+                joints = [
+                    metrics.root_relative(rep.joints(x[counts]), root) for x in (detected, refined.final.float(), truth)
+                ]
                 sums["input_mpjpe"] = float(metrics.mpjpe(joints[0], joints[2]).sum())
                 sums["mpjpe"] = float(metrics.mpjpe(joints[1], joints[2]).sum())
             for name, value in sums.items():
@@ -336,8 +390,12 @@ class Trainer:
         if resume == "auto":
             self.folder = run.newest_folder(cfg)
             resume = str(self.folder / "checkpoint_last.pth.tar") if self.folder else ""
-            log.info("TRAIN.RESUME auto: %s", f"continuing {self.folder}" if self.folder
-                     else f"no run of EXP_NAME {cfg.EXP_NAME} in {cfg.OUTPUT_DIR} to continue, starting fresh")
+            log.info(
+                "TRAIN.RESUME auto: %s",
+                f"continuing {self.folder}"
+                if self.folder
+                else f"no run of EXP_NAME {cfg.EXP_NAME} in {cfg.OUTPUT_DIR} to continue, starting fresh",
+            )
         if resume:
             self._resume(resume)
         elif cfg.TRAIN.INIT:
@@ -353,8 +411,11 @@ class Trainer:
         checkpoint = checkpoints.load(path, self.cfg.MODEL.n_head)
         if checkpoint.training is None:
             self._take_weights(checkpoint)
-            log.info("TRAIN.RESUME %s: has weights only (no optimiser state of this toolkit), training starts at epoch 1 "
-                     "from them", path)
+            log.info(
+                "TRAIN.RESUME %s: has weights only (no optimiser state of this toolkit), training starts at epoch 1 "
+                "from them",
+                path,
+            )
             return
         self._check_continues(path, checkpoint)
         self.network.load_state_dict(checkpoint.training["network"])
@@ -371,14 +432,34 @@ class Trainer:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
         self.folder = self.folder or Path(path).resolve().parent
         if self.epoch >= self.cfg.TRAIN.EPOCH:
-            log.info("%s is complete: %d of %d epochs. Raise TRAIN.EPOCH to train on", self.folder, self.epoch,
-                     self.cfg.TRAIN.EPOCH)
+            log.info(
+                "%s is complete: %d of %d epochs. Raise TRAIN.EPOCH to train on",
+                self.folder,
+                self.epoch,
+                self.cfg.TRAIN.EPOCH,
+            )
 
     def _check_continues(self, path, checkpoint):
         """A run continues with the same numbers only under the same settings."""
-        free = {"LOGDIR", "OUTPUT_DIR", "EXP_NAME", "DEVICE", "DEBUG", "EVALUATE", "VIS", "LOG", "SMPL_MODEL_DIR", "CUDNN",
-                "REFINE", "DATASET.BASE_DIR", "TRAIN.RESUME", "TRAIN.INIT", "TRAIN.WORKERS_NUM", "TRAIN.SAVE_EVERY_MINUTES",
-                "TRAIN.PICTURES_EVERY"}
+        free = {
+            "LOGDIR",
+            "OUTPUT_DIR",
+            "EXP_NAME",
+            "DEVICE",
+            "DEBUG",
+            "EVALUATE",
+            "VIS",
+            "LOG",
+            "SMPL_MODEL_DIR",
+            "CUDNN",
+            "REFINE",
+            "DATASET.BASE_DIR",
+            "TRAIN.RESUME",
+            "TRAIN.INIT",
+            "TRAIN.WORKERS_NUM",
+            "TRAIN.SAVE_EVERY_MINUTES",
+            "TRAIN.PICTURES_EVERY",
+        }
         if self.cfg.TRAIN.SCHEDULE == "exponential":
             free.add("TRAIN.EPOCH")
         # A key that an older version did not have counts as its default.
@@ -386,8 +467,10 @@ class Trainer:
         for key, mine in config.flatten(self.cfg):
             other = stored.get(key)
             if mine != other and not free & {key, key.split(".")[0]}:
-                raise UserError(f"TRAIN.RESUME {path}: was trained with {key} {other}, not {mine}. Continue with the same "
-                                "settings, or start from its weights with TRAIN.INIT")
+                raise UserError(
+                    f"TRAIN.RESUME {path}: was trained with {key} {other}, not {mine}. Continue with the same "
+                    "settings, or start from its weights with TRAIN.INIT"
+                )
 
     def _take_weights(self, checkpoint):
         mine, theirs = checkpoints.describe(self.network), checkpoints.describe(checkpoint.network)
@@ -400,10 +483,12 @@ class Trainer:
                 log.info("%s has no %s, which begins at zero", checkpoint.path, name)
         for name in own.keys() | given.keys():
             if name not in own or name not in given or own[name].shape != given[name].shape:
-                raise UserError(f"{checkpoint.path}: does not fit this training's {self.cfg.MODEL.NAME} ({name} is "
-                                f"{list(given[name].shape) if name in given else 'absent'} there and "
-                                f"{list(own[name].shape) if name in own else 'absent'} here). Match MODEL.*, the window "
-                                "and the dataset's joints")
+                raise UserError(
+                    f"{checkpoint.path}: does not fit this training's {self.cfg.MODEL.NAME} ({name} is "
+                    f"{list(given[name].shape) if name in given else 'absent'} there and "
+                    f"{list(own[name].shape) if name in own else 'absent'} here). Match MODEL.*, the window "
+                    "and the dataset's joints"
+                )
         self.network.load_state_dict(given)
         if self.averaged is not None:
             self.averaged.load_state_dict(given)
@@ -411,46 +496,59 @@ class Trainer:
     def save(self, name):
         """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
         first, window = self.splits[0], self.cfg.MODEL.SLIDE_WINDOW_SIZE
-        checkpoints.save(self.folder / f"checkpoint_{name}.pth.tar", {
-            "model": checkpoints.describe(self.network),
-            "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
-            "epoch": self.epoch,
-            "performance": self.scores,
-            "data": {
-                "sources": [str(split.source) for split in self.splits],
-                "representation": first.representation.name,
-                "channels": first.channels,
-                "use_6d": self.cfg.TRAIN.USE_6D_SMPL,
-                "layout": {"name": first.layout.name, "joints": list(first.layout.joints),
-                           "edges": [list(edge) for edge in first.layout.edges], "root": list(first.layout.root)},
-                "window": window,
-                "fps": self.cfg.DATASET.FPS,
-                "views": self.bank.views,
-                "root_relative_input": self.root_relative,
-                "normaliser": first.source.row.normaliser,
-                "image_size": first.sequences[0].image_size is not None,
-                "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag
+        checkpoints.save(
+            self.folder / f"checkpoint_{name}.pth.tar",
+            {
+                "model": checkpoints.describe(self.network),
+                "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
+                "epoch": self.epoch,
+                "performance": self.scores,
+                "data": {
+                    "sources": [str(split.source) for split in self.splits],
+                    "representation": first.representation.name,
+                    "channels": first.channels,
+                    "use_6d": self.cfg.TRAIN.USE_6D_SMPL,
+                    "layout": {
+                        "name": first.layout.name,
+                        "joints": list(first.layout.joints),
+                        "edges": [list(edge) for edge in first.layout.edges],
+                        "root": list(first.layout.root),
+                    },
+                    "window": window,
+                    "fps": self.cfg.DATASET.FPS,
+                    "views": self.bank.views,
+                    "root_relative_input": self.root_relative,
+                    "normaliser": first.source.row.normaliser,
+                    "image_size": first.sequences[0].image_size is not None,
+                    "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag
+                },
+                "config": config.as_dict(self.cfg),
+                "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
+                "training": {
+                    "network": self.network.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "schedule": self.schedule.state_dict(),
+                    "epoch": self.epoch,
+                    "step": self.step,
+                    "running": self.running,
+                    "best": self.best,
+                    "rng": torch.get_rng_state(),
+                    "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+                },
             },
-            "config": config.as_dict(self.cfg),
-            "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
-            "training": {
-                "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "epoch": self.epoch, "step": self.step, "running": self.running, "best": self.best,
-                "rng": torch.get_rng_state(),
-                "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            },
-        })
+        )
         self._saved_at = time.monotonic()
 
 
 def _check_meaning(path, mine, theirs):
     """Raise UserError where a SynSP's weights of the same shapes would mean something else in this training; mine, theirs:
     `checkpoints.describe` of the networks."""
+
     def refuse(name, there, here):
-        raise UserError(f"{path}: was trained with {name} {there}, this training has {here}: its weights would mean something else. "
-                        f"Set {name} {there}, or start without it")
+        raise UserError(
+            f"{path}: was trained with {name} {there}, this training has {here}: its weights would mean something else. "
+            f"Set {name} {there}, or start without it"
+        )
 
     if mine["n_head"] != theirs["n_head"]:  # cuts the same matrices elsewhere
         refuse("MODEL.n_head", theirs["n_head"], mine["n_head"])
@@ -458,7 +556,12 @@ def _check_meaning(path, mine, theirs):
     if bool(here) != bool(there):  # a correction is no pose
         refuse("MODEL.RESIDUAL_COMPONENTS", there, here)
     if here != there:
-        log.warning("%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse", path, there, here)
+        log.warning(
+            "%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse",
+            path,
+            there,
+            here,
+        )
 
 
 def _check(cfg):
@@ -474,16 +577,25 @@ def _check(cfg):
         if training[name] < 0:
             raise UserError(f"TRAIN.{name} {training[name]}: must not be negative")
     if training.LAG >= cfg.MODEL.SLIDE_WINDOW_SIZE:
-        raise UserError(f"TRAIN.LAG {training.LAG}: must be less than the window of {cfg.MODEL.SLIDE_WINDOW_SIZE} frames "
-                        "(-1: windows by themselves)")
+        raise UserError(
+            f"TRAIN.LAG {training.LAG}: must be less than the window of {cfg.MODEL.SLIDE_WINDOW_SIZE} frames "
+            "(-1: windows by themselves)"
+        )
     if not 0 <= cfg.MODEL.CARRY < 1:
         raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: must be at least 0 and less than 1")
     if cfg.MODEL.CARRY and (training.LAG or cfg.MODEL.NAME != "synsp"):
-        raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: is for SynSP's streams without delay. Train with MODEL.NAME synsp and "
-                        "TRAIN.LAG 0")
-    if training.noise_type != "simulated" and not training.noise_std and any(
-            source.estimator == "noise" for source in catalog.sources(cfg)):
-        raise UserError(f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm")
+        raise UserError(
+            f"MODEL.CARRY {cfg.MODEL.CARRY}: is for SynSP's streams without delay. Train with MODEL.NAME synsp and "
+            "TRAIN.LAG 0"
+        )
+    if (
+        training.noise_type != "simulated"
+        and not training.noise_std
+        and any(source.estimator == "noise" for source in catalog.sources(cfg))
+    ):
+        raise UserError(
+            f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm"
+        )
     if not 0 <= training.EMA < 1:
         raise UserError(f"TRAIN.EMA {training.EMA}: must be at least 0 and less than 1")
     if not 0 <= training.AUGMENT.NOISE <= 1:
@@ -492,7 +604,11 @@ def _check(cfg):
         raise UserError(f"SEED_VALUE {cfg.SEED_VALUE}: must not be negative")
     if cfg.MODEL.ALIGN_VIEWS not in views.MODES:
         raise UserError(f"MODEL.ALIGN_VIEWS {cfg.MODEL.ALIGN_VIEWS}: not known. Known: {', '.join(views.MODES)}")
-    for name, known in (("SCHEDULE", ("exponential", "onecycle")), ("PRECISION", ("float32", "bfloat16")),
-                        ("MIX", MIXES), ("noise_type", noise.KINDS)):
+    for name, known in (
+        ("SCHEDULE", ("exponential", "onecycle")),
+        ("PRECISION", ("float32", "bfloat16")),
+        ("MIX", MIXES),
+        ("noise_type", noise.KINDS),
+    ):
         if training[name] not in known:
             raise UserError(f"TRAIN.{name} {training[name]}: not known. Known: {', '.join(known)}")

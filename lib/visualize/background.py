@@ -20,8 +20,9 @@ def check(path, splits, kind):
         raise UserError(f"--video {path}: not found. Give a video file or a folder of images")
     other = [str(split.source) for split in splits if split.representation.dims != 2]
     if other:
-        raise UserError(f"--video {path}: lies under 2D key points, but {other[0]} is not 2D. Leave it out, "
-                        "or choose a 2D set")
+        raise UserError(
+            f"--video {path}: lies under 2D key points, but {other[0]} is not 2D. Leave it out, or choose a 2D set"
+        )
     if kind == "html":
         raise UserError(f"--video {path}: is not shown in a page. Choose --format mp4 or gif")
 
@@ -46,19 +47,25 @@ def images(path, view, frames, alone):
 
 def _place(path, view, alone):
     if path.is_dir():
-        candidates = [path / view.name, *(path / f"{view.name}{ending}"
-                                          for ending in (*VIDEO_ENDINGS, *video.IMAGE_ENDINGS))]
+        candidates = [
+            path / view.name,
+            *(path / f"{view.name}{ending}" for ending in (*VIDEO_ENDINGS, *video.IMAGE_ENDINGS)),
+        ]
         own = next((place for place in candidates if place.exists()), None)
         if own is not None:
             return own
         if alone and any(file.suffix.lower() in video.IMAGE_ENDINGS for file in path.iterdir()):
             return path
-        raise UserError(f"--video {path}: holds neither {view.name} as a folder of images, nor {view.name}"
-                        f"{VIDEO_ENDINGS[0]}{', nor images' if alone else ''}. Name what belongs to a "
-                        "sequence like it")
+        raise UserError(
+            f"--video {path}: holds neither {view.name} as a folder of images, nor {view.name}"
+            f"{VIDEO_ENDINGS[0]}{', nor images' if alone else ''}. Name what belongs to a "
+            "sequence like it"
+        )
     if not alone:
-        raise UserError(f"--video {path}: is one video, but several sequences are drawn. Choose one by "
-                        "--visualize_video_id, or give a folder with a video for each, of the sequence's name")
+        raise UserError(
+            f"--video {path}: is one video, but several sequences are drawn. Choose one by "
+            "--visualize_video_id, or give a folder with a video for each, of the sequence's name"
+        )
     return path
 
 
@@ -100,10 +107,19 @@ def _fitting(found, place, view, frames, size):
 def _say_misfits(place, view, frames, shown, size):
     if size is not None:
         if abs(shown[0] / shown[1] / (size[0] / size[1]) - 1) > 0.02:
-            log.warning("%s: is %d x %d, but the images of %s are %d x %d: is it another video?", place,
-                        *shown, view.name, *size)
+            log.warning(
+                "%s: is %d x %d, but the images of %s are %d x %d: is it another video?",
+                place,
+                *shown,
+                view.name,
+                *size,
+            )
         return
     points = np.asarray(view.truth if view.detected is None else view.detected)[frames].reshape(-1, 2)
     if np.mean((points < 0).any(1) | (points > shown).any(1)) > 0.5:
-        log.warning("%s: is %d x %d, and most key points of %s lie outside of it: is it another video, or "
-                    "one of another size?", place, *shown, view.name)
+        log.warning(
+            "%s: is %d x %d, and most key points of %s lie outside of it: is it another video, or one of another size?",
+            place,
+            *shown,
+            view.name,
+        )

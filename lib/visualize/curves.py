@@ -67,17 +67,31 @@ def error_curves(named_joints, truth=None, unit="mm"):
     """
     scale = 1000.0 if unit == "mm" else 1.0
     if truth is not None:
-        return [Curve("MPJPE", unit, {name: scale * joint_errors(joints, truth)
-                                      for name, joints in named_joints.items()}),
-                Curve("Accel", f"{unit}/frame²", {name: scale * accelerations(joints, truth)
-                                                  for name, joints in named_joints.items()})]
+        return [
+            Curve("MPJPE", unit, {name: scale * joint_errors(joints, truth) for name, joints in named_joints.items()}),
+            Curve(
+                "Accel",
+                f"{unit}/frame²",
+                {name: scale * accelerations(joints, truth) for name, joints in named_joints.items()},
+            ),
+        ]
     first, *others = named_joints
-    curves = [Curve("acceleration", f"{unit}/frame²", {name: scale * accelerations(joints)
-                                                       for name, joints in named_joints.items()})]
+    curves = [
+        Curve(
+            "acceleration",
+            f"{unit}/frame²",
+            {name: scale * accelerations(joints) for name, joints in named_joints.items()},
+        )
+    ]
     if others:
-        curves.insert(0, Curve(f"distance from {first}", unit,
-                               {name: scale * joint_errors(named_joints[name], named_joints[first])
-                                for name in others}))
+        curves.insert(
+            0,
+            Curve(
+                f"distance from {first}",
+                unit,
+                {name: scale * joint_errors(named_joints[name], named_joints[first]) for name in others},
+            ),
+        )
     return curves
 
 
@@ -109,8 +123,9 @@ def plot_curve(image, curve, colors, fps, first_frame=0):
     size = int(np.clip(height / 13, 12, 20))
     frames = max(len(values) for values in curve.lines.values())
     top, bottom, right = int(2.1 * size), height - int(1.7 * size), width - size
-    high = max((np.nanpercentile(values, 99) for values in curve.lines.values() if np.isfinite(values).any()),
-               default=1.0)
+    high = max(
+        (np.nanpercentile(values, 99) for values in curve.lines.values() if np.isfinite(values).any()), default=1.0
+    )
     # Below a tenth of a unit there is only rounding to see.
     high = 1.12 * max(high, 0.1)
     ticks = nice_ticks(high)
@@ -136,23 +151,31 @@ def plot_curve(image, curve, colors, fps, first_frame=0):
         x = float(across(second * fps - first_frame))
         label = f"{second:g}" + (" s" if i == len(seconds) - 1 else "")
         anchor = "center" if x + drawing.text_width(label, size) / 2 < width else "right"
-        drawing.write(image, label, (x if anchor == "center" else width - 1, bottom + int(1.35 * size)), size,
-                      drawing.MUTED, anchor)
+        drawing.write(
+            image,
+            label,
+            (x if anchor == "center" else width - 1, bottom + int(1.35 * size)),
+            size,
+            drawing.MUTED,
+            anchor,
+        )
     cv2.line(image, (left, bottom), (right, bottom), drawing.MUTED, 1)
 
     # Lines go into the box only: its array view clips what rises above it.
-    box = image[top:bottom + 1, left:right + 1]
-    places = {name: np.stack([across(np.arange(len(values))) - left, up(values) - top], -1)
-              for name, values in curve.lines.items()}
+    box = image[top : bottom + 1, left : right + 1]
+    places = {
+        name: np.stack([across(np.arange(len(values))) - left, up(values) - top], -1)
+        for name, values in curve.lines.items()
+    }
     thin = 1 if frames > 1.5 * (right - left) else 2
     for name, points in places.items():
         there = np.isfinite(points).all(-1)
         for run in drawing.runs(there):
-            cv2.polylines(box, [drawing.fixed_point(points[run])], False, colors[name], thin, cv2.LINE_AA,
-                          drawing.SHIFT)
+            cv2.polylines(
+                box, [drawing.fixed_point(points[run])], False, colors[name], thin, cv2.LINE_AA, drawing.SHIFT
+            )
     # The dots may reach over the box's border; one whose line has left at the top waits there.
-    dots = {name: drawing.fixed_point(np.maximum(points, 0) + [left, top]).tolist()
-            for name, points in places.items()}
+    dots = {name: drawing.fixed_point(np.maximum(points, 0) + [left, top]).tolist() for name, points in places.items()}
     there = {name: np.isfinite(points).all(-1) for name, points in places.items()}
     radius = int(0.3 * size * (1 << drawing.SHIFT))
     halo = radius + (3 << (drawing.SHIFT - 1))
@@ -174,8 +197,9 @@ def _legend(image, curve, colors, left, right, size):
     key = int(1.6 * size)
     room = right - left - len(names) * (key + size)
     wide = sum(drawing.text_width(name, size) for name in names)
-    entries = [(name, size) if wide <= room else drawing.fitting(name, room // len(names), size, smallest=9)
-               for name in names]
+    entries = [
+        (name, size) if wide <= room else drawing.fitting(name, room // len(names), size, smallest=9) for name in names
+    ]
     x = right - sum(drawing.text_width(*entry) + key + size for entry in entries) + size
     for name, (label, letters) in zip(names, entries):
         y = int(0.98 * size)
@@ -197,8 +221,7 @@ def plot_strip(image, values, low, high, color):
     for run in drawing.runs(np.isfinite(values)):
         top = np.stack([x[run], y[run]], -1)
         area = np.concatenate([[[x[run][0], height - 1]], top, [[x[run][-1], height - 1]]])
-        cv2.fillPoly(image, [drawing.fixed_point(area)], drawing.tint(color, 0.55), cv2.LINE_AA,
-                     drawing.SHIFT)
+        cv2.fillPoly(image, [drawing.fixed_point(area)], drawing.tint(color, 0.55), cv2.LINE_AA, drawing.SHIFT)
         cv2.polylines(image, [drawing.fixed_point(top)], False, color, 1, cv2.LINE_AA, drawing.SHIFT)
 
     def paint(image, t):

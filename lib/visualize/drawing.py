@@ -85,7 +85,7 @@ def write(image, string, position, size, color=INK, anchor="left", bold=False, w
     if x0 >= x1 or y0 >= y1:
         return
     part = image[y0:y1, x0:x1]
-    mask = mask[y0 - y:y1 - y, x0 - x:x1 - x]
+    mask = mask[y0 - y : y1 - y, x0 - x : x1 - x]
     # part + (color - part) * mask; the half rounds.
     part[:] = part * (1 - mask) + (mask * np.asarray(color, np.float32) + 0.5)
 
@@ -236,9 +236,9 @@ def trail_painter(pixels, colors, length):
         for k, color in enumerate(colors):
             half = t - length // 2
             for first, last, width in ((max(t - length, 0), half, 1), (max(half, 0), t, 2)):
-                for run in runs(there[first:last + 1, k]):
+                for run in runs(there[first : last + 1, k]):
                     if run.stop - run.start > 1:
-                        path = paths[first + run.start:first + run.stop, k]
+                        path = paths[first + run.start : first + run.stop, k]
                         cv2.polylines(image, [path], False, color, width, cv2.LINE_AA, SHIFT)
 
     return paint
@@ -258,6 +258,8 @@ def draw_ground(image, see, half=1.5, step=0.5, color=GRID):
     # Fine steps along each line: perspective keeps lines straight, but clipped depths do not.
     along = np.linspace(-half, half, 13)
     for value in lines:
-        for points in (np.stack([np.full_like(along, value), 0 * along, along], -1),
-                       np.stack([along, 0 * along, np.full_like(along, value)], -1)):
+        for points in (
+            np.stack([np.full_like(along, value), 0 * along, along], -1),
+            np.stack([along, 0 * along, np.full_like(along, value)], -1),
+        ):
             cv2.polylines(image, [fixed_point(see(points))], False, color, 1, cv2.LINE_AA, SHIFT)

@@ -14,27 +14,45 @@ import torch
 from matplotlib.figure import Figure
 from scipy import ndimage, signal, stats
 
-from ..poses import metrics
+from ..errors import UserError
 from ..evaluation.evaluator import joint_names
 from ..evaluation.methods import FilterMethod
-from ..errors import UserError
 from ..files import atomic_write
 from ..filters import fixed as filters
+from ..poses import metrics
 
 log = logging.getLogger(__name__)
 
 # The colours of the interactive page, which colour-blind readers tell apart (Okabe and Ito); lines differ in
 # dashes too.
-COLOURS = {"input": ("#d55e00",), "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b"),
-           "smoothnet": ("#0072b2", "#56b4e9", "#1b1f23"), "other": ("#6e7781", "#a0a7ae", "#40464c")}
+COLOURS = {
+    "input": ("#d55e00",),
+    "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b"),
+    "smoothnet": ("#0072b2", "#56b4e9", "#1b1f23"),
+    "other": ("#6e7781", "#a0a7ae", "#40464c"),
+}
 DASHES = {"input": "-", "filter": (0, (5, 2)), "smoothnet": "-", "other": (0, (1, 1.5))}
 TRUTH = "#1b1f23"
 STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9,
-    "legend.fontsize": 8.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "axes.titlelocation": "left",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-    "grid.color": "#e1e4e8", "grid.linewidth": 0.6, "legend.frameon": False, "lines.linewidth": 1.6,
-    "pdf.fonttype": 42, "figure.constrained_layout.use": True, "savefig.dpi": 200,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e1e4e8",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
 }
 WIDTH = 7.2  # inches: both columns of a paper
 
@@ -145,28 +163,43 @@ def bad_frames(scored):
     end = max(end, 1.05 * max(map(max, lines.values()), default=0))
     left.fill_between([begin, end], [begin, end], [begin, begin], color="#eef4f8", zorder=0, lw=0)
     left.plot([begin, end], [begin, end], color=TRUTH, lw=0.8)
-    left.annotate("better than the input", (0.97, 0.03), xycoords="axes fraction", ha="right", va="bottom",
-                  fontsize=8.5,
-                  color="#57606a", bbox=dict(fc="white", ec="none", alpha=0.7, pad=1.5))
+    left.annotate(
+        "better than the input",
+        (0.97, 0.03),
+        xycoords="axes fraction",
+        ha="right",
+        va="bottom",
+        fontsize=8.5,
+        color="#57606a",
+        bbox=dict(fc="white", ec="none", alpha=0.7, pad=1.5),
+    )
     shown = order[np.linspace(0, len(order) - 1, min(DOTS, len(order))).astype(int)]
     for score in lead:
         colour = scored.styles[score.method.label][0]
-        left.scatter(before[shown], score.pooled("mpjpe")[shown], s=4, lw=0, color=colour,
-                     alpha=_opacity(shown),
-                     rasterized=True)
+        left.scatter(
+            before[shown], score.pooled("mpjpe")[shown], s=4, lw=0, color=colour, alpha=_opacity(shown), rasterized=True
+        )
     x = [before[part].mean() for part in parts]
     for score in others:
         after, (colour, dashes) = score.pooled("mpjpe"), scored.styles[score.method.label]
         line = dict(color=colour, ls=dashes, marker="o", ms=3.5, label=score.method.label)
         left.plot(x, lines[score.method.label], **line)
         right.plot(np.arange(count) + 1, [(after[part] - before[part]).mean() for part in parts], **line)
-    left.set(xlim=(begin, end), ylim=(begin, end), xlabel=f"input MPJPE of a frame ({scored.unit})",
-             ylabel=f"MPJPE of the same frame ({scored.unit})", title="error against input error")
+    left.set(
+        xlim=(begin, end),
+        ylim=(begin, end),
+        xlabel=f"input MPJPE of a frame ({scored.unit})",
+        ylabel=f"MPJPE of the same frame ({scored.unit})",
+        title="error against input error",
+    )
     right.axhline(0, color=TRUTH, lw=0.8)
     bins = "tenths" if count == 10 else f"{count} parts"
-    right.set(xlabel=f"frames by input error, best to worst ({bins})",
-              ylabel=f"mean change of MPJPE ({scored.unit})", title="below 0: the frames got better",
-              xticks=np.arange(count) + 1)
+    right.set(
+        xlabel=f"frames by input error, best to worst ({bins})",
+        ylabel=f"mean change of MPJPE ({scored.unit})",
+        title="below 0: the frames got better",
+        xticks=np.arange(count) + 1,
+    )
     return _finished(figure, scored, left)
 
 
@@ -185,14 +218,22 @@ def joints(scored):
         rng = np.random.default_rng([scored.cfg.SEED_VALUE, len(score.lengths)])  # as in metrics.json
         low, high = score.joint_intervals(rng).T
         best = " (best filter)" if score.method.key == "filter" else ""
-        axes.bar(np.arange(len(names)) + (k - (len(shown) - 1) / 2) * width, means, 0.92 * width,
-                 label=score.method.label + best,
-                 color=scored.styles[score.method.label][0], yerr=np.maximum([means - low, high - means], 0),
-                 error_kw=dict(lw=0.8, ecolor=TRUTH))
+        axes.bar(
+            np.arange(len(names)) + (k - (len(shown) - 1) / 2) * width,
+            means,
+            0.92 * width,
+            label=score.method.label + best,
+            color=scored.styles[score.method.label][0],
+            yerr=np.maximum([means - low, high - means], 0),
+            error_kw=dict(lw=0.8, ecolor=TRUTH),
+        )
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.grid(axis="x", visible=False)
-    axes.set(xlim=(-0.6, len(names) - 0.4), ylabel=f"MPJPE ({scored.unit})",
-             title=f"error of each joint; lines: 95 % intervals over {len(scored.input.lengths)} sequences")
+    axes.set(
+        xlim=(-0.6, len(names) - 0.4),
+        ylabel=f"MPJPE ({scored.unit})",
+        title=f"error of each joint; lines: 95 % intervals over {len(scored.input.lengths)} sequences",
+    )
     return _finished(figure, scored, axes)
 
 
@@ -213,8 +254,9 @@ def acceleration(scored):
         height = ndimage.gaussian_filter1d(np.histogram(np.log10(value), edges)[0].astype(float), 3)
         colour, place = scored.styles[score.method.label][0], len(values) - 1 - row
         middle = 10 ** ((edges[1:] + edges[:-1]) / 2)
-        axes.fill_between(middle, place, place + 0.82 * height / max(height.max(), 1e-9), color=colour,
-                          alpha=0.55, lw=0)
+        axes.fill_between(
+            middle, place, place + 0.82 * height / max(height.max(), 1e-9), color=colour, alpha=0.55, lw=0
+        )
         quarter, median, third = np.percentile(value, [25, 50, 75])
         axes.plot([quarter, third], [place - 0.06] * 2, color=colour, lw=2.5, solid_capstyle="butt")
         axes.plot(median, place - 0.06, "o", color=TRUTH, ms=4)
@@ -225,8 +267,12 @@ def acceleration(scored):
     axes.set_xscale("log")
     axes.set_yticks(range(len(values)), [score.method.label for score in reversed(scored.scores)])
     axes.grid(axis="y", visible=False)
-    axes.set(xlim=10 ** edges[[0, -1]], ylim=(-0.3, len(values)), title="Accel of the frames",
-             xlabel=f"error of the acceleration ({scored.unit}/frame²), logarithmic")
+    axes.set(
+        xlim=10 ** edges[[0, -1]],
+        ylim=(-0.3, len(values)),
+        title="Accel of the frames",
+        xlabel=f"error of the acceleration ({scored.unit}/frame²), logarithmic",
+    )
     axes.xaxis.set_major_formatter("{x:g}")
     return _finished(figure, scored, axes)
 
@@ -251,10 +297,12 @@ def spectrum(scored):
         if score.method.key == "other":
             continue
         raws = [raw for found in score.method(part) for raw in found]
-        tracks[score.method.label] = [scored.judge.joints(view, raw)[:, worst]
-                                      for view, raw in zip(part.sequences, raws)]
-    tracks["ground truth"] = [scored.judge.joints(view, torch.as_tensor(view.truth), True)[:, worst]
-                              for view in part.sequences]
+        tracks[score.method.label] = [
+            scored.judge.joints(view, raw)[:, worst] for view, raw in zip(part.sequences, raws)
+        ]
+    tracks["ground truth"] = [
+        scored.judge.joints(view, torch.as_tensor(view.truth), True)[:, worst] for view in part.sequences
+    ]
     figure = Figure((WIDTH, 3.6))
     axes = figure.subplots()
     floor, strong = np.inf, {score.method.label for score in scored.scores if score.method.key == "filter"}
@@ -276,8 +324,12 @@ def spectrum(scored):
     name = joint_names(split)[worst].replace("_", " ")
     unit, per = ("Hz", "/Hz") if scored.cfg.DATASET.FPS else ("cycles per frame", " frame")
     frames = held[length]
-    axes.set(xlabel=f"frequency ({unit})", ylabel=f"power ({scored.unit}²{per})", xlim=(0, rate / 2),
-             title=f"motion of the {name}, the input's worst joint ({frames} frames)")
+    axes.set(
+        xlabel=f"frequency ({unit})",
+        ylabel=f"power ({scored.unit}²{per})",
+        xlim=(0, rate / 2),
+        title=f"motion of the {name}, the input's worst joint ({frames} frames)",
+    )
     return _finished(figure, scored, axes)
 
 
@@ -328,28 +380,47 @@ def plane(scored):
         if score.method.key == "filter":
             continue
         marker, size = marks[score.method.key]
-        mean = [np.concatenate([score.per_sequence[place].get(name, np.empty(0)) for place in places]).mean()
-                for name in ("accel", "mpjpe")]
-        axes.plot(*mean, marker, color=scored.styles[score.method.label][0], ms=size, mec="white", mew=0.6,
-                  zorder=5,
-                  label=score.method.label)
+        mean = [
+            np.concatenate([score.per_sequence[place].get(name, np.empty(0)) for place in places]).mean()
+            for name in ("accel", "mpjpe")
+        ]
+        axes.plot(
+            *mean,
+            marker,
+            color=scored.styles[score.method.label][0],
+            ms=size,
+            mec="white",
+            mew=0.6,
+            zorder=5,
+            label=score.method.label,
+        )
         if score.method.key != "other":
             labels.append((score.method.label, mean))
     axes.set_xscale("log")
     middle = np.exp(np.mean(np.log(axes.get_xlim())))
     for label, mean in labels:
         right = mean[0] < middle
-        axes.annotate(label, mean, xytext=(8 if right else -8, -3), textcoords="offset points", fontsize=9,
-                      weight="bold",
-                      ha="left" if right else "right", zorder=6)
+        axes.annotate(
+            label,
+            mean,
+            xytext=(8 if right else -8, -3),
+            textcoords="offset points",
+            fontsize=9,
+            weight="bold",
+            ha="left" if right else "right",
+            zorder=6,
+        )
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(_minor_labels(*axes.get_xlim()))
     axes.tick_params(axis="x", which="minor", pad=5)  # on the line of the longer ticks' numbers
     axes.margins(x=0.08, y=0.08)
     frames = sum(view.length for view in part.sequences)
     some = "" if len(chosen) == len(split.recordings) else f" (on {frames} frames)"
-    axes.set(xlabel=f"ACCEL ({scored.unit}/frame²), logarithmic: smoother to the left",
-             ylabel=f"MPJPE ({scored.unit}): more accurate below", title=f"accuracy and smoothness{some}")
+    axes.set(
+        xlabel=f"ACCEL ({scored.unit}/frame²), logarithmic: smoother to the left",
+        ylabel=f"MPJPE ({scored.unit}): more accurate below",
+        title=f"accuracy and smoothness{some}",
+    )
     return _finished(figure, scored, axes)
 
 
@@ -418,18 +489,29 @@ def quality(scored):
     colour = scored.styles[network.method.label][0]
     order = np.argsort(pooled, kind="stable")
     shown = order[np.linspace(0, len(order) - 1, min(DOTS, len(order))).astype(int)]
-    left.scatter(pooled[shown], error[shown], s=4, lw=0, color=colour, alpha=_opacity(shown), rasterized=True,
-                 label="a frame of a view")
+    left.scatter(
+        pooled[shown],
+        error[shown],
+        s=4,
+        lw=0,
+        color=colour,
+        alpha=_opacity(shown),
+        rasterized=True,
+        label="a frame of a view",
+    )
     parts = np.array_split(order, min(20, len(order) // 10))
     x = [pooled[part].mean() for part in parts]
     low, middle, high = np.array([np.percentile(error[part], [25, 50, 75]) for part in parts]).T
     left.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
     left.plot(x, middle, color=TRUTH, marker="o", ms=3, label="median and middle half")
     rank = stats.spearmanr(pooled, error).statistic
-    left.set(xlim=np.percentile(pooled, [0.3, 99.7]), ylim=(0, np.percentile(error, 99.5)),
-             xlabel="quality cue",
-             ylabel=f"input MPJPE ({scored.unit})",
-             title=f"cue and true error: rank correlation {rank:.2f}".replace("-", "−"))
+    left.set(
+        xlim=np.percentile(pooled, [0.3, 99.7]),
+        ylim=(0, np.percentile(error, 99.5)),
+        xlabel="quality cue",
+        ylabel=f"input MPJPE ({scored.unit})",
+        title=f"cue and true error: rank correlation {rank:.2f}".replace("-", "−"),
+    )
     if rest:
         _choosing(rest[0], scored, network)
     return _finished(figure, scored, left)
@@ -455,8 +537,12 @@ def _choosing(axes, scored, network):
         sums += [np.nanmean(errors, 0).sum(), chosen.sum(), np.nanmin(errors, 0).sum()]
         frames += errors.shape[1]
     means = sums / max(frames, 1)
-    bars = axes.bar(("mean of\nviews", "highest\ncue", "truly\nbest"), means, 0.6,
-                    color=(COLOURS["input"][0], scored.styles[network.method.label][0], "#a0a7ae"))
+    bars = axes.bar(
+        ("mean of\nviews", "highest\ncue", "truly\nbest"),
+        means,
+        0.6,
+        color=(COLOURS["input"][0], scored.styles[network.method.label][0], "#a0a7ae"),
+    )
     axes.bar_label(bars, [f"{value:.1f}" for value in means], fontsize=8.5)
     axes.grid(axis="x", visible=False)
     axes.set(title="input error of the view taken", ylabel=f"MPJPE ({scored.unit})")
@@ -496,6 +582,11 @@ def _columns(labels, room=104):
     return 1
 
 
-FIGURES = {"bad_frames": bad_frames, "joints": joints, "accel": acceleration, "spectrum": spectrum,
-           "plane": plane,
-           "quality": quality}
+FIGURES = {
+    "bad_frames": bad_frames,
+    "joints": joints,
+    "accel": acceleration,
+    "spectrum": spectrum,
+    "plane": plane,
+    "quality": quality,
+}

@@ -105,7 +105,8 @@ def _fill(points, depth, values, faces, width, height, buffer):
     # sums overflow on the way for steep planes, but integers that wrap around come back exactly.
     corner, per_x, per_y = (
         (np.rint(d).astype(np.int64) << 32) + np.rint(v * 2.0**VALUE_BITS).astype(np.int64)
-        for d, v in zip(plane(depth), plane(values)))
+        for d, v in zip(plane(depth), plane(values))
+    )
 
     # Each triangle is an upper and a lower part, between the long edge ac and the short one ab or bc.
     def edge(x0, y0, x1, y1):
@@ -166,8 +167,14 @@ def draw_mesh(image, seen, faces, order, colors, scale, offset, supersample=2):
     # A sample at whole number s of the fine grid lies at (s + 0.5) / supersample - 0.5 of the coarse one.
     fine = (pixels - [x0, y0] + 0.5) * supersample - 0.5
     nearness = 1 / seen[:, 2]
-    value, covered = rasterise(fine, nearness.max() - nearness, np.clip(lighting(normals) / 1.25, 0, 1),
-                               faces[facing], (x1 - x0) * supersample, (y1 - y0) * supersample)
+    value, covered = rasterise(
+        fine,
+        nearness.max() - nearness,
+        np.clip(lighting(normals) / 1.25, 0, 1),
+        faces[facing],
+        (x1 - x0) * supersample,
+        (y1 - y0) * supersample,
+    )
     value[~covered] = 0
     size = (int(x1 - x0), int(y1 - y0))
     alpha = cv2.resize(covered.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)

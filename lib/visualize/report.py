@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 
+from ..commands import visualizer
 from ..evaluation.evaluator import shown_columns
 from ..poses.skeletons import LAYOUTS
-from ..commands import visualizer
 from . import page
 
 log = logging.getLogger(__name__)
@@ -49,16 +49,22 @@ def write_report(folder, splits, scored, results, cfg):
                 shown.append(visualizer.page_sequence(f"{why}: {name}{view.name}{cut}", tracks, cfg, layout))
                 rows += _rows(f"{name}{view.name}", kept, split, index)
             said.append(f"{why}: {recording.name}{cut}")
-        chosen[f"shown of {split.source}"] = "\n".join([f"by the MPJPE of {lead.method.label}, of "
-                                                        f"{len(split.recordings)} recordings:", *said])
+        chosen[f"shown of {split.source}"] = "\n".join(
+            [f"by the MPJPE of {lead.method.label}, of {len(split.recordings)} recordings:", *said]
+        )
         if result["body"]:
             chosen[f"body of {split.source}"] = result["body"]
         log.info("report: %s by the MPJPE of %s: %s", split.source, lead.method.label, ", ".join(said))
     methods = [score.method for score in scored[0]]
     path = folder / "report.html"
-    return page.write_page(path, shown, shown[0].layout, chosen | visualizer.provenance_of(methods, cfg),
-                           rows,
-                           f"Evaluation of {', '.join(str(split.source) for split in splits)}")
+    return page.write_page(
+        path,
+        shown,
+        shown[0].layout,
+        chosen | visualizer.provenance_of(methods, cfg),
+        rows,
+        f"Evaluation of {', '.join(str(split.source) for split in splits)}",
+    )
 
 
 def _lead(scores):
@@ -86,9 +92,13 @@ def _choice(split, lead):
     """[(recording's number, 'worst' | 'best' | 'middling')], the most telling first."""
     means = np.array([_errors(split, lead, number).mean() for number in range(len(split.recordings))])
     order = [int(number) for number in np.argsort(-means) if np.isfinite(means[number])] or [0]
-    groups = [("worst", order[:1]), ("best", order[-1:]), ("middling", [order[len(order) // 2]]),
-              ("worst", order[1:WORST]),
-              ("best", order[::-1][1:BEST])]
+    groups = [
+        ("worst", order[:1]),
+        ("best", order[-1:]),
+        ("middling", [order[len(order) // 2]]),
+        ("worst", order[1:WORST]),
+        ("best", order[::-1][1:BEST]),
+    ]
     found = {}
     for why, numbers in groups:
         for number in numbers:
@@ -111,8 +121,10 @@ def _rows(name, scores, split, index=None):
     for score in scores:
         means = score.means
         if index is not None:
-            means = {key: float(value.mean()) for key, value in score.per_sequence[index].items()
-                     if len(value)}
+            means = {key: float(value.mean()) for key, value in score.per_sequence[index].items() if len(value)}
         titles = shown_columns(split.representation.unit, means)
-        yield {"sequence": name, "method": score.method.label,
-               **{title: f"{means[key]:.2f}" for key, title in titles.items()}}
+        yield {
+            "sequence": name,
+            "method": score.method.label,
+            **{title: f"{means[key]:.2f}" for key, title in titles.items()},
+        }

@@ -145,8 +145,13 @@ def _title_bar(canvas, title, frames, fps, first_frame, height, sides=True):
             x -= drawing.text_width(side, small)
             drawing.write(canvas, side, (x, baseline), small, drawing.MUTED)
             x -= int(0.5 * height)
-            cv2.rectangle(canvas, (x, baseline - int(0.2 * height)), (x + int(0.36 * height),
-                          baseline - int(0.05 * height)), drawing.SIDES[side], -1)
+            cv2.rectangle(
+                canvas,
+                (x, baseline - int(0.2 * height)),
+                (x + int(0.36 * height), baseline - int(0.05 * height)),
+                drawing.SIDES[side],
+                -1,
+            )
             x -= int(0.3 * height)
     drawing.write(canvas, title, (height // 3, baseline), size, bold=True, width=x - height // 2)
     cv2.line(canvas, (0, height - 1), (width, height - 1), drawing.GRID, 1)
@@ -165,8 +170,9 @@ def _header(canvas, box, name, color, lines, note=""):
     x0, y0, x1, y1 = box
     height = y1 - y0
     pad = height // 5
-    cv2.rectangle(canvas, (x0 + pad, y0 + int(0.16 * height)), (x0 + pad + int(0.12 * height),
-                  y0 + int(0.88 * height)), color, -1)
+    cv2.rectangle(
+        canvas, (x0 + pad, y0 + int(0.16 * height)), (x0 + pad + int(0.12 * height), y0 + int(0.88 * height)), color, -1
+    )
     x, room = x0 + pad + int(0.28 * height), x1 - x0 - 2 * pad - int(0.28 * height)
     drawing.write(canvas, name, (x, y0 + int(0.44 * height)), int(0.36 * height), bold=True, width=room)
     place, size = (x, y0 + int(0.86 * height)), int(0.27 * height)
@@ -177,8 +183,7 @@ def _header(canvas, box, name, color, lines, note=""):
 
     def numbers(values):
         texts = (f"{value:.1f}" if np.isfinite(value) else "–" for value in values)
-        return "   ".join(f"{curve.name} {text} {curve.unit}"
-                          for (curve, _), text in zip(means, texts)) + "  so far"
+        return "   ".join(f"{curve.name} {text} {curve.unit}" for (curve, _), text in zip(means, texts)) + "  so far"
 
     # One letter size for the whole video, from the longest text that can come.
     highest = [np.nanmax(mean) if np.isfinite(mean).any() else np.nan for _, mean in means]
@@ -297,18 +302,29 @@ def pose_scene_3d(tracks, layout, title="", curves=None, fps=30.0, size=None, fi
     columns = _cells(0, canvas.shape[1], len(tracks))
     gap, caption = int(4 * unit), int(24 * unit)
     panels = [_cells(left, right, len(VIEWPOINTS)) for left, right in columns]
-    space = _Space(tracks, [turn for turn, _ in VIEWPOINTS], panels[0][0][1] - panels[0][0][0] - 2 * gap,
-                   bottom - caption - top)
+    space = _Space(
+        tracks, [turn for turn, _ in VIEWPOINTS], panels[0][0][1] - panels[0][0][0] - 2 * gap, bottom - caption - top
+    )
     for track, (left, right), cells in zip(tracks, columns, panels):
         ghost = truth if track is not truth else None
         note = "also as thin lines in the other panels" if track is truth and len(tracks) > 1 else ""
-        painters.append(_header(canvas, (left, bar, right, top), track.name, colors[track.name],
-                                _numbers_of(curves, track.name), note))
+        painters.append(
+            _header(
+                canvas, (left, bar, right, top), track.name, colors[track.name], _numbers_of(curves, track.name), note
+            )
+        )
         for i, ((x0, x1), (_, label)) in enumerate(zip(cells, VIEWPOINTS)):
             box = (x0 + gap, top, x1 - gap, bottom - caption)
             painters += _panel_3d(canvas, box, space, i, track, ghost, layout, max(int(round(5 * unit)), 2))
-            drawing.write(canvas, label, ((x0 + x1) / 2, bottom - int(8 * unit)), int(13 * unit),
-                          drawing.MUTED, "center", width=x1 - x0 - 8)
+            drawing.write(
+                canvas,
+                label,
+                ((x0 + x1) / 2, bottom - int(8 * unit)),
+                int(13 * unit),
+                drawing.MUTED,
+                "center",
+                width=x1 - x0 - 8,
+            )
         if left:
             cv2.line(canvas, (left, bar), (left, bottom), drawing.GRID, 1)
     return _play(canvas, painters, frames)
@@ -365,8 +381,18 @@ def _pictures(first, rest, region, size):
     return picture
 
 
-def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30.0, size=None, first_frame=0,
-                  trail=20, whole_image=False):
+def pose_scene_2d(
+    tracks,
+    layout,
+    background=None,
+    title="",
+    curves=None,
+    fps=30.0,
+    size=None,
+    first_frame=0,
+    trail=20,
+    whole_image=False,
+):
     """Skeletons in the image: one panel a track, over the video's frames or plain, curves below.
 
     tracks: list of Track with joints [T, J, 2] in px. background: None, or an iterable of RGB images of which
@@ -407,8 +433,16 @@ def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30
         x0, y0 = left + gap + (panel[0] - shown[0]) // 2, top + (panel[1] - shown[1]) // 2
         cell = (x0, y0, x0 + shown[0], y0 + shown[1])
         note = "also as thin lines in the other panels" if track is truth and len(tracks) > 1 else ""
-        painters.append(_header(canvas, (left, bar, left + panel[0] + 2 * gap, top), track.name,
-                                colors[track.name], _numbers_of(curves, track.name), note))
+        painters.append(
+            _header(
+                canvas,
+                (left, bar, left + panel[0] + 2 * gap, top),
+                track.name,
+                colors[track.name],
+                _numbers_of(curves, track.name),
+                note,
+            )
+        )
         if picture is None:
             _part(canvas, cell)[:] = drawing.STRIP
         else:
@@ -416,11 +450,18 @@ def pose_scene_2d(tracks, layout, background=None, title="", curves=None, fps=30
         pixels = drawing.to_pixels(track.joints, scale, offset)
         inner = []
         if truth is not None and track is not truth:
-            inner.append(drawing.bones_painter(drawing.to_pixels(truth.joints, scale, offset), layout.edges,
-                                               drawing.GHOST if picture is None else drawing.PAPER, 1))
+            inner.append(
+                drawing.bones_painter(
+                    drawing.to_pixels(truth.joints, scale, offset),
+                    layout.edges,
+                    drawing.GHOST if picture is None else drawing.PAPER,
+                    1,
+                )
+            )
         if followed:
-            inner.append(drawing.trail_painter(
-                pixels[:, followed], [drawing.SIDES[layout.sides[j]] for j in followed], trail))
+            inner.append(
+                drawing.trail_painter(pixels[:, followed], [drawing.SIDES[layout.sides[j]] for j in followed], trail)
+            )
         # Over an image the whole figure gets a light edge, whatever is behind it.
         inner.append(drawing.bones_painter(pixels, layout.edges, drawing.PAPER, bone + 3))
         inner.append(drawing.skeleton_painter(pixels, layout, None, bone, outline=None))
@@ -445,8 +486,11 @@ def _shadow(image, pixels, strength=70):
     mask = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3), np.uint8)), (0, 0), 3)
     rows = np.flatnonzero(mask.any(1))
     y0, y1 = rows[0] * coarse, min((rows[-1] + 1) * coarse, height)
-    band = cv2.resize(mask[rows[0]:rows[-1] + 1], (mask.shape[1] * coarse, (rows[-1] + 1 - rows[0]) * coarse),
-                      interpolation=cv2.INTER_LINEAR)[:y1 - y0, :width]
+    band = cv2.resize(
+        mask[rows[0] : rows[-1] + 1],
+        (mask.shape[1] * coarse, (rows[-1] + 1 - rows[0]) * coarse),
+        interpolation=cv2.INTER_LINEAR,
+    )[: y1 - y0, :width]
     image[y0:y1] = cv2.subtract(image[y0:y1], cv2.cvtColor(band, cv2.COLOR_GRAY2RGB))
 
 
@@ -460,15 +504,19 @@ def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0
     frames, colors = _length(tracks), _colors(tracks)
     curves = default_curves(tracks, "mm") if curves is None else curves
     size = size or (max(1600, 360 * len(tracks)), 900)
-    canvas, painters, unit, bar, bottom = _stage(size, 850, title, frames, curves, colors, fps, first_frame,
-                                                 sides=False)
+    canvas, painters, unit, bar, bottom = _stage(
+        size, 850, title, frames, curves, colors, fps, first_frame, sides=False
+    )
     top = bar + int(54 * unit)
     columns = _cells(0, canvas.shape[1], len(tracks))
 
     # The extent from a few dozen frames: vertices may be computed one frame at a time.
-    some = [np.asarray(track.vertices[t], np.float32) for track in _reference(tracks)
-            for t in np.unique(np.linspace(0, frames - 1, 40).astype(int))]
-    sample = np.concatenate([vertices[::max(len(vertices) // 1000, 1)] for vertices in some])
+    some = [
+        np.asarray(track.vertices[t], np.float32)
+        for track in _reference(tracks)
+        for t in np.unique(np.linspace(0, frames - 1, 40).astype(int))
+    ]
+    sample = np.concatenate([vertices[:: max(len(vertices) // 1000, 1)] for vertices in some])
     box = _aired(drawing.bounds(drawing.look(sample, turn, RAISED)[:, :2], 99.9))
     scale, offset = drawing.fit(box, columns[0][1] - columns[0][0], bottom - top, 0.02)
     ground = float(np.nanpercentile(sample[:, 1], 99.9)) if np.isfinite(sample).any() else 1.0
@@ -481,8 +529,16 @@ def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0
     bodies = []
     for track, (left, right) in zip(tracks, columns):
         cell = (left + 1, top, right, bottom)
-        painters.append(_header(canvas, (left, bar, right, top), track.name, colors[track.name],
-                                _numbers_of(curves, track.name), "reference" if curves else ""))
+        painters.append(
+            _header(
+                canvas,
+                (left, bar, right, top),
+                track.name,
+                colors[track.name],
+                _numbers_of(curves, track.name),
+                "reference" if curves else "",
+            )
+        )
         drawing.draw_ground(_part(canvas, cell), on_ground)
         if left:
             cv2.line(canvas, (left, bar), (left, bottom), drawing.GRID, 1)
@@ -525,8 +581,7 @@ def _body_painter(track, color, on_ground, turn, scale, offset):
 # --- several views --------------------------------------------------------------------------------------
 
 
-def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=None, first_frame=0,
-                     names=None):
+def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=None, first_frame=0, names=None):
     """All views of one recording in one picture: one column a view, one row a track, its quality cue below.
 
     views: for each of V views its list of Track (joints [T, J, 3], the same names in the same order; what a
@@ -554,14 +609,36 @@ def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=
     panel = (columns[0][1] - columns[0][0], lines[0][1] - lines[0][0] - label)
     for v, (tracks, (left, right)) in enumerate(zip(views, columns)):
         space = _Space(tracks, [0.0], *panel)
-        drawing.write(canvas, names[v], ((left + right) / 2, bar + int(22 * unit)), int(18 * unit), bold=True,
-                      anchor="center", width=right - left - 16)
+        drawing.write(
+            canvas,
+            names[v],
+            ((left + right) / 2, bar + int(22 * unit)),
+            int(18 * unit),
+            bold=True,
+            anchor="center",
+            width=right - left - 16,
+        )
         for i, (y0, y1) in zip(rows, lines):
             track = tracks[i]
-            painters += _panel_3d(canvas, (left + 1, y0 + label, right, y1), space, 0, track, _truth(tracks),
-                                  layout, max(int(round(4 * unit)), 2))
-            painters.append(_row_label(canvas, (left, y0, right, y0 + label), track.name, colors[track.name],
-                                       _numbers_of(per_view[v], track.name)))
+            painters += _panel_3d(
+                canvas,
+                (left + 1, y0 + label, right, y1),
+                space,
+                0,
+                track,
+                _truth(tracks),
+                layout,
+                max(int(round(4 * unit)), 2),
+            )
+            painters.append(
+                _row_label(
+                    canvas,
+                    (left, y0, right, y0 + label),
+                    track.name,
+                    colors[track.name],
+                    _numbers_of(per_view[v], track.name),
+                )
+            )
             cv2.line(canvas, (left, y0), (right, y0), drawing.GRID, 1)
         if left:
             cv2.line(canvas, (left, bar), (left, bottom), drawing.GRID, 1)
@@ -587,8 +664,7 @@ def _row_label(canvas, box, name, color, lines):
     height = y1 - y0
     size = int(0.6 * height)
     baseline = y0 + int(0.76 * height)
-    cv2.rectangle(canvas, (x0 + 8, y0 + int(0.25 * height)), (x0 + 8 + height // 4, y0 + int(0.82 * height)),
-                  color, -1)
+    cv2.rectangle(canvas, (x0 + 8, y0 + int(0.25 * height)), (x0 + 8 + height // 4, y0 + int(0.82 * height)), color, -1)
     left = x0 + 14 + height // 4
     room = x1 - left - 8
     if not lines:
@@ -600,8 +676,15 @@ def _row_label(canvas, box, name, color, lines):
 
     def paint(image, t):
         value = f"{mean[t]:.1f}" if np.isfinite(mean[t]) else "–"
-        drawing.write(image, f"{curve.name} {value} {curve.unit} so far", (x1 - 8, baseline), size,
-                      drawing.MUTED, "right", width=room // 2)
+        drawing.write(
+            image,
+            f"{curve.name} {value} {curve.unit} so far",
+            (x1 - 8, baseline),
+            size,
+            drawing.MUTED,
+            "right",
+            width=room // 2,
+        )
 
     return paint
 
@@ -609,14 +692,14 @@ def _row_label(canvas, box, name, color, lines):
 def _cue_strips(canvas, cues, columns, top, bottom, unit):
     """A strip a view, all on one scale; the highest cue of a frame is marked. Returns the painters."""
     there = cues[np.isfinite(cues)]
-    low, high = (np.percentile(there, [0.5, 99.5]) if len(there) else (0.0, 1.0))
+    low, high = np.percentile(there, [0.5, 99.5]) if len(there) else (0.0, 1.0)
     air = 0.1 * (high - low) + 1e-6
     best = np.where(np.isfinite(cues), cues, -np.inf).argmax(0)
     size, label = int(14 * unit), int(24 * unit)
     painters = []
+    color = drawing.ROLES["refined"]
     for v, (left, right) in enumerate(columns):
         cell = (left + 10, top + label, right - 10, bottom - int(8 * unit))
-        color = drawing.ROLES["refined"]
         strip = plots.plot_strip(_part(canvas, cell), cues[v], low - air, high + air, color)
         painters.append(_inside(cell, strip))
         drawing.write(canvas, "quality cue", (left + 10, top + int(17 * unit)), size, drawing.MUTED)
@@ -625,8 +708,15 @@ def _cue_strips(canvas, cues, columns, top, bottom, unit):
             value = cues[v, t]
             first = best[t] == v and np.isfinite(value)
             text = f"{value:.2f}" if np.isfinite(value) else "–"
-            drawing.write(image, ("highest  " if first else "") + text, (cell[2], cell[1] - int(7 * unit)),
-                          size, drawing.INK if first else drawing.MUTED, "right", bold=bool(first))
+            drawing.write(
+                image,
+                ("highest  " if first else "") + text,
+                (cell[2], cell[1] - int(7 * unit)),
+                size,
+                drawing.INK if first else drawing.MUTED,
+                "right",
+                bold=bool(first),
+            )
             if first:
                 cv2.rectangle(image, (cell[0] - 3, cell[1] - 3), (cell[2] + 2, cell[3] + 2), color, 2)
 

@@ -8,12 +8,12 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..evaluation.methods import stacked
-from ..windows.pipeline import refine
-from ..evaluation.scores import judge_of
 from ..dataset import sequences
 from ..dataset.sequences import Recording
+from ..evaluation.methods import stacked
+from ..evaluation.scores import judge_of
 from ..poses.skeletons import LAYOUTS
+from ..windows.pipeline import refine
 from . import drawing
 from .figures import COLOURS, STYLE, TRUTH
 
@@ -44,8 +44,9 @@ class Clip:
         layout = LAYOUTS["lsp14"] if rep.name == "smpl" else self.split.layout
         errors = [np.linalg.norm(joints - truth, axis=-1).mean(-1) for joints in (before, after)]
         with matplotlib.rc_context(STYLE):
-            writer.add_image("clip/skeletons", _skeletons(before, after, truth, layout, errors, rep.unit), epoch,
-                             dataformats="HWC")
+            writer.add_image(
+                "clip/skeletons", _skeletons(before, after, truth, layout, errors, rep.unit), epoch, dataformats="HWC"
+            )
             writer.add_image("clip/error", _curves(errors, rep.unit, self.views[0].name), epoch, dataformats="HWC")
         return tuple(float(error.mean()) for error in errors)
 
@@ -56,11 +57,22 @@ class Clip:
         align = self.cfg.MODEL.ALIGN_VIEWS if rep.name == "3D" else "none"
         training = network.training
         network.eval()
-        refined = next(refine(network, recording, self.cfg.MODEL.SLIDE_WINDOW_SIZE, align=align,
-                              weighting=self.cfg.EVALUATE.WINDOW_WEIGHTS, root=self.split.layout.root))
+        refined = next(
+            refine(
+                network,
+                recording,
+                self.cfg.MODEL.SLIDE_WINDOW_SIZE,
+                align=align,
+                weighting=self.cfg.EVALUATE.WINDOW_WEIGHTS,
+                root=self.split.layout.root,
+            )
+        )
         network.train(training)
-        raws = (torch.as_tensor(view.detected), rep.from_network(refined.final[0], view.frame),
-                torch.as_tensor(view.truth))
+        raws = (
+            torch.as_tensor(view.detected),
+            rep.from_network(refined.final[0], view.frame),
+            torch.as_tensor(view.truth),
+        )
         return [self.judge.joints(view, raw, raw is raws[2]).numpy() for raw in raws]
 
 
@@ -69,19 +81,29 @@ def _clip(split, cfg):
     views = []
     for view in split.recordings[0].views:
         per_frame = {key: view.extras[key][:FRAMES] for key in ("shape", "truth_shape") if key in view.extras}
-        views.append(replace(view, truth=view.truth[:FRAMES], extras=per_frame, known=None,
-                             detected=None if view.detected is None else view.detected[:FRAMES],
-                             present=None if view.present is None else view.present[:FRAMES]))
-    sequences.add_fixed_noise([view for view in views if view.detected is None], split.layout,
-                              split.representation, cfg)
+        views.append(
+            replace(
+                view,
+                truth=view.truth[:FRAMES],
+                extras=per_frame,
+                known=None,
+                detected=None if view.detected is None else view.detected[:FRAMES],
+                present=None if view.present is None else view.present[:FRAMES],
+            )
+        )
+    sequences.add_fixed_noise(
+        [view for view in views if view.detected is None], split.layout, split.representation, cfg
+    )
     return views
 
 
 def _skeletons(before, after, truth, layout, errors, unit):
     """Poses of the clip, the input above and the refined below, each over the truth: [H, W, 3] uint8."""
     chosen = np.unique(np.linspace(0, len(truth) - 1, POSES).astype(int))
-    seen = [joints if joints.shape[-1] == 2 else drawing.look(joints / 1000, 30, 10)[..., :2] * 1000
-            for joints in (before, after, truth)]
+    seen = [
+        joints if joints.shape[-1] == 2 else drawing.look(joints / 1000, 30, 10)[..., :2] * 1000
+        for joints in (before, after, truth)
+    ]
     # Each pose about its own middle, all in one scale.
     middle = seen[2].mean(1, keepdims=True)
     seen = [(joints - middle)[chosen] for joints in seen]
@@ -94,16 +116,15 @@ def _skeletons(before, after, truth, layout, errors, unit):
             cell = axes[row, column]
             for joints, paint, width in ((seen[2][column], "#b6bcc2", 3), (seen[row][column], colour, 1.6)):
                 for a, b in layout.edges or ((k, k) for k in range(layout.size)):
-                    cell.plot(*joints[[a, b]].T, color=paint, lw=width, marker="o", ms=width,
-                              solid_capstyle="round")
+                    cell.plot(*joints[[a, b]].T, color=paint, lw=width, marker="o", ms=width, solid_capstyle="round")
             # Both kinds of poses have y down.
             cell.set(xlim=(-half, half), ylim=(half, -half), aspect="equal", xticks=[], yticks=[])
             cell.spines[:].set_visible(False)
-            cell.set_title(f"{error[frame]:.1f} {unit}" if row
-                           else f"frame {frame}\n{error[frame]:.1f} {unit}", loc="center")
+            cell.set_title(
+                f"{error[frame]:.1f} {unit}" if row else f"frame {frame}\n{error[frame]:.1f} {unit}", loc="center"
+            )
         axes[row, 0].set_ylabel(name, color=colour, weight="bold")
-    figure.suptitle("over the ground truth in grey; numbers: MPJPE of the frame", fontsize=9, x=0.01,
-                    ha="left")
+    figure.suptitle("over the ground truth in grey; numbers: MPJPE of the frame", fontsize=9, x=0.01, ha="left")
     return _pixels(figure)
 
 
@@ -113,9 +134,13 @@ def _curves(errors, unit, name):
     axes = figure.subplots()
     for label, error, key in zip(("input", "refined"), errors, ("input", "smoothnet")):
         axes.plot(error, color=COLOURS[key][0], lw=1.4)
-        axes.annotate(f"{label} {error.mean():.1f}", (1.01, 0.75 if label == "input" else 0.6),
-                      xycoords="axes fraction",
-                      color=COLOURS[key][0], weight="bold")
+        axes.annotate(
+            f"{label} {error.mean():.1f}",
+            (1.01, 0.75 if label == "input" else 0.6),
+            xycoords="axes fraction",
+            color=COLOURS[key][0],
+            weight="bold",
+        )
     axes.axhline(0, color=TRUTH, lw=0.8)
     axes.set(xlabel="frame", ylabel=f"MPJPE ({unit})", title=name, xlim=(0, max(len(errors[0]) - 1, 1)))
     return _pixels(figure)

@@ -49,15 +49,24 @@ def write_video(frames, path, fps=30.0, total=None, quality=23, preset="veryfast
     first, frames = _first(frames, path, (".mp4",))
     height, width = (side + side % 2 for side in first.shape[:2])
     if av is None:
-        print(f"{path.name}: PyAV is not installed, so OpenCV writes it as mp4v, which many browsers do not "
-              "play. Mend: pip install av", file=sys.stderr)
+        print(
+            f"{path.name}: PyAV is not installed, so OpenCV writes it as mp4v, which many browsers do not "
+            "play. Mend: pip install av",
+            file=sys.stderr,
+        )
     encoder = _opencv_encoder if av is None else _h264_encoder
     with _writable(path) as temporary:
         with encoder(temporary, width, height, fps, quality, preset) as encode:
             bar = tqdm(frames, total=total, desc=path.name, unit="frame", disable=None if progress else True)
             count = _in_step(bar, encode)
-    return {"path": str(path), "frames": count, "width": width, "height": height, "fps": float(fps),
-            "codec": "mp4v" if av is None else "h264"}
+    return {
+        "path": str(path),
+        "frames": count,
+        "width": width,
+        "height": height,
+        "fps": float(fps),
+        "codec": "mp4v" if av is None else "h264",
+    }
 
 
 def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
@@ -81,8 +90,10 @@ def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
         bar = tqdm(frames, total=total, desc=path.name, unit="frame", disable=None if progress else True)
         for frame in itertools.islice(bar, 0, None, every):
             if written == GIF_LIMIT:
-                raise UserError(f"{path}: more than {GIF_LIMIT} frames are too much for a GIF. Write .mp4, "
-                                "or choose a shorter range")
+                raise UserError(
+                    f"{path}: more than {GIF_LIMIT} frames are too much for a GIF. Write .mp4, "
+                    "or choose a shorter range"
+                )
             if frame.shape[1] != width:
                 frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
             image = Image.fromarray(frame)
@@ -96,10 +107,8 @@ def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
 
     with _writable(path) as temporary:
         images = pictures()
-        next(images).save(temporary, format="GIF", save_all=True, append_images=images, loop=0,
-                          optimize=False)
-    return {"path": str(path), "frames": written, "width": width, "height": height, "fps": fps / every,
-            "codec": "gif"}
+        next(images).save(temporary, format="GIF", save_all=True, append_images=images, loop=0, optimize=False)
+    return {"path": str(path), "frames": written, "width": width, "height": height, "fps": fps / every, "codec": "gif"}
 
 
 def _first(frames, path, endings):
@@ -227,11 +236,11 @@ def read_image_folder(path, start=0):
     path = Path(path)
     files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_ENDINGS] if path.is_dir() else []
     if not files:
-        raise UserError(f"{path}: no images here. A background folder holds one a frame, as "
-                        + ", ".join(IMAGE_ENDINGS))
+        raise UserError(
+            f"{path}: no images here. A background folder holds one a frame, as " + ", ".join(IMAGE_ENDINGS)
+        )
     # 'frame_10' comes after 'frame_9'.
-    files.sort(key=lambda file: [int(part) if i % 2 else part
-                                 for i, part in enumerate(re.split(r"(\d+)", file.name))])
+    files.sort(key=lambda file: [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", file.name))])
     return (_read_image(file) for file in files[start:])
 
 

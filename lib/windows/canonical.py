@@ -25,11 +25,15 @@ def spec(layout, representation):
     """
     pairs = heading_pairs(layout)
     if representation.name == "3D" and not pairs:
-        raise UserError(f"MODEL.CANONICAL: layout {layout.name} names neither hips nor shoulders, by which a heading "
-                        "is told. Set MODEL.CANONICAL False")
+        raise UserError(
+            f"MODEL.CANONICAL: layout {layout.name} names neither hips nor shoulders, by which a heading "
+            "is told. Set MODEL.CANONICAL False"
+        )
     if representation.name == "smpl" and not representation.use_6d:
-        raise UserError("MODEL.CANONICAL: axis-angles cannot be turned channel by channel. Set TRAIN.USE_6D_SMPL True, "
-                        "or MODEL.CANONICAL False")
+        raise UserError(
+            "MODEL.CANONICAL: axis-angles cannot be turned channel by channel. Set TRAIN.USE_6D_SMPL True, "
+            "or MODEL.CANONICAL False"
+        )
     return {"kind": representation.name, "pairs": pairs if representation.name == "3D" else []}
 
 

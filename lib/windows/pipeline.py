@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from . import sliding_window, views
 from ..errors import UserError
+from . import sliding_window, views
 
 
 @dataclass
@@ -73,14 +73,18 @@ def check_settings(window, step=1, batch=2048, weighting="mean", align="none", l
         raise UserError(f"MODEL.ALIGN_VIEWS {align}: not known. Known: {', '.join(views.MODES)}")
     check_lag(lag, window)
     if lag is not None and (step != 1 or weighting == "quality"):
-        raise UserError("a lag needs windows at every frame and weights that are known beforehand (EVALUATE."
-                        "SLIDE_WINDOW_STEP_SIZE 1, WINDOW_WEIGHTS mean or triangular)")
+        raise UserError(
+            "a lag needs windows at every frame and weights that are known beforehand (EVALUATE."
+            "SLIDE_WINDOW_STEP_SIZE 1, WINDOW_WEIGHTS mean or triangular)"
+        )
 
 
 def check_lag(lag, window):
     """Raise UserError for a lag that a window of W frames cannot have."""
     if lag is not None and not 0 <= lag < window:
-        raise UserError(f"--lag {lag}: must lie between 0 (only the past) and {window - 1} (the whole window of {window})")
+        raise UserError(
+            f"--lag {lag}: must lie between 0 (only the past) and {window - 1} (the whole window of {window})"
+        )
 
 
 def lag_weights(length, window, lag):
@@ -101,14 +105,18 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
     device, carry = next(network.parameters()).device, getattr(network, "carry", 0.0)
     undo_sequence, depths = [None] * len(recordings), None
     if align == "sequence" and len(recordings[0][0]) > 1:
-        aligned = [views.align(poses[None], None if present is None else torch.as_tensor(present)[None], root)
-                   for poses, present in recordings]
+        aligned = [
+            views.align(poses[None], None if present is None else torch.as_tensor(present)[None], root)
+            for poses, present in recordings
+        ]
         undo_sequence = [undo for _, _, undo in aligned]
         depths = [views.depth(rotations) for _, rotations, _ in aligned]
         recordings = [(values[0], present) for (values, _, _), (_, present) in zip(aligned, recordings)]
     if lag is not None:  # every frame ends a window, the first ones with copies of the first frame before them
-        recordings = [(_led(frames, window), None if present is None else _led(torch.as_tensor(present), window))
-                      for frames, present in recordings]
+        recordings = [
+            (_led(frames, window), None if present is None else _led(torch.as_tensor(present), window))
+            for frames, present in recordings
+        ]
     resident = torch.cat([padded(frames, window) for frames, _ in recordings], dim=1).to(device)  # [V, rows, C]
     firsts, row = [], 0
     for frames, _ in recordings:
@@ -116,8 +124,16 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
         row += max(frames.shape[1], window)
     mask = None
     if any(present is not None for _, present in recordings):
-        mask = torch.cat([padded(torch.ones(frames.shape[:2], dtype=torch.bool) if present is None else
-                                 torch.as_tensor(present), window) for frames, present in recordings], dim=1).to(device)
+        mask = torch.cat(
+            [
+                padded(
+                    torch.ones(frames.shape[:2], dtype=torch.bool) if present is None else torch.as_tensor(present),
+                    window,
+                )
+                for frames, present in recordings
+            ],
+            dim=1,
+        ).to(device)
     rows = (torch.cat(firsts)[:, None] + torch.arange(window)).to(device)
     if depths is not None:  # of each window, [N, V, 3]
         depths = torch.cat([depth.expand(len(first), -1, -1) for depth, first in zip(depths, firsts)]).to(device)
@@ -143,8 +159,9 @@ def _together(network, recordings, window, step, batch, weighting, align, root, 
         part = slice(done, done + len(first))
         done += len(first)
         length = max(frames.shape[1], window)
-        merged, confidence = _averaged(final[:, part], quality[:, part], padded(frames, window).to(device), length, step,
-                                       weighting, lag)
+        merged, confidence = _averaged(
+            final[:, part], quality[:, part], padded(frames, window).to(device), length, step, weighting, lag
+        )
         real = slice(0 if lag is None else window - 1, frames.shape[1])
         merged = merged[:, real].cpu()
         if together is not None:
@@ -169,8 +186,9 @@ def _averaged(final, quality, frames, length, step, weighting, lag=None):
     if weights is not None:
         weights = weights.to(final.device).expand(quality.shape)
     merged = sliding_window.average(final, step, length, frames, weights)
-    confidence = sliding_window.average(quality[..., None], step, length, torch.ones_like(frames[..., :1]),
-                                       weights if lag is not None else None)
+    confidence = sliding_window.average(
+        quality[..., None], step, length, torch.ones_like(frames[..., :1]), weights if lag is not None else None
+    )
     return merged, confidence[..., 0]
 
 
@@ -180,4 +198,3 @@ def padded(frames, window):
     if lacking <= 0:
         return frames
     return torch.cat((frames, frames[:, -1:].expand(-1, lacking, *frames.shape[2:])), dim=1)
-

@@ -44,8 +44,9 @@ def average(windows, step, length=None, fallback=None, weights=None):
 
     lead = windows.shape[:-3]
     total = windows.new_zeros(*lead, span, channels)
-    weight = _counts(count, regular, span, window, step, windows) if weights is None else \
-        windows.new_zeros(*lead, span, 1)
+    weight = (
+        _counts(count, regular, span, window, step, windows) if weights is None else windows.new_zeros(*lead, span, 1)
+    )
     entries = windows if weights is None else windows * weights[..., None]
     dense = step == 1 and weights is None and regular == count >= window
     if dense and windows.is_contiguous() and not windows.requires_grad:
@@ -58,9 +59,9 @@ def average(windows, step, length=None, fallback=None, weights=None):
             if weights is not None:
                 weight[..., frames, :] += weights[..., block, offset, None]
     if regular < count:
-        total[..., span - window:, :] += entries[..., -1, :, :]
+        total[..., span - window :, :] += entries[..., -1, :, :]
         if weights is not None:
-            weight[..., span - window:, :] += weights[..., -1, :, None]
+            weight[..., span - window :, :] += weights[..., -1, :, None]
     if step <= window or bool((weight > 0).all()):
         return total / weight
     if fallback is None:
@@ -100,11 +101,13 @@ def _dense_sum(windows):
     count, window, channels = windows.shape[-3:]
     flat = windows.reshape(-1, count, window, channels)
     total = flat.new_zeros(len(flat), count + window - 1, channels)
-    diagonals = flat.as_strided((len(flat), count - window + 1, window, channels),
-                                (count * window * channels, window * channels, (window - 1) * channels, 1),
-                                flat.storage_offset() + (window - 1) * channels)
-    torch.sum(diagonals, 2, out=total[:, window - 1:count])
+    diagonals = flat.as_strided(
+        (len(flat), count - window + 1, window, channels),
+        (count * window * channels, window * channels, (window - 1) * channels, 1),
+        flat.storage_offset() + (window - 1) * channels,
+    )
+    torch.sum(diagonals, 2, out=total[:, window - 1 : count])
     for offset in range(window):
-        total[:, offset:window - 1] += flat[:, :window - 1 - offset, offset]
-        total[:, count:count + offset] += flat[:, count - offset:, offset]
+        total[:, offset : window - 1] += flat[:, : window - 1 - offset, offset]
+        total[:, count : count + offset] += flat[:, count - offset :, offset]
     return total.reshape(*windows.shape[:-3], count + window - 1, channels)

@@ -8,8 +8,8 @@ two sets of vectors", Acta Cryst. 1976), per window, or over a sequence where th
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from ..poses import metrics
 from ..models.synsp import median_of_views
+from ..poses import metrics
 
 MODES = ("none", "frame", "sequence")
 JITTER, LASTS = 1.5, 2.0  # frames, widths of Gaussians
@@ -85,6 +85,7 @@ def steadied(refined, fused, frames, root):
     for its root joints' places. Estimators' errors are slow but for jitter, which several views average away; so the network is
     heard on what lasts `LASTS` frames or more, and the rest is the views' own, less jitter: a Gaussian of `JITTER` frames.
     """
+
     def smooth(values, width):
         return torch.from_numpy(gaussian_filter1d(values.numpy(), width, axis=1, mode="nearest"))
 

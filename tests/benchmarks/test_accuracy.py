@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from benchmarks import accuracy, accuracy_errors, accuracy_tuning
+from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import FilterMethod, InputMethod
-from lib.errors import UserError
 
 SAMPLE = accuracy.SETS["sample"][0]
-SMALL = {"gaus1d": {"SIGMA": (0.5, 1.0, 3.0)},
-         "median+gaussian": {"WINDOW_SIZE": (3, 5), "SIGMA": (1.0, 2.0)}}
+SMALL = {"gaus1d": {"SIGMA": (0.5, 1.0, 3.0)}, "median+gaussian": {"WINDOW_SIZE": (3, 5), "SIGMA": (1.0, 2.0)}}
 
 
 @pytest.fixture
@@ -55,8 +54,9 @@ def test_tables_of_other_sets_stay(tmp_path):
     one, two = "### 3D: `mocap_noise_3D` test\n\n| 1 |", "### 2D: `bn_sim_2D` test\n\n| 2 |"
     accuracy.write_markdown(file, "accuracy", ["first text"], {"bn_sim_2D": two})
     accuracy.write_markdown(file, "accuracy", ["new text"], {"mocap_noise_3D": one})
-    assert file.read_text() == ("<!-- accuracy:begin -->\n\nnew text\n\n" + one + "\n\n" + two
-                                + "\n\n<!-- accuracy:end -->\n")
+    assert file.read_text() == (
+        "<!-- accuracy:begin -->\n\nnew text\n\n" + one + "\n\n" + two + "\n\n<!-- accuracy:end -->\n"
+    )
     accuracy.write_markdown(file, "accuracy", ["new text"], {"bn_sim_2D": two.replace("2 |", "3 |")})
     assert "| 3 |" in file.read_text() and "| 2 |" not in file.read_text() and "| 1 |" in file.read_text()
 
@@ -104,6 +104,7 @@ def test_no_polynomial_through_all_its_points():
 
 def test_interval_of_the_worst_frames_needs_sequences(root):
     """Five sequences with one of the worst frames each: all are drawn from; of four there is none."""
+
     class Score:
         per_sequence = [{"mpjpe": np.array([1.0, 10.0 * k])} for k in range(1, 6)]
 
@@ -116,9 +117,15 @@ def test_interval_of_the_worst_frames_needs_sequences(root):
     assert accuracy._interval_of(Score(), np.array([1, 3, 5, 7]), cfg) is None
 
 
-@pytest.mark.parametrize("text", ["no lines", "<!-- accuracy:begin -->",
-                                  "<!-- accuracy:end --><!-- accuracy:begin -->",
-                                  2 * "<!-- accuracy:begin --><!-- accuracy:end -->"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no lines",
+        "<!-- accuracy:begin -->",
+        "<!-- accuracy:end --><!-- accuracy:begin -->",
+        2 * "<!-- accuracy:begin --><!-- accuracy:end -->",
+    ],
+)
 def test_a_file_without_a_place_is_refused_before_work(sample, tmp_path, text):
     file = tmp_path / "notes.md"
     file.write_text(text)
@@ -141,8 +148,9 @@ def test_frequencies_of_an_error():
         error[:, 0, axis] = amplitude * np.cos(2 * np.pi * hertz / fps * time)
     found = accuracy_errors.band_rms([error, error[:60]], fps)
     root = np.sqrt(0.5)
-    assert found == pytest.approx({"below 1 Hz": root, "1 to 5 Hz": 2 * root, "above 5 Hz": 3 * root,
-                                   "all": root * np.sqrt(14)})
+    assert found == pytest.approx(
+        {"below 1 Hz": root, "1 to 5 Hz": 2 * root, "above 5 Hz": 3 * root, "all": root * np.sqrt(14)}
+    )
 
 
 def test_bursts_and_joints():
@@ -176,8 +184,11 @@ def test_frames_that_do_not_count_are_left_out():
 def test_errors_of_the_sample(sample, capsys):
     """The joints' means average to the table's MPJPE (pelvis at 0): 54.18 over 17 joints."""
     sample("--errors")
-    rows = {line.split("|")[1].strip(): line.split("|")[2] for line in capsys.readouterr().out.splitlines()
-            if line.startswith("| ")}
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[2]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("| ")
+    }
     single = ("spine", "thorax", "nose", "head")
     pairs = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
     total = sum(float(rows[name]) for name in single) + 2 * sum(float(rows[name]) for name in pairs)

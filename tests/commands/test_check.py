@@ -14,17 +14,21 @@ from lib.errors import UserError
 @pytest.fixture
 def report():
     """A function (base, folder, *overrides) -> the `Report` of base/folder."""
+
     def made(base, folder, *overrides):
-        found, = check.check(base / folder, config.Request("train", list(overrides)).config())
+        (found,) = check.check(base / folder, config.Request("train", list(overrides)).config())
         return found
+
     return made
 
 
 def changed(kind, key, make, split=None):
     """A `change` of the first sequence of one file."""
+
     def change(which_split, which, data):
         if which == kind and split in (None, which_split):
             data[key][0] = make(data[key][0])
+
     return change
 
 
@@ -34,18 +38,30 @@ def test_a_good_set(write_set, report):
     assert found.title.endswith("aist_vibe_3D: --dataset_name aist --estimator vibe --body_representation 3D")
     rows = [row[:6] for row in found.rows]
     # The sample's first and last three clips (data/README.md).
-    assert rows == [("train", "ground truth", "3", "223", "53-88", "14"), ("train", "detected", "3", "223", "53-88", "14"),
-                    ("test", "ground truth", "3", "141", "24-64", "14"), ("test", "detected", "3", "141", "24-64", "14")]
+    assert rows == [
+        ("train", "ground truth", "3", "223", "53-88", "14"),
+        ("train", "detected", "3", "223", "53-88", "14"),
+        ("test", "ground truth", "3", "141", "24-64", "14"),
+        ("test", "detected", "3", "141", "24-64", "14"),
+    ]
     assert [row[7] for row in found.rows] == ["0"] * 4
     for row in found.rows:
         assert 1.4 < float(row[6].removesuffix(" m")) < 1.9
 
 
-@pytest.mark.parametrize("dataset, estimator, representation, order, extent", [
-    ("h36m", "hourglass", "2D", "h36m16", "px"), ("jhmdb", "simplepose", "2D", "jhmdb15", "px"), ("pw3d", "spin", "smpl", "", "rad"),
-    ("aist", "spin", "smpl", "", "rad"), ("pw3d", "spin", "3D", "regressor17", "m"), ("mupots", "tposenet", "3D", "mpi17", "m"),
-    ("own_name", "net", "3D", "h36m17", "m"), ("own", "net_v2", "3D", "h36m17", "m"),
-])
+@pytest.mark.parametrize(
+    "dataset, estimator, representation, order, extent",
+    [
+        ("h36m", "hourglass", "2D", "h36m16", "px"),
+        ("jhmdb", "simplepose", "2D", "jhmdb15", "px"),
+        ("pw3d", "spin", "smpl", "", "rad"),
+        ("aist", "spin", "smpl", "", "rad"),
+        ("pw3d", "spin", "3D", "regressor17", "m"),
+        ("mupots", "tposenet", "3D", "mpi17", "m"),
+        ("own_name", "net", "3D", "h36m17", "m"),
+        ("own", "net_v2", "3D", "h36m17", "m"),
+    ],
+)
 def test_every_kind_of_set(dataset, estimator, representation, order, extent, write_set, report):
     base = write_set(dataset, estimator, representation, order or "h36m17")
     found = report(base, f"{dataset}_{estimator}_{representation}")
@@ -61,20 +77,45 @@ def test_clean_sequences_alone(write_set, report):
     assert not found.refused and found.rows[1] == ("train", "detected", "drawn from the ground truth, with noise")
 
 
-@pytest.mark.parametrize("change, note", [
-    (lambda split, kind, data: data.update(joints_3d=[pose * 1000 for pose in data["joints_3d"]]),
-     "which looks like millimetres. Metres are expected"),
-    (lambda split, kind, data: data.update(joints_3d=[pose * 100 for pose in data["joints_3d"]]), "which looks like centimetres"),
-    (lambda split, kind, data: data.update(joints_3d=[pose / 100 for pose in data["joints_3d"]]), "across. Metres are expected"),
-    (lambda split, kind, data: kind == "detected" and data.update(joints_3d=[pose * 1000 for pose in data["joints_3d"]]),
-     "in the ground truth. Are both in the same unit"),
-    (lambda split, kind, data: kind == "detected" and data.update(joints_3d=[pose[:, ::-1] for pose in data["joints_3d"]]),
-     "off in the mean, the body is .* Are both files in one joint order"),
-    (lambda split, kind, data: kind == "detected" and data.update(imgname=data["imgname"][::-1]), "imgname of 2 of 3 sequences"),
-    (changed("groundtruth", "joints_3d", lambda pose: pose[:-2]), "1 of 3 sequences differ in length"),
-    (changed("detected", "joints_3d", lambda pose: np.where(np.arange(51) == 7, np.nan, pose)), "numbers are missing and were"),
-    (changed("detected", "joints_3d", lambda pose: pose[:5]), "shorter than a window of 8 frames"),
-])
+@pytest.mark.parametrize(
+    "change, note",
+    [
+        (
+            lambda split, kind, data: data.update(joints_3d=[pose * 1000 for pose in data["joints_3d"]]),
+            "which looks like millimetres. Metres are expected",
+        ),
+        (
+            lambda split, kind, data: data.update(joints_3d=[pose * 100 for pose in data["joints_3d"]]),
+            "which looks like centimetres",
+        ),
+        (
+            lambda split, kind, data: data.update(joints_3d=[pose / 100 for pose in data["joints_3d"]]),
+            "across. Metres are expected",
+        ),
+        (
+            lambda split, kind, data: (
+                kind == "detected" and data.update(joints_3d=[pose * 1000 for pose in data["joints_3d"]])
+            ),
+            "in the ground truth. Are both in the same unit",
+        ),
+        (
+            lambda split, kind, data: (
+                kind == "detected" and data.update(joints_3d=[pose[:, ::-1] for pose in data["joints_3d"]])
+            ),
+            "off in the mean, the body is .* Are both files in one joint order",
+        ),
+        (
+            lambda split, kind, data: kind == "detected" and data.update(imgname=data["imgname"][::-1]),
+            "imgname of 2 of 3 sequences",
+        ),
+        (changed("groundtruth", "joints_3d", lambda pose: pose[:-2]), "1 of 3 sequences differ in length"),
+        (
+            changed("detected", "joints_3d", lambda pose: np.where(np.arange(51) == 7, np.nan, pose)),
+            "numbers are missing and were",
+        ),
+        (changed("detected", "joints_3d", lambda pose: pose[:5]), "shorter than a window of 8 frames"),
+    ],
+)
 def test_what_looks_odd_is_noted_and_not_refused(change, note, write_set, report):
     found = report(write_set("h36m", "fcn", "3D", change=change), "h36m_fcn_3D")
     assert not found.refused
@@ -82,11 +123,19 @@ def test_what_looks_odd_is_noted_and_not_refused(change, note, write_set, report
 
 
 def test_normalised_key_points_and_degrees(write_set, report):
-    base = write_set("own", "net", "2D", change=lambda split, kind, data: data.update(
-        joints_2d=[pose / 1000 for pose in data["joints_2d"]]))
+    base = write_set(
+        "own",
+        "net",
+        "2D",
+        change=lambda split, kind, data: data.update(joints_2d=[pose / 1000 for pose in data["joints_2d"]]),
+    )
     assert "looks normalised. Pixels are expected" in "\n".join(report(base, "own_net_2D").notes)
-    base = write_set("own", "net", "smpl", change=lambda split, kind, data: data.update(
-        pose=[np.degrees(pose) for pose in data["pose"]]))
+    base = write_set(
+        "own",
+        "net",
+        "smpl",
+        change=lambda split, kind, data: data.update(pose=[np.degrees(pose) for pose in data["pose"]]),
+    )
     assert "axis-angles in degrees? Radians are expected" in "\n".join(report(base, "own_net_smpl").notes)
 
 
@@ -99,14 +148,27 @@ def test_missing_values_are_counted(write_set, report):
     assert found.rows[3][7] == f"50 ({50 / 141 / 51:.2%})" and found.rows[2][7] == "0"
 
 
-@pytest.mark.parametrize("damage, refused", [
-    (lambda folder: (folder / "detected" / "h36m_fcn_3D_test.npz").unlink(), "test: .*h36m_fcn_3D_test.npz: not found"),
-    (lambda folder: (folder / "groundtruth" / "h36m_gt_3D_test.npz").write_bytes(b"PK"), "test: .*not a readable .npz archive"),
-    (lambda folder: np.savez(folder / "detected" / "h36m_fcn_3D_test.npz", joints_3d=np.ones((2, 4, 51))),
-     "test: .*h36m_fcn_3D_test.npz: joints_3d has 2 sequences, but"),
-    (lambda folder: np.savez(folder / "detected" / "h36m_fcn_3D_test.npz", joints_3d=np.ones((3, 4, 42))),
-     "test: .*joints_3d, sequence 0: h36m_fcn_3D: its files have 14 joints, 17 expected"),
-])
+@pytest.mark.parametrize(
+    "damage, refused",
+    [
+        (
+            lambda folder: (folder / "detected" / "h36m_fcn_3D_test.npz").unlink(),
+            "test: .*h36m_fcn_3D_test.npz: not found",
+        ),
+        (
+            lambda folder: (folder / "groundtruth" / "h36m_gt_3D_test.npz").write_bytes(b"PK"),
+            "test: .*not a readable .npz archive",
+        ),
+        (
+            lambda folder: np.savez(folder / "detected" / "h36m_fcn_3D_test.npz", joints_3d=np.ones((2, 4, 51))),
+            "test: .*h36m_fcn_3D_test.npz: joints_3d has 2 sequences, but",
+        ),
+        (
+            lambda folder: np.savez(folder / "detected" / "h36m_fcn_3D_test.npz", joints_3d=np.ones((3, 4, 42))),
+            "test: .*joints_3d, sequence 0: h36m_fcn_3D: its files have 14 joints, 17 expected",
+        ),
+    ],
+)
 def test_what_will_be_refused(damage, refused, write_set, report, capsys):
     base = write_set("h36m", "fcn", "3D")
     damage(base / "h36m_fcn_3D")
@@ -117,7 +179,9 @@ def test_what_will_be_refused(damage, refused, write_set, report, capsys):
         check.main([str(base / "h36m_fcn_3D")])
     assert ended.value.code == 2
     shown = capsys.readouterr().out
-    assert f"  refused: {found.refused[0]}\n" in shown and shown.endswith("1 sets, 1 with something that will be refused\n")
+    assert f"  refused: {found.refused[0]}\n" in shown and shown.endswith(
+        "1 sets, 1 with something that will be refused\n"
+    )
 
 
 def test_files_that_are_not_read(write_set, report):
@@ -125,8 +189,10 @@ def test_files_that_are_not_read(write_set, report):
     folder = base / "h36m_fcn_3D"
     (folder / "detected" / "h36m_fcn_3d_train.npz").write_bytes(b"")
     found = report(base, "h36m_fcn_3D")
-    assert found.notes == [f"{folder / 'detected' / 'h36m_fcn_3d_train.npz'}: not read, for its name. Expected "
-                           "h36m_fcn_3D_train.npz or h36m_fcn_3D_validate.npz or h36m_fcn_3D_test.npz"]
+    assert found.notes == [
+        f"{folder / 'detected' / 'h36m_fcn_3d_train.npz'}: not read, for its name. Expected "
+        "h36m_fcn_3D_train.npz or h36m_fcn_3D_validate.npz or h36m_fcn_3D_test.npz"
+    ]
     (folder / "detected" / "h36m_fcn_3D_test.npz").unlink()
     (folder / "groundtruth" / "h36m_gt_3D_test.npz").unlink()
     assert report(base, "h36m_fcn_3D").refused[0].endswith("no split in it. Expected files such as h36m_gt_3D_test.npz")
@@ -153,7 +219,9 @@ def test_a_folder_of_sets(write_set, capsys, monkeypatch):
     assert capsys.readouterr().out.endswith("1 sets, 0 with something that will be refused\n")
 
 
-@pytest.mark.parametrize("make, message", [(lambda path: None, "not a folder"), (lambda path: path.mkdir(), "neither a dataset")])
+@pytest.mark.parametrize(
+    "make, message", [(lambda path: None, "not a folder"), (lambda path: path.mkdir(), "neither a dataset")]
+)
 def test_no_set_at_all(make, message, tmp_path):
     make(tmp_path / "x")
     with pytest.raises(UserError, match=message):

@@ -19,13 +19,19 @@ SAMPLE = ["--dataset_name", "mocap", "--estimator", "noise", "--body_representat
 
 def process(script, *words):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    return subprocess.run([sys.executable, ROOT / f"{script}_smoothnet.py", *map(str, words)], env=environment,
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, ROOT / f"{script}_smoothnet.py", *map(str, words)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.fixture
 def door(monkeypatch, capfd):
     """A function (script, *words) -> (exit code, stderr): the script as it stands, run within this process."""
+
     def run(script, *words):
         path = ROOT / f"{script}_smoothnet.py"
         monkeypatch.setattr(sys, "argv", [str(path), *map(str, words)])
@@ -64,20 +70,27 @@ def test_help_answers_at_once(script):
     assert min(times) < 0.5, times
 
 
-@pytest.mark.parametrize("script, words, hints", [
-    ("eval", [*SAMPLE, "--checkpoint", "absent.pth.tar"], ["absent.pth.tar", "not found"]),
-    ("eval", [*SAMPLE, "--checkpoint", ROOT / "README.md"], ["README.md", "not a readable checkpoint"]),
-    ("eval", [*SAMPLE, "--checkpoint", SMOOTHNET, "--slide_window_size", 16], ["window 8", "16", SMOOTHNET]),
-    ("eval", [*SAMPLE, "--checkpoint", SYNSP, "--tradition", "kalman"], ["kalman", "savgol", "gaus1d"]),
-    ("eval", [*SAMPLE, "--checkpoint", REFERENCE / "synsp_2d_random.pth.tar", "MODEL.n_head", 2], ["34", "51"]),
-    ("train", [*SAMPLE, "--cfg", "absent.yaml"], ["absent.yaml", "not found"]),
-    ("train", [*SAMPLE, "DATASET.BASE_DIR", "absent/poses"], ["mocap_gt_3D_train.npz", "not found"]),
-    ("train", [*SAMPLE, "TRAIN.EPOCHS", 5], ["TRAIN.EPOCHS", "TRAIN.EPOCH"]),
-    ("train", [*SAMPLE, "TRAIN.RESUME", "absent.pth.tar"], ["absent.pth.tar", "not found"]),
-    ("refine", ["poses.json", "EVALUATE.WINDOW_WEIGHTS", "mean"], ["EVALUATE.WINDOW_WEIGHTS", "as its file says"]),
-    ("refine", ["poses.json", "MODEL.CANONICAL", "False"], ["MODEL.CANONICAL", "as its file says"]),
-    ("visualize", [*SAMPLE, "--checkpoint", "absent.pth.tar", "--visualize_video_id", 0], ["absent.pth.tar", "not found"]),
-])
+@pytest.mark.parametrize(
+    "script, words, hints",
+    [
+        ("eval", [*SAMPLE, "--checkpoint", "absent.pth.tar"], ["absent.pth.tar", "not found"]),
+        ("eval", [*SAMPLE, "--checkpoint", ROOT / "README.md"], ["README.md", "not a readable checkpoint"]),
+        ("eval", [*SAMPLE, "--checkpoint", SMOOTHNET, "--slide_window_size", 16], ["window 8", "16", SMOOTHNET]),
+        ("eval", [*SAMPLE, "--checkpoint", SYNSP, "--tradition", "kalman"], ["kalman", "savgol", "gaus1d"]),
+        ("eval", [*SAMPLE, "--checkpoint", REFERENCE / "synsp_2d_random.pth.tar", "MODEL.n_head", 2], ["34", "51"]),
+        ("train", [*SAMPLE, "--cfg", "absent.yaml"], ["absent.yaml", "not found"]),
+        ("train", [*SAMPLE, "DATASET.BASE_DIR", "absent/poses"], ["mocap_gt_3D_train.npz", "not found"]),
+        ("train", [*SAMPLE, "TRAIN.EPOCHS", 5], ["TRAIN.EPOCHS", "TRAIN.EPOCH"]),
+        ("train", [*SAMPLE, "TRAIN.RESUME", "absent.pth.tar"], ["absent.pth.tar", "not found"]),
+        ("refine", ["poses.json", "EVALUATE.WINDOW_WEIGHTS", "mean"], ["EVALUATE.WINDOW_WEIGHTS", "as its file says"]),
+        ("refine", ["poses.json", "MODEL.CANONICAL", "False"], ["MODEL.CANONICAL", "as its file says"]),
+        (
+            "visualize",
+            [*SAMPLE, "--checkpoint", "absent.pth.tar", "--visualize_video_id", 0],
+            ["absent.pth.tar", "not found"],
+        ),
+    ],
+)
 def test_one_line_and_nothing_left(door, tmp_path, monkeypatch, script, words, hints):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
@@ -129,8 +142,22 @@ def full_disk(tmp_path):
 def test_a_full_disk(door, full_disk, size):
     """At every place where a run may find the disk full: its config, its log, its first and its second checkpoint."""
     disk = full_disk(size)
-    small = ["MODEL.d_model", 32, "MODEL.d_word_vec", 32, "MODEL.d_inner", 32, "MODEL.n_layers", 1, "MODEL.n_head", 2,
-             "MODEL.d_k", 8, "MODEL.d_v", 8]
+    small = [
+        "MODEL.d_model",
+        32,
+        "MODEL.d_word_vec",
+        32,
+        "MODEL.d_inner",
+        32,
+        "MODEL.n_layers",
+        1,
+        "MODEL.n_head",
+        2,
+        "MODEL.d_k",
+        8,
+        "MODEL.d_v",
+        8,
+    ]
     code, stderr = door("train", *SAMPLE, *small, "OUTPUT_DIR", disk / "results", "TRAIN.EPOCH", 2)
     assert code == 2 and "Traceback" not in stderr, stderr
     (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]

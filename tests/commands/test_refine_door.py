@@ -25,13 +25,21 @@ spec.loader.exec_module(builders)
 
 
 def command(*arguments, **options):
-    return subprocess.run([sys.executable, str(ROOT / "refine_smoothnet.py"), *map(str, arguments)], capture_output=True,
-                          text=True, cwd=ROOT, timeout=120, **options)
+    return subprocess.run(
+        [sys.executable, str(ROOT / "refine_smoothnet.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        **options,
+    )
 
 
 def here(*arguments, folder):
     """The command in this process, without weights: (output path)."""
-    return refine_file.main(config.Request("refine", [*map(str, arguments), "REFINE.CHECKPOINT_DIR", str(folder / "none")]))
+    return refine_file.main(
+        config.Request("refine", [*map(str, arguments), "REFINE.CHECKPOINT_DIR", str(folder / "none")])
+    )
 
 
 def digest(path):
@@ -58,19 +66,22 @@ def test_a_bare_command(kind, tmp_path):
     assert sample.path.name in page and "refined" in page
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["missing.json"], "not found"),
-    ([], "INPUT"),
-    (["README.md", "--method", "magic"], "Known: auto"),
-    (["-"], "--live"),
-    (["README.md", "--live"], "standard input"),
-    (["README.md", "--strength", "2"], "--strength"),
-    (["README.md", "--fps", "fast"], "REFINE.FPS"),
-    (["README.md", "--up", "north"], "Known: -y"),
-    (["README.md", "--lag", "soon"], "REFINE.LAG"),
-    (["README.md", "--input_format", "fax"], "Known: openpose"),
-    (["README.md", "--checkpoint", "absent.pth.tar"], "not found"),
-])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["missing.json"], "not found"),
+        ([], "INPUT"),
+        (["README.md", "--method", "magic"], "Known: auto"),
+        (["-"], "--live"),
+        (["README.md", "--live"], "standard input"),
+        (["README.md", "--strength", "2"], "--strength"),
+        (["README.md", "--fps", "fast"], "REFINE.FPS"),
+        (["README.md", "--up", "north"], "Known: -y"),
+        (["README.md", "--lag", "soon"], "REFINE.LAG"),
+        (["README.md", "--input_format", "fax"], "Known: openpose"),
+        (["README.md", "--checkpoint", "absent.pth.tar"], "not found"),
+    ],
+)
 def test_mistakes_are_one_line(arguments, said):
     with pytest.raises(UserError, match=said) as error:
         refine_file.main(config.Request("refine", arguments))
@@ -84,7 +95,9 @@ def test_a_mistake_ends_with_exit_code_2():
 
 
 def test_live_through_pipes():
-    lines = "".join(json.dumps({"t": frame / 30, "id": 0, "pose": [[frame, 2.0], [3.0, 100.0]]}) + "\n" for frame in range(5))
+    lines = "".join(
+        json.dumps({"t": frame / 30, "id": 0, "pose": [[frame, 2.0], [3.0, 100.0]]}) + "\n" for frame in range(5)
+    )
     done = command("-", "--live", "--method", "oneeuro", "--fps", "30", "--lag", "2", input=lines)
     assert done.returncode == 0, done.stderr
     out = [json.loads(line) for line in done.stdout.splitlines()]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lib import config
+from lib.commands.release import release, table
 from lib.errors import UserError
 from lib.models import checkpoints
-from lib.commands.release import release, table
 from lib.models.synsp import SynSP
 
 
@@ -17,31 +17,66 @@ def write(folder):
     cfg = config.as_dict(config.defaults())
     cfg["DATASET"]["BASE_DIR"], cfg["OUTPUT_DIR"], cfg["LOGDIR"] = "/mnt/secret", "/mnt/secret/out", "/mnt/secret/run"
     cfg["TRAIN"]["INIT"] = "/mnt/secret/start.pth.tar"
-    command = ("train_smoothnet.py --cfg configs/bn_sim_3D.yaml DATASET.BASE_DIR /mnt/secret DATASET.BASE_DIR /mnt/secret/2 OUTPUT_DIR /mnt/secret/out "
-               "TRAIN.INIT /mnt/secret/start.pth.tar TRAIN.EPOCH 3")
-    checkpoints.save(folder / "run.pth.tar", {
-        "model": checkpoints.describe(network), "state_dict": network.state_dict(), "config": cfg,
-        "data": {"representation": "3D", "window": 8, "fps": 30, "layout": {"name": "h36m17", "joints": ["a"] * 17}},
-        "provenance": {"command": command}, "training": {"optimizer": torch.zeros(10)}})
+    command = (
+        "train_smoothnet.py --cfg configs/bn_sim_3D.yaml DATASET.BASE_DIR /mnt/secret DATASET.BASE_DIR /mnt/secret/2 OUTPUT_DIR /mnt/secret/out "
+        "TRAIN.INIT /mnt/secret/start.pth.tar TRAIN.EPOCH 3"
+    )
+    checkpoints.save(
+        folder / "run.pth.tar",
+        {
+            "model": checkpoints.describe(network),
+            "state_dict": network.state_dict(),
+            "config": cfg,
+            "data": {
+                "representation": "3D",
+                "window": 8,
+                "fps": 30,
+                "layout": {"name": "h36m17", "joints": ["a"] * 17},
+            },
+            "provenance": {"command": command},
+            "training": {"optimizer": torch.zeros(10)},
+        },
+    )
     return network
 
 
 def test_released_weights_are_small_and_tell_nothing_of_this_machine(tmp_path):
     network = write(tmp_path)
-    scores = [{"dataset": "bn", "estimator": "sim", "body_representation": "3D", "unit": "mm",
-               "metrics": {"input_mpjpe": 54.551, "smoothnet_mpjpe": 40.25, "input_accel": 18.98, "smoothnet_accel": 3.1}}]
+    scores = [
+        {
+            "dataset": "bn",
+            "estimator": "sim",
+            "body_representation": "3D",
+            "unit": "mm",
+            "metrics": {"input_mpjpe": 54.551, "smoothnet_mpjpe": 40.25, "input_accel": 18.98, "smoothnet_accel": 3.1},
+        }
+    ]
     (tmp_path / "metrics.json").write_text(json.dumps(scores))
     target = tmp_path / "ships" / "synsp_3D_w8.pth.tar"
-    release(tmp_path / "run.pth.tar", target, "CC BY-NC 4.0 data: non-commercial", [tmp_path / "metrics.json"],
-            window_weights="triangular")
+    release(
+        tmp_path / "run.pth.tar",
+        target,
+        "CC BY-NC 4.0 data: non-commercial",
+        [tmp_path / "metrics.json"],
+        window_weights="triangular",
+    )
     content = checkpoints.read(target)
-    assert checkpoints.load(target).weighting == "triangular" and checkpoints.load(tmp_path / "run.pth.tar").weighting == "mean"
-    assert "training" not in content and "secret" not in repr({key: content[key] for key in content if key != "state_dict"})
-    assert content["provenance"]["command"] == \
-        "train_smoothnet.py --cfg configs/bn_sim_3D.yaml TRAIN.INIT start.pth.tar TRAIN.EPOCH 3"
+    assert (
+        checkpoints.load(target).weighting == "triangular"
+        and checkpoints.load(tmp_path / "run.pth.tar").weighting == "mean"
+    )
+    assert "training" not in content and "secret" not in repr(
+        {key: content[key] for key in content if key != "state_dict"}
+    )
+    assert (
+        content["provenance"]["command"]
+        == "train_smoothnet.py --cfg configs/bn_sim_3D.yaml TRAIN.INIT start.pth.tar TRAIN.EPOCH 3"
+    )
     assert {tensor.dtype for tensor in content["state_dict"].values()} == {torch.float16}
     windows = 0.3 * torch.randn(4, 1, 8, 51, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(checkpoints.load(target).network(windows).final, network.eval()(windows).final, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        checkpoints.load(target).network(windows).final, network.eval()(windows).final, atol=1e-3, rtol=0
+    )
     row = next(line for line in table(tmp_path / "ships").splitlines() if "synsp_3D_w8" in line)
     assert "non-commercial" in row and "54.55 -> 40.25 mm" in row and "18.98 -> 3.10" in row
 
@@ -52,7 +87,12 @@ def test_a_blend_lies_between_two_checkpoints(tmp_path):
     command = {"command": "train_smoothnet.py TRAIN.INIT /mnt/secret/a"}
     checkpoints.save(tmp_path / "other.pth.tar", {"state_dict": other.state_dict(), "provenance": command})
     for change in ({"model": checkpoints.describe(other) | {"residual_components": 3}}, {"data": {"window": 16}}):
-        content = {"model": checkpoints.describe(other), "data": {"window": 8}, "state_dict": other.state_dict(), **change}
+        content = {
+            "model": checkpoints.describe(other),
+            "data": {"window": 8},
+            "state_dict": other.state_dict(),
+            **change,
+        }
         checkpoints.save(tmp_path / "elsewise.pth.tar", content)
         with pytest.raises(UserError, match="same network"):
             release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "", (), (tmp_path / "elsewise.pth.tar", 0.5))

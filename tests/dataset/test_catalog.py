@@ -15,29 +15,32 @@ def cfg():
     return config.defaults()
 
 
-@pytest.mark.parametrize("dataset, estimators, representation, joints, name, size, root", [
-    ("h36m", "fcn rle ppt mix videoposet27 videoposet81 videoposet243", "3D", 17, "h36m17", 17, (0,)),
-    ("h36m", "tcmr vibe", "3D", 14, "lsp14", 14, (2, 3)),
-    ("h36m", "cpn", "2D", 17, "h36m17", 17, (0,)),
-    ("h36m", "hourglass hrnet rle", "2D", 16, "h36m16", 16, (0,)),
-    ("h36m", "spin any", "smpl", 24, "smpl24", 24, (0,)),
-    ("mh36m", "fcn mix", "3D", 17, "h36m17", 17, (0,)),
-    ("mh36m", "cpn", "2D", 17, "h36m17", 17, (0,)),
-    ("nh36m", "noise fcn", "3D", 17, "h36m17", 17, (0,)),
-    ("mocap", "noise", "3D", 17, "h36m17", 17, (0,)),
-    ("mocap", "noise", "3D", 21, "unknown21", 21, (0,)),
-    ("aist", "spin vibe tcmr", "3D", 14, "lsp14", 14, (2, 3)),
-    ("aist", "spin vibe tcmr", "smpl", 24, "smpl24", 24, (0,)),
-    ("pw3d", "spin eft pare", "3D", 17, "lsp14", 14, (2, 3)),
-    ("pw3d", "vibe tcmr", "3D", 14, "lsp14", 14, (2, 3)),
-    ("pw3d", "spin eft pare", "smpl", 24, "smpl24", 24, (0,)),
-    ("mpiinf3dhp", "spin tcmr vibe", "3D", 17, "mpi17", 17, (14,)),
-    ("mupots", "tposenet tposenetrefinenet", "3D", 17, "mpi17", 17, (14,)),
-    ("jhmdb", "simplepose", "2D", 15, "jhmdb15", 15, (1,)),
-    ("my_own", "net", "3D", 17, "h36m17", 17, (0,)),
-    ("my_own", "net", "3D", 14, "unknown14", 14, (0,)),
-    ("my_own", "net", "smpl", 24, "smpl24", 24, (0,)),
-])
+@pytest.mark.parametrize(
+    "dataset, estimators, representation, joints, name, size, root",
+    [
+        ("h36m", "fcn rle ppt mix videoposet27 videoposet81 videoposet243", "3D", 17, "h36m17", 17, (0,)),
+        ("h36m", "tcmr vibe", "3D", 14, "lsp14", 14, (2, 3)),
+        ("h36m", "cpn", "2D", 17, "h36m17", 17, (0,)),
+        ("h36m", "hourglass hrnet rle", "2D", 16, "h36m16", 16, (0,)),
+        ("h36m", "spin any", "smpl", 24, "smpl24", 24, (0,)),
+        ("mh36m", "fcn mix", "3D", 17, "h36m17", 17, (0,)),
+        ("mh36m", "cpn", "2D", 17, "h36m17", 17, (0,)),
+        ("nh36m", "noise fcn", "3D", 17, "h36m17", 17, (0,)),
+        ("mocap", "noise", "3D", 17, "h36m17", 17, (0,)),
+        ("mocap", "noise", "3D", 21, "unknown21", 21, (0,)),
+        ("aist", "spin vibe tcmr", "3D", 14, "lsp14", 14, (2, 3)),
+        ("aist", "spin vibe tcmr", "smpl", 24, "smpl24", 24, (0,)),
+        ("pw3d", "spin eft pare", "3D", 17, "lsp14", 14, (2, 3)),
+        ("pw3d", "vibe tcmr", "3D", 14, "lsp14", 14, (2, 3)),
+        ("pw3d", "spin eft pare", "smpl", 24, "smpl24", 24, (0,)),
+        ("mpiinf3dhp", "spin tcmr vibe", "3D", 17, "mpi17", 17, (14,)),
+        ("mupots", "tposenet tposenetrefinenet", "3D", 17, "mpi17", 17, (14,)),
+        ("jhmdb", "simplepose", "2D", 15, "jhmdb15", 15, (1,)),
+        ("my_own", "net", "3D", 17, "h36m17", 17, (0,)),
+        ("my_own", "net", "3D", 14, "unknown14", 14, (0,)),
+        ("my_own", "net", "smpl", 24, "smpl24", 24, (0,)),
+    ],
+)
 def test_layouts(dataset, estimators, representation, joints, name, size, root, cfg):
     for estimator in estimators.split():
         layout, order = catalog.layout(Source(dataset, estimator, representation), joints, cfg)
@@ -46,9 +49,16 @@ def test_layouts(dataset, estimators, representation, joints, name, size, root, 
 
 
 def test_several_views_synthetic_and_normaliser_are_rows(cfg):
-    rows = {(source.dataset, source.representation): source.row for source in
-            (Source("h36m", "cpn", "2D"), Source("mh36m", "cpn", "2D"), Source("mh36m", "fcn", "3D"), Source("jhmdb", "x", "2D"),
-             Source("own", "x", "2D"))}
+    rows = {
+        (source.dataset, source.representation): source.row
+        for source in (
+            Source("h36m", "cpn", "2D"),
+            Source("mh36m", "cpn", "2D"),
+            Source("mh36m", "fcn", "3D"),
+            Source("jhmdb", "x", "2D"),
+            Source("own", "x", "2D"),
+        )
+    }
     assert [row.normaliser for row in rows.values()] == ["h36m", "h36m", "isotropic", "jhmdb", "isotropic"]
     assert [row.multi_view for row in rows.values()] == [False, True, True, False, False]
     assert Source("nh36m", "fcn", "3D").synthetic and Source("mocap", "any", "3D").synthetic
@@ -78,12 +88,18 @@ def test_pw3d_reorder_names_what_it_takes():
     assert taken[12:] == ["thorax", "head"]  # scored as neck and head top
 
 
-@pytest.mark.parametrize("source, joints, message", [
-    (Source("aist", "vibe", "3D"), 17, "aist_vibe_3D: its files have 17 joints, 14 expected. Rename the folder"),
-    (Source("h36m", "fcn", "3D"), 14, "17 expected"), (Source("h36m", "hrnet", "2D"), 15, "16 or 17 expected"),
-    (Source("pw3d", "spin", "3D"), 24, "14 or 17 expected"), (Source("jhmdb", "simplepose", "2D"), 17, "15 expected"),
-    (Source("mupots", "tposenet", "3D"), 14, "17 expected"), (Source("own", "net", "smpl"), 22, "24 expected"),
-])
+@pytest.mark.parametrize(
+    "source, joints, message",
+    [
+        (Source("aist", "vibe", "3D"), 17, "aist_vibe_3D: its files have 17 joints, 14 expected. Rename the folder"),
+        (Source("h36m", "fcn", "3D"), 14, "17 expected"),
+        (Source("h36m", "hrnet", "2D"), 15, "16 or 17 expected"),
+        (Source("pw3d", "spin", "3D"), 24, "14 or 17 expected"),
+        (Source("jhmdb", "simplepose", "2D"), 17, "15 expected"),
+        (Source("mupots", "tposenet", "3D"), 14, "17 expected"),
+        (Source("own", "net", "smpl"), 22, "24 expected"),
+    ],
+)
 @pytest.mark.parametrize("order", ["stored", "aist14"])
 def test_impossible_joint_counts(source, joints, message, order, cfg):
     cfg.DATASET.JOINT_ORDER = order
@@ -125,20 +141,31 @@ def test_comma_lists(cfg):
     assert list(map(str, found)) == ["aist_vibe_3D", "pw3d_spin_smpl"]
 
 
-@pytest.mark.parametrize("names, message", [
-    (("", "vibe", "3D"), "--dataset_name: not given"), (("aist", " , ", "3D"), "--estimator: not given"),
-    (("aist,pw3d", "vibe,spin", "3D"), "--dataset_name has 2, --estimator has 2, --body_representation has 1"),
-    (("aist", "vibe", "4D"), "--body_representation 4D: not known. Known: 3D, 2D, smpl"),
-])
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (("", "vibe", "3D"), "--dataset_name: not given"),
+        (("aist", " , ", "3D"), "--estimator: not given"),
+        (("aist,pw3d", "vibe,spin", "3D"), "--dataset_name has 2, --estimator has 2, --body_representation has 1"),
+        (("aist", "vibe", "4D"), "--body_representation 4D: not known. Known: 3D, 2D, smpl"),
+    ],
+)
 def test_impossible_names(names, message, cfg):
     with pytest.raises(UserError, match=message):
         named(cfg, *names)
 
 
-@pytest.mark.parametrize("order, dataset, message", [
-    ("aist14", "aist", "DATASET.JOINT_ORDER aist14: is for the 17 joints of mpiinf3dhp and mupots, not for aist_vibe_3D"),
-    ("lsp", "mupots", "DATASET.JOINT_ORDER lsp: not known. Known: stored, aist14"),
-])
+@pytest.mark.parametrize(
+    "order, dataset, message",
+    [
+        (
+            "aist14",
+            "aist",
+            "DATASET.JOINT_ORDER aist14: is for the 17 joints of mpiinf3dhp and mupots, not for aist_vibe_3D",
+        ),
+        ("lsp", "mupots", "DATASET.JOINT_ORDER lsp: not known. Known: stored, aist14"),
+    ],
+)
 def test_impossible_joint_orders(order, dataset, message, cfg):
     cfg.DATASET.JOINT_ORDER = order
     with pytest.raises(UserError, match=message):

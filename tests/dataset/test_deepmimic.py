@@ -14,21 +14,40 @@ from lib.errors import UserError
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data/poses/mocap_noise_3D"
 FRAMES = {  # floor(seconds * 30) + 1 from the source's durations
-    "train": {"backflip": 53, "cartwheel": 82, "crawl": 88, "dance_b": 76, "getup_faceup": 113, "kick": 46,
-              "roll": 56, "spin": 133, "spinkick": 39, "walk": 38},
+    "train": {
+        "backflip": 53,
+        "cartwheel": 82,
+        "crawl": 88,
+        "dance_b": 76,
+        "getup_faceup": 113,
+        "kick": 46,
+        "roll": 56,
+        "spin": 133,
+        "spinkick": 39,
+        "walk": 38,
+    },
     "test": {"dance_a": 49, "getup_facedown": 91, "jump": 53, "punch": 64, "run": 24},
 }
 
 # A source with bones of round lengths, in the quarter that the converter takes: thigh 0.5 m, shin 0.4 m, …
 OFFSETS = {"root": ("base", "0 0 0"), "chest": ("root", "0 1 0"), "neck": ("chest", "0 0.8 0")}
 for side, z in (("right", "0.4"), ("left", "-0.4")):
-    OFFSETS |= {f"{side}_hip": ("root", f"0 0 {z}"), f"{side}_knee": (f"{side}_hip", "0 -2 0"),
-                f"{side}_ankle": (f"{side}_knee", "0 -1.6 0"), f"{side}_shoulder": ("chest", f"0 0.9 {z}"),
-                f"{side}_elbow": (f"{side}_shoulder", "0 -1.2 0"),
-                f"{side}_wrist": (f"{side}_elbow", "0 -1 0")}
-URDF = "<robot>" + "".join(
-    f'<joint name="{name}"><parent link="{parent}"/><child link="{name}"/><origin xyz="{offset}"/></joint>'
-    for name, (parent, offset) in OFFSETS.items()) + "</robot>\r\n\0"
+    OFFSETS |= {
+        f"{side}_hip": ("root", f"0 0 {z}"),
+        f"{side}_knee": (f"{side}_hip", "0 -2 0"),
+        f"{side}_ankle": (f"{side}_knee", "0 -1.6 0"),
+        f"{side}_shoulder": ("chest", f"0 0.9 {z}"),
+        f"{side}_elbow": (f"{side}_shoulder", "0 -1.2 0"),
+        f"{side}_wrist": (f"{side}_elbow", "0 -1 0"),
+    }
+URDF = (
+    "<robot>"
+    + "".join(
+        f'<joint name="{name}"><parent link="{parent}"/><child link="{name}"/><origin xyz="{offset}"/></joint>'
+        for name, (parent, offset) in OFFSETS.items()
+    )
+    + "</robot>\r\n\0"
+)
 
 
 def joint(name):
@@ -82,10 +101,15 @@ def test_sample_is_small():
 
 def test_bones_keep_the_length_of_the_source_and_the_pelvis_stays_at_0(shipped):
     # A quarter of the offsets in the source's URDF.
-    expected = {("right_knee", "right_ankle"): 1.639480 / 4, ("left_hip", "left_knee"): 1.686184 / 4,
-                ("right_shoulder", "right_elbow"): 1.099152 / 4, ("left_elbow", "left_wrist"): 1.035788 / 4,
-                ("pelvis", "spine"): 0.944604 / 4, ("spine", "thorax"): 0.895576 / 4,
-                ("pelvis", "left_hip"): 0.339548 / 4}
+    expected = {
+        ("right_knee", "right_ankle"): 1.639480 / 4,
+        ("left_hip", "left_knee"): 1.686184 / 4,
+        ("right_shoulder", "right_elbow"): 1.099152 / 4,
+        ("left_elbow", "left_wrist"): 1.035788 / 4,
+        ("pelvis", "spine"): 0.944604 / 4,
+        ("spine", "thorax"): 0.895576 / 4,
+        ("pelvis", "left_hip"): 0.339548 / 4,
+    }
     for points in shipped.values():
         assert not points[:, 0].any()
         for a, b in deepmimic.LAYOUT.edges:
@@ -126,8 +150,7 @@ def test_knees_bend_backward_and_elbows_forward(shipped):
                 assert sine.max() < 0.15 and sine.min() < -0.5, (clip, side)
     points = shipped["walk"]
     for side in ("left", "right"):
-        shoulder, elbow, wrist = (points[:, joint(f"{side}_{part}")]
-                                  for part in ("shoulder", "elbow", "wrist"))
+        shoulder, elbow, wrist = (points[:, joint(f"{side}_{part}")] for part in ("shoulder", "elbow", "wrist"))
         across = points[:, joint("right_shoulder")] - points[:, joint("left_shoulder")]
         assert ((np.cross(elbow - shoulder, wrist - elbow) * across).sum(axis=-1) > -1e-3).all()
 
@@ -203,9 +226,11 @@ def test_make_writes_the_published_layout_and_the_same_bytes(tmp_path):
     for place, given in (("a", folder), ("b", wheel), ("c", wheel)):
         deepmimic.make(given, tmp_path / place)
     files = sorted(file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*.npz"))
-    assert [file.as_posix() for file in files] == ["mocap_noise_3D/detected/mocap_noise_3D_test.npz",
-                                                   "mocap_noise_3D/groundtruth/mocap_gt_3D_test.npz",
-                                                   "mocap_noise_3D/groundtruth/mocap_gt_3D_train.npz"]
+    assert [file.as_posix() for file in files] == [
+        "mocap_noise_3D/detected/mocap_noise_3D_test.npz",
+        "mocap_noise_3D/groundtruth/mocap_gt_3D_test.npz",
+        "mocap_noise_3D/groundtruth/mocap_gt_3D_train.npz",
+    ]
     for file in files:
         assert len({(tmp_path / place / file).read_bytes() for place in "abc"}) == 1
     assert "| test | punch | 61 | 2.0 |" in deepmimic.describe(tmp_path / "a")
@@ -220,16 +245,21 @@ def test_a_row_without_duration_is_refused_and_nothing_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("spoil, message", [
-    (lambda folder: (folder / "humanoid/humanoid.urdf").unlink(), "has no humanoid.urdf"),
-    (lambda folder: (folder / "motions/humanoid3d_walk.txt").unlink(), "has no humanoid3d"),
-    (lambda folder: (folder / "motions/humanoid3d_walk.txt").write_text("{"), "walk.txt: not a motion clip"),
-    (lambda folder: (folder / "motions/humanoid3d_walk.txt").write_text('{"Frames": [[1, 2], [3, 4]]}'),
-     r"shape \[2, 2\]"),
-    (lambda folder: (folder / "humanoid/humanoid.urdf").write_text("<robot/>"), "has no joint chest"),
-    (lambda folder: (folder / "humanoid/humanoid.urdf").write_text("no"), "not a robot description"),
-    (lambda folder: None, "none of its clips belongs to the test split"),
-])
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda folder: (folder / "humanoid/humanoid.urdf").unlink(), "has no humanoid.urdf"),
+        (lambda folder: (folder / "motions/humanoid3d_walk.txt").unlink(), "has no humanoid3d"),
+        (lambda folder: (folder / "motions/humanoid3d_walk.txt").write_text("{"), "walk.txt: not a motion clip"),
+        (
+            lambda folder: (folder / "motions/humanoid3d_walk.txt").write_text('{"Frames": [[1, 2], [3, 4]]}'),
+            r"shape \[2, 2\]",
+        ),
+        (lambda folder: (folder / "humanoid/humanoid.urdf").write_text("<robot/>"), "has no joint chest"),
+        (lambda folder: (folder / "humanoid/humanoid.urdf").write_text("no"), "not a robot description"),
+        (lambda folder: None, "none of its clips belongs to the test split"),
+    ],
+)
 def test_a_bad_source_is_named(tmp_path, spoil, message):
     folder = source(tmp_path / "source", {"walk": still_rows([0.05] * 40)})
     spoil(folder)
@@ -254,9 +284,11 @@ def test_command_line(tmp_path):
 def test_the_summary_measures_by_its_definitions():
     truth = np.random.default_rng(0).normal(0, 0.3, size=(50, 17, 3))
     turned = 1.1 * truth @ Rotation.from_rotvec([0.3, 1, -0.2]).as_matrix() + [1, 2, 3]
+
     # A similarity transform is no error after alignment; a mirror image is one.
     def stored(points):
         return [points.reshape(50, 51).astype(np.float32)]
+
     assert deepmimic._errors(stored(truth), stored(turned))[1] == pytest.approx(0, abs=1e-3)
     assert deepmimic._errors(stored(truth), stored(truth * [-1, 1, 1]))[1] > 100
     # An error that grows by the square of time, 2 mm/frame^2 along x.

@@ -52,8 +52,9 @@ def test_white_noise_has_the_published_form(dims, unit):
 
 def test_simulated_error_of_human_motion_has_the_published_size(motion):
     truth, lengths = motion
-    sizes = np.mean([error_size(1000 * (simulated(truth, lengths, seed=seed) - truth), lengths, 3)
-                     for seed in range(20)], axis=0)
+    sizes = np.mean(
+        [error_size(1000 * (simulated(truth, lengths, seed=seed) - truth), lengths, 3) for seed in range(20)], axis=0
+    )
     assert sizes[0] == pytest.approx(54.5, abs=2)
     assert sizes[1] == pytest.approx(19.2, abs=1.2)
 
@@ -61,8 +62,9 @@ def test_simulated_error_of_human_motion_has_the_published_size(motion):
 def test_simulated_error_in_the_image(motion):
     truth, lengths = motion
     truth = 229 * truth.reshape(-1, 17, 3)[..., :2].reshape(len(truth), -1)
-    sizes = np.mean([error_size(simulated(truth, lengths, seed=seed) - truth, lengths, 2)
-                     for seed in range(20)], axis=0)
+    sizes = np.mean(
+        [error_size(simulated(truth, lengths, seed=seed) - truth, lengths, 2) for seed in range(20)], axis=0
+    )
     assert sizes[0] == pytest.approx(7.0, abs=0.3)
     assert sizes[1] == pytest.approx(3.0, abs=0.2)
     half = simulated(truth / 2, lengths, pixels_per_metre=229 / 2)
@@ -85,7 +87,7 @@ def test_bias_is_larger_at_the_ends_and_in_depth():
     length = np.sqrt((error**2).sum(axis=-1).mean(axis=0))
     assert length[joint("thorax")] == pytest.approx(np.hypot(5, 37 * 0.953), rel=0.03)
     assert 87 * 0.9 < length[joint("left_wrist")] < 110
-    axes = np.sqrt((error[:, joint("thorax")]**2).mean(axis=0))
+    axes = np.sqrt((error[:, joint("thorax")] ** 2).mean(axis=0))
     assert axes[2] == pytest.approx(2 * axes[0], rel=0.1)
 
 
@@ -147,8 +149,12 @@ def test_knobs_change_what_they_name_and_keep_the_size():
     np.testing.assert_allclose(simulated(still, [1500, 1500], gain=[0, 1]), base * second, atol=1e-6)
     gains = np.arange(17)
     torso = joint("thorax")
-    np.testing.assert_allclose(simulated(still, [1500, 1500], joint_gain=gains)[:, 3 * torso:3 * torso + 3],
-                               torso * base[:, 3 * torso:3 * torso + 3], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        simulated(still, [1500, 1500], joint_gain=gains)[:, 3 * torso : 3 * torso + 3],
+        torso * base[:, 3 * torso : 3 * torso + 3],
+        rtol=1e-4,
+        atol=1e-6,
+    )
 
 
 def test_bursts_throw_one_limb_along_its_chain():
@@ -226,7 +232,7 @@ def test_rotations_err_by_the_stated_degrees():
     angle = np.linalg.norm(turned, axis=-1)
     assert not angle[:, [9, 22, 23]].any()
     spine = smpl.joints.index("spine2")
-    assert np.sqrt((angle[:, spine]**2).mean()) == pytest.approx(np.hypot(3, 6), rel=0.03)
+    assert np.sqrt((angle[:, spine] ** 2).mean()) == pytest.approx(np.hypot(3, 6), rel=0.03)
     jitter = np.diff(turned[:, spine].reshape(100, 200, 3), n=2, axis=1)
     assert np.sqrt((jitter**2).sum(axis=-1).mean() / 6) == pytest.approx(3, rel=0.03)
     # Bursts of 15 to 50 degrees, largest at elbows and knees.

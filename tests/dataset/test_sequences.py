@@ -17,24 +17,38 @@ from lib.poses.skeletons import LAYOUTS
 @pytest.fixture
 def load():
     """A function (base, dataset, estimator, representation, split="test", *overrides) -> Split."""
+
     def loaded(base, dataset, estimator, representation, split="test", *overrides):
         cfg = config.Request("train", ["DATASET.BASE_DIR", str(base), *overrides]).config()
         return sequences.load(Source(dataset, estimator, representation), split, cfg)
+
     return loaded
 
 
 def joint(split, name, index=0):
     """The track of a named joint in the truth of a sequence, [T, dims]."""
     dims = split.representation.dims
-    return split.sequences[index].truth.reshape(split.sequences[index].length, -1, dims)[:, split.layout.joints.index(name)]
+    return split.sequences[index].truth.reshape(split.sequences[index].length, -1, dims)[
+        :, split.layout.joints.index(name)
+    ]
 
 
-@pytest.mark.parametrize("dataset, estimator, representation, order, size", [
-    ("h36m", "fcn", "3D", "h36m17", 17), ("h36m", "vibe", "3D", "lsp14", 14), ("h36m", "hourglass", "2D", "h36m16", 16),
-    ("h36m", "cpn", "2D", "h36m17", 17), ("aist", "vibe", "3D", "lsp14", 14), ("pw3d", "spin", "3D", "regressor17", 14),
-    ("pw3d", "vibe", "3D", "lsp14", 14), ("mpiinf3dhp", "tcmr", "3D", "mpi17", 17), ("mupots", "tposenet", "3D", "mpi17", 17),
-    ("jhmdb", "simplepose", "2D", "jhmdb15", 15), ("own", "net", "3D", "h36m17", 17),
-])
+@pytest.mark.parametrize(
+    "dataset, estimator, representation, order, size",
+    [
+        ("h36m", "fcn", "3D", "h36m17", 17),
+        ("h36m", "vibe", "3D", "lsp14", 14),
+        ("h36m", "hourglass", "2D", "h36m16", 16),
+        ("h36m", "cpn", "2D", "h36m17", 17),
+        ("aist", "vibe", "3D", "lsp14", 14),
+        ("pw3d", "spin", "3D", "regressor17", 14),
+        ("pw3d", "vibe", "3D", "lsp14", 14),
+        ("mpiinf3dhp", "tcmr", "3D", "mpi17", 17),
+        ("mupots", "tposenet", "3D", "mpi17", 17),
+        ("jhmdb", "simplepose", "2D", "jhmdb15", 15),
+        ("own", "net", "3D", "h36m17", 17),
+    ],
+)
 def test_published_joint_sets(dataset, estimator, representation, order, size, write_set, load, motion):
     split = load(write_set(dataset, estimator, representation, order), dataset, estimator, representation)
     assert split.layout.size == size and split.channels == size * split.representation.dims
@@ -43,7 +57,9 @@ def test_published_joint_sets(dataset, estimator, representation, order, size, w
     names = {"right_ankle": 3, "left_wrist": 13, "right_shoulder": 14, "left_knee": 5}
     for name, place in names.items():
         clip = motion[-3]
-        expected = clip[:, place] if representation == "3D" else clip[:, place, :2] / (clip[:, place, 2:] + 5) * 1145 + 512
+        expected = (
+            clip[:, place] if representation == "3D" else clip[:, place, :2] / (clip[:, place, 2:] + 5) * 1145 + 512
+        )
         np.testing.assert_allclose(joint(split, name), expected, rtol=1e-5)
     error = split.sequences[0].detected - split.sequences[0].truth
     assert 0.9 < error.std() / (0.03 if representation == "3D" else 5) < 1.1
@@ -53,17 +69,24 @@ def test_published_joint_sets(dataset, estimator, representation, order, size, w
 def test_published_smpl_sets(dataset, estimator, write_set, load):
     split = load(write_set(dataset, estimator, "smpl"), dataset, estimator, "smpl")
     view = split.sequences[0]
-    assert split.channels == 144 and view.truth.shape == (view.length, 72) and view.extras["shape"].shape == (view.length, 10)
+    assert (
+        split.channels == 144
+        and view.truth.shape == (view.length, 72)
+        and view.extras["shape"].shape == (view.length, 10)
+    )
     expected = {"truth_trans", "truth_scaling"} if dataset == "aist" else {"truth_shape"}
     assert {name for name in view.extras if name.startswith("truth_")} == expected
 
 
 def test_detected_in_another_order_on_disk_than_the_truth(write_set, load, motion):
     """pw3d spin: 17 joints in one file, 14 in the other, scored on the same 14."""
+
     def change(split, kind, data):
         if kind == "groundtruth":
             order = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10]
-            data["joints_3d"] = [pose.reshape(len(pose), 17, 3)[:, order].reshape(len(pose), 42) for pose in data["joints_3d"]]
+            data["joints_3d"] = [
+                pose.reshape(len(pose), 17, 3)[:, order].reshape(len(pose), 42) for pose in data["joints_3d"]
+            ]
 
     split = load(write_set("pw3d", "spin", "3D", "regressor17", change=change), "pw3d", "spin", "3D")
     view = split.sequences[0]
@@ -73,9 +96,21 @@ def test_detected_in_another_order_on_disk_than_the_truth(write_set, load, motio
 
 def test_aist14(write_set, load, motion):
     base = write_set("mupots", "tposenet", "3D", "mpi17")
-    split = load(base, "mupots", "tposenet", "3D", "test", "DATASET.JOINT_ORDER", "aist14", "DATASET.ROOT_MUPOTS_TPOSENET_3D", "14")
+    split = load(
+        base,
+        "mupots",
+        "tposenet",
+        "3D",
+        "test",
+        "DATASET.JOINT_ORDER",
+        "aist14",
+        "DATASET.ROOT_MUPOTS_TPOSENET_3D",
+        "14",
+    )
     assert split.layout.name == "aist14" and split.layout.root == (2, 3)
-    np.testing.assert_allclose(split.sequences[0].truth[:, :3], motion[-3][:, 6], rtol=1e-5)  # the left ankle comes first
+    np.testing.assert_allclose(
+        split.sequences[0].truth[:, :3], motion[-3][:, 6], rtol=1e-5
+    )  # the left ankle comes first
     np.testing.assert_allclose(joint(split, "right_wrist"), motion[-3][:, 16], rtol=1e-5)
 
 
@@ -85,10 +120,16 @@ def test_jhmdb_is_normalised_by_its_images_and_keeps_its_boxes(write_set, load):
     np.testing.assert_array_equal(view.extras["truth_bbox"][0], [300, 200, 700, 800])
 
 
-@pytest.mark.parametrize("shape, message", [
-    (None, "has no imgshape, by which jhmdb is normalised"), ([0, 640], r"imgshape, sequence 0 .* is \[0, 640\]"),
-    ([480], r"imgshape, sequence 0 .* is \[480\]"), (["a", "b"], "imgshape, sequence 0"), ([np.nan, 5], "imgshape, sequence 0"),
-])
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        (None, "has no imgshape, by which jhmdb is normalised"),
+        ([0, 640], r"imgshape, sequence 0 .* is \[0, 640\]"),
+        ([480], r"imgshape, sequence 0 .* is \[480\]"),
+        (["a", "b"], "imgshape, sequence 0"),
+        ([np.nan, 5], "imgshape, sequence 0"),
+    ],
+)
 def test_jhmdb_without_usable_image_sizes(shape, message, write_set, load):
     def change(split, kind, data):
         if kind == "groundtruth":
@@ -182,14 +223,22 @@ def test_lengths_that_differ_are_cropped_and_said(write_set, load, caplog):
     assert "1 of 3 sequences differ in length from their detections; cropped to the shorter (3 frames" in caplog.text
 
 
-@pytest.mark.parametrize("names, expected", [
-    (lambda names: [np.array([])] * 3, ["sequence0", "sequence1", "sequence2"]),
-    (lambda names: np.array([]), ["sequence0", "sequence1", "sequence2"]),
-    (lambda names: [np.array([name.split("/")[1] for name in part]) for part in names], ["sequence0", "sequence1", "sequence2"]),
-    (lambda names: names, ["test0.camera1", "test1.camera1", "test2.camera1"]),
-    (lambda names: [np.array(["a/b/" + name for name in part]) for part in names],
-     ["a/b/test0.camera1", "a/b/test1.camera1", "a/b/test2.camera1"]),
-])
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (lambda names: [np.array([])] * 3, ["sequence0", "sequence1", "sequence2"]),
+        (lambda names: np.array([]), ["sequence0", "sequence1", "sequence2"]),
+        (
+            lambda names: [np.array([name.split("/")[1] for name in part]) for part in names],
+            ["sequence0", "sequence1", "sequence2"],
+        ),
+        (lambda names: names, ["test0.camera1", "test1.camera1", "test2.camera1"]),
+        (
+            lambda names: [np.array(["a/b/" + name for name in part]) for part in names],
+            ["a/b/test0.camera1", "a/b/test1.camera1", "a/b/test2.camera1"],
+        ),
+    ],
+)
 def test_names(names, expected, write_set, load):
     def change(split, kind, data):
         data["imgname"] = names(data["imgname"])
@@ -199,7 +248,12 @@ def test_names(names, expected, write_set, load):
 
 
 def test_no_imgname_key_at_all(write_set, load):
-    split = load(write_set("aist", "vibe", "3D", "lsp14", change=lambda split, kind, data: data.pop("imgname")), "aist", "vibe", "3D")
+    split = load(
+        write_set("aist", "vibe", "3D", "lsp14", change=lambda split, kind, data: data.pop("imgname")),
+        "aist",
+        "vibe",
+        "3D",
+    )
     assert split.sequences[2].name == "sequence2"
 
 
@@ -230,16 +284,22 @@ def test_missing_detections_are_filled_and_missing_truth_is_not_counted(write_se
 
     view = load(write_set("h36m", "fcn", "3D", change=change), "h36m", "fcn", "3D").sequences[0]
     assert np.isfinite(view.detected).all() and np.isfinite(view.truth).all() and view.present is None
-    np.testing.assert_allclose(view.detected[3, 6:9], view.detected[2, 6:9] * 2 / 3 + view.detected[5, 6:9] / 3, atol=1e-6)
+    np.testing.assert_allclose(
+        view.detected[3, 6:9], view.detected[2, 6:9] * 2 / 3 + view.detected[5, 6:9] / 3, atol=1e-6
+    )
     assert np.flatnonzero(~view.counted).tolist() == [10, 20, 21]
     assert "6 numbers are missing and were filled" in caplog.text
     assert "3 frames of 1 sequences lack ground truth; they are neither trained on nor scored" in caplog.text
 
 
-@pytest.mark.parametrize("where, message", [
-    (np.s_[:, 4], r"joints_3d, sequence 1 \(test1.camera1\): joint 1 has no finite number in any frame"),
-    (np.s_[::2, 4], None), (np.s_[:], "joints_3d, sequence 1 holds no finite number"),
-])
+@pytest.mark.parametrize(
+    "where, message",
+    [
+        (np.s_[:, 4], r"joints_3d, sequence 1 \(test1.camera1\): joint 1 has no finite number in any frame"),
+        (np.s_[::2, 4], None),
+        (np.s_[:], "joints_3d, sequence 1 holds no finite number"),
+    ],
+)
 def test_truth_that_is_not_there(where, message, write_set, load):
     def change(split, kind, data):
         if kind == "groundtruth":
@@ -268,11 +328,11 @@ def test_fill_gaps(key, dims):
     values = np.arange(5.0)[:, None] * np.ones((1, 3 * dims))
     broken = values.copy()
     broken[1:3, 0], broken[0, 1], broken[4, 1] = np.nan, np.inf, np.nan
-    broken[:, dims:2 * dims] = np.nan
+    broken[:, dims : 2 * dims] = np.nan
     expected = values.copy()
     expected[0, 1], expected[4, 1] = 1, 3  # held at the ends
     # A joint that is never there stands between the others.
-    expected[:, dims:2 * dims] = (expected[:, :dims] + expected[:, 2 * dims:]) / 2
+    expected[:, dims : 2 * dims] = (expected[:, :dims] + expected[:, 2 * dims :]) / 2
     np.testing.assert_allclose(sequences.fill_gaps(broken, key), expected)
     assert sequences.fill_gaps(values, key) is values
 
@@ -293,17 +353,23 @@ def test_gaps_of_rotations_are_bridged_as_rotations():
 def drop_file(kind, split="test"):
     def change(base):
         next((base / "aist_vibe_3D" / kind).glob(f"*_{split}.npz")).unlink()
+
     return change
 
 
-@pytest.mark.parametrize("damage, message", [
-    (drop_file("detected"), r"aist_vibe_3D_test.npz: not found. In .*detected: aist_vibe_3D_train.npz"),
-    (drop_file("groundtruth"), r"aist_gt_3D_test.npz: not found. In .*groundtruth: aist_gt_3D_train.npz"),
-    (lambda base: shutil.rmtree(base / "aist_vibe_3D"),
-     "aist_gt_3D_test.npz: not found. Expected layout: .*/aist_vibe_3D/groundtruth/aist_gt_3D_<split>.npz and "
-     "detected/aist_vibe_3D_<split>.npz. Datasets present in .*poses: none"),
-    (shutil.rmtree, "not found. DATASET.BASE_DIR .* is not a folder"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (drop_file("detected"), r"aist_vibe_3D_test.npz: not found. In .*detected: aist_vibe_3D_train.npz"),
+        (drop_file("groundtruth"), r"aist_gt_3D_test.npz: not found. In .*groundtruth: aist_gt_3D_train.npz"),
+        (
+            lambda base: shutil.rmtree(base / "aist_vibe_3D"),
+            "aist_gt_3D_test.npz: not found. Expected layout: .*/aist_vibe_3D/groundtruth/aist_gt_3D_<split>.npz and "
+            "detected/aist_vibe_3D_<split>.npz. Datasets present in .*poses: none",
+        ),
+        (shutil.rmtree, "not found. DATASET.BASE_DIR .* is not a folder"),
+    ],
+)
 def test_files_that_are_not_there(damage, message, write_set, load):
     base = write_set("aist", "vibe", "3D", "lsp14")
     damage(base)
@@ -318,20 +384,34 @@ def replace(kind, key, make, index=None):
                 data[key] = make(data[key])
             else:
                 data[key][index] = make(data[key][index])
+
     return change
 
 
-@pytest.mark.parametrize("change, message", [
-    (replace("detected", "joints_3d", lambda values: values[:2]), "imgname has 3 sequences but joints_3d has 2"),
-    (lambda split, kind, data: kind == "detected" and data.update({key: value[:2] for key, value in data.items()}),
-     "aist_vibe_3D_test.npz: joints_3d has 2 sequences, but aist_gt_3D_test.npz has 3"),
-    (replace("detected", "joints_3d", lambda value: value[:, :41], 1),
-     r"aist_vibe_3D_test.npz: joints_3d, sequence 1 has 41 columns, which is not a multiple of 3. Expected \[T, J\*3\]"),
-    (replace("groundtruth", "joints_3d", lambda value: np.pad(value, ((0, 0), (0, 9))), 2),
-     "aist_gt_3D_test.npz: joints_3d, sequence 2: aist_vibe_3D: its files have 17 joints, 14 expected"),
-    (lambda split, kind, data: data.update(joints_2d=data.pop("joints_3d")),
-     r"aist_gt_3D_test.npz: has no joints_3d, which aist_vibe_3D needs .found: .*joints_2d.*Choose another"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (replace("detected", "joints_3d", lambda values: values[:2]), "imgname has 3 sequences but joints_3d has 2"),
+        (
+            lambda split, kind, data: (
+                kind == "detected" and data.update({key: value[:2] for key, value in data.items()})
+            ),
+            "aist_vibe_3D_test.npz: joints_3d has 2 sequences, but aist_gt_3D_test.npz has 3",
+        ),
+        (
+            replace("detected", "joints_3d", lambda value: value[:, :41], 1),
+            r"aist_vibe_3D_test.npz: joints_3d, sequence 1 has 41 columns, which is not a multiple of 3. Expected \[T, J\*3\]",
+        ),
+        (
+            replace("groundtruth", "joints_3d", lambda value: np.pad(value, ((0, 0), (0, 9))), 2),
+            "aist_gt_3D_test.npz: joints_3d, sequence 2: aist_vibe_3D: its files have 17 joints, 14 expected",
+        ),
+        (
+            lambda split, kind, data: data.update(joints_2d=data.pop("joints_3d")),
+            r"aist_gt_3D_test.npz: has no joints_3d, which aist_vibe_3D needs .found: .*joints_2d.*Choose another",
+        ),
+    ],
+)
 def test_files_that_do_not_fit(change, message, write_set, load):
     with pytest.raises(UserError, match=message):
         load(write_set("aist", "vibe", "3D", "lsp14", change=change), "aist", "vibe", "3D")
@@ -339,7 +419,9 @@ def test_files_that_do_not_fit(change, message, write_set, load):
 
 def test_unknown_sets_need_one_joint_count(write_set, load):
     change = replace("detected", "joints_3d", lambda value: value[:, :42], 1)
-    with pytest.raises(UserError, match="own_net_3D_test.npz: joints_3d, sequence 1 has 14 joints, others of own_net_3D have 17"):
+    with pytest.raises(
+        UserError, match="own_net_3D_test.npz: joints_3d, sequence 1 has 14 joints, others of own_net_3D have 17"
+    ):
         load(write_set("own", "net", "3D", change=change), "own", "net", "3D")
 
 
@@ -364,6 +446,7 @@ def views(counts, names=None, drop=()):
                 keep = np.setdiff1d(np.arange(len(pose)), drop.get((recording, camera), []))
                 data["joints_3d"].append(pose[keep])
                 data["imgname"].append(np.array([names(recording, camera, frame) for frame in keep]))
+
     return change
 
 
@@ -385,11 +468,16 @@ def test_unknown_sets_group_on_request(count, write_set, load):
     assert len(load(base, "own", "net", "3D").recordings) == count + 2
 
 
-@pytest.mark.parametrize("names", [
-    None,
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/img_{frame + 1:05d}.jpg",
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/act.{camera}.5413_{5 * frame + 2:06d}",  # every 5th frame
-])
+@pytest.mark.parametrize(
+    "names",
+    [
+        None,
+        lambda recording, camera, frame: f"act{recording}.camera{camera}/img_{frame + 1:05d}.jpg",
+        lambda recording, camera, frame: (
+            f"act{recording}.camera{camera}/act.{camera}.5413_{5 * frame + 2:06d}"
+        ),  # every 5th frame
+    ],
+)
 def test_views_that_end_early_or_miss_frames_are_masked(names, write_set, load, motion, caplog):
     caplog.set_level(logging.INFO)
     length = len(motion[-3])
@@ -404,7 +492,9 @@ def test_views_that_end_early_or_miss_frames_are_masked(names, write_set, load, 
         there = view.truth[view.present]
         np.testing.assert_allclose(there[:, 0], motion[-3][view.present, 0, 0] + camera, atol=1e-6)  # at its own moment
         assert np.isfinite(view.truth).all() and np.isfinite(view.detected).all()
-    np.testing.assert_allclose(recording.views[2].truth[7], recording.views[2].truth[[6, 9]].T @ [2 / 3, 1 / 3], atol=1e-6)
+    np.testing.assert_allclose(
+        recording.views[2].truth[7], recording.views[2].truth[[6, 9]].T @ [2 / 3, 1 / 3], atol=1e-6
+    )
     assert "mh36m_fcn_3D: 3 recordings of 1 to 4 views; 14 frames that 3 views do not have are masked" in caplog.text
 
 
@@ -421,13 +511,20 @@ def test_missing_truth_and_absent_frames_both_do_not_count(write_set, load):
     assert np.flatnonzero(~view.counted).tolist() == [4, 6]
 
 
-@pytest.mark.parametrize("names", [
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/frame",  # no numbers
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/{-frame + 900:04d}",  # falling
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/{3 * frame + (frame > 5):09d}",  # more holes than frames
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/{frame ** 3:09d}",
-    lambda recording, camera, frame: f"act{recording}.camera{camera}/{frame + 5000 * camera:09d}",  # each its own clock
-])
+@pytest.mark.parametrize(
+    "names",
+    [
+        lambda recording, camera, frame: f"act{recording}.camera{camera}/frame",  # no numbers
+        lambda recording, camera, frame: f"act{recording}.camera{camera}/{-frame + 900:04d}",  # falling
+        lambda recording, camera, frame: (
+            f"act{recording}.camera{camera}/{3 * frame + (frame > 5):09d}"
+        ),  # more holes than frames
+        lambda recording, camera, frame: f"act{recording}.camera{camera}/{frame**3:09d}",
+        lambda recording, camera, frame: (
+            f"act{recording}.camera{camera}/{frame + 5000 * camera:09d}"
+        ),  # each its own clock
+    ],
+)
 def test_without_a_common_clock_views_match_by_index(names, write_set, load, motion):
     length = len(motion[-3])
     drop = {(0, 1): range(length - 5, length)}
@@ -440,19 +537,34 @@ def test_smpl_views_keep_their_shapes(write_set, load):
     def change(split, kind, data):
         for key in data:
             data[key] = [data[key][0], np.delete(data[key][0], [3, 4], axis=0)]
-        data["imgname"] = [np.array([f"act.camera{camera}/{frame}" for frame in frames]) for camera, frames in
-                           enumerate((np.arange(len(data["pose"][0])), np.delete(np.arange(len(data["pose"][0])), [3, 4])))]
+        data["imgname"] = [
+            np.array([f"act.camera{camera}/{frame}" for frame in frames])
+            for camera, frames in enumerate(
+                (np.arange(len(data["pose"][0])), np.delete(np.arange(len(data["pose"][0])), [3, 4]))
+            )
+        ]
 
-    split = load(write_set("own", "net", "smpl", change=change), "own", "net", "smpl", "test", "DATASET.MULTI_VIEW", "True")
+    split = load(
+        write_set("own", "net", "smpl", change=change), "own", "net", "smpl", "test", "DATASET.MULTI_VIEW", "True"
+    )
     first, second = split.recordings[0].views
     assert second.extras["shape"].shape == (second.length, 10) and np.isfinite(second.extras["truth_shape"]).all()
     np.testing.assert_allclose(second.truth[3:5], first.truth[3:5], atol=0.02)  # interpolated rotations
 
 
-@pytest.mark.parametrize("names, message", [
-    (lambda recording, camera, frame: f"act{recording}.{camera}/{frame}", "sequence 0 .act0.0. has no 'camera' in its imgname"),
-    (lambda recording, camera, frame: f"act{recording}.camera/{frame}", "sequences 0 and 1 are both act0.camera, so which views"),
-])
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (
+            lambda recording, camera, frame: f"act{recording}.{camera}/{frame}",
+            "sequence 0 .act0.0. has no 'camera' in its imgname",
+        ),
+        (
+            lambda recording, camera, frame: f"act{recording}.camera/{frame}",
+            "sequences 0 and 1 are both act0.camera, so which views",
+        ),
+    ],
+)
 def test_names_that_do_not_tell_recordings(names, message, write_set, load):
     with pytest.raises(UserError, match=message):
         load(write_set("h36m", "fcn", "3D", change=views([2, 1, 1], names)), "mh36m", "fcn", "3D")
@@ -469,12 +581,23 @@ def test_many_sequences_draw_their_noise_in_parts(monkeypatch):
     parts = list(sequences._parts(views, 60))
     assert [len(part) for part in parts] == [2, 1]
     rng = np.random.default_rng(0)
-    np.testing.assert_allclose(np.concatenate(drawn[:2]), rng.standard_normal((70, 51), dtype=np.float32) / 100, atol=1e-8)
+    np.testing.assert_allclose(
+        np.concatenate(drawn[:2]), rng.standard_normal((70, 51), dtype=np.float32) / 100, atol=1e-8
+    )
 
 
 def test_gains_go_to_their_sequences(monkeypatch):
     monkeypatch.setattr(sequences, "NOISE_FRAMES", 60)
     views = [sequences.Sequence("s", None, np.zeros((length, 51), np.float32)) for length in (30, 40, 50)]
-    drawn = list(sequences.synthetic(views, "simulated", 0, LAYOUTS["h36m17"], sequences.representation("3D"),
-                                     np.random.default_rng(0), {"gain": np.array([1.0, 2.0, 0.0])}))
+    drawn = list(
+        sequences.synthetic(
+            views,
+            "simulated",
+            0,
+            LAYOUTS["h36m17"],
+            sequences.representation("3D"),
+            np.random.default_rng(0),
+            {"gain": np.array([1.0, 2.0, 0.0])},
+        )
+    )
     assert np.abs(drawn[0]).max() > 0.01 and np.abs(drawn[1]).max() > 0.01 and np.abs(drawn[2]).max() == 0

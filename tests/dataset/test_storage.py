@@ -28,9 +28,11 @@ def poses():
 @pytest.fixture
 def saved(tmp_path):
     """A function (**arrays) -> the path of an .npz by numpy.savez."""
+
     def save(**arrays):
         np.savez(tmp_path / "set.npz", **arrays)
         return tmp_path / "set.npz"
+
     return save
 
 
@@ -60,12 +62,15 @@ def test_joints_with_an_axis_of_their_own(poses, saved):
     same(data["joints_3d"], poses)
 
 
-@pytest.mark.parametrize("make", [
-    lambda stack: stack,  # np.savez(joints_3d=[a, b]) of one length
-    lambda stack: stack.astype(object),  # np.array([a, b], dtype=object) of one length
-    lambda stack: stack.reshape(2, 6, 17, 3),
-    lambda stack: objects(*stack.tolist()),  # lists of lists
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda stack: stack,  # np.savez(joints_3d=[a, b]) of one length
+        lambda stack: stack.astype(object),  # np.array([a, b], dtype=object) of one length
+        lambda stack: stack.reshape(2, 6, 17, 3),
+        lambda stack: objects(*stack.tolist()),  # lists of lists
+    ],
+)
 def test_sequences_of_one_length(make, saved):
     stack = np.random.default_rng(0).normal(size=(2, 6, 51)).astype(np.float32)
     same(storage.read(saved(joints_3d=make(stack)))["joints_3d"], stack)
@@ -98,11 +103,19 @@ def test_object_arrays_of_old_and_new_numpy(protocol, package, poses, saved):
     assert data["imgname"][2] == ["a/0", "a/1", "a/2"]
 
 
-@pytest.mark.parametrize("value, expected", [
-    (np.array(["s/1", "s/2"]), ["s/1", "s/2"]), (np.array([b"s/1", b"s/2"]), ["s/1", "s/2"]),
-    (["s/1", "s/2"], ["s/1", "s/2"]), (np.array(["s/1", "s/2"], dtype=object), ["s/1", "s/2"]),
-    (np.array([]), []), ([], []), (None, []), ("", [""]),
-])
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        (np.array(["s/1", "s/2"]), ["s/1", "s/2"]),
+        (np.array([b"s/1", b"s/2"]), ["s/1", "s/2"]),
+        (["s/1", "s/2"], ["s/1", "s/2"]),
+        (np.array(["s/1", "s/2"], dtype=object), ["s/1", "s/2"]),
+        (np.array([]), []),
+        ([], []),
+        (None, []),
+        ("", [""]),
+    ],
+)
 def test_image_names(value, expected, saved):
     data = storage.read(saved(joints_3d=objects(np.ones((2, 51))), imgname=objects(value)))
     assert data["imgname"] == [expected]
@@ -114,13 +127,20 @@ def test_no_image_names_at_all(poses, saved):
 
 
 def test_smpl_and_jhmdb_keys(saved):
-    data = storage.read(saved(pose=objects(np.ones((2, 72))), trans=objects(np.ones((2, 3))), scaling=objects([90.0]),
-                              shape=objects(np.arange(10.0))))
+    data = storage.read(
+        saved(
+            pose=objects(np.ones((2, 72))),
+            trans=objects(np.ones((2, 3))),
+            scaling=objects([90.0]),
+            shape=objects(np.arange(10.0)),
+        )
+    )
     assert data["trans"][0].shape == (2, 3)
     np.testing.assert_array_equal(data["scaling"][0], [[90], [90]])  # one row stands for all frames
     np.testing.assert_array_equal(data["shape"][0], [np.arange(10)] * 2)
-    data = storage.read(saved(joints_2d=objects(np.ones((2, 30))), bbox=objects(np.ones((2, 4))),
-                              imgshape=np.array([[240, 320, 3]])))
+    data = storage.read(
+        saved(joints_2d=objects(np.ones((2, 30))), bbox=objects(np.ones((2, 4))), imgshape=np.array([[240, 320, 3]]))
+    )
     assert data["bbox"][0].shape == (2, 4) and data["imgshape"][0].tolist() == [240, 320, 3]
 
 
@@ -137,24 +157,35 @@ GOOD = np.ones((4, 51), np.float32)
 NAN = np.full((4, 51), np.nan)
 
 
-@pytest.mark.parametrize("arrays, message", [
-    ({"joints": objects(GOOD)}, "none of the keys joints_3d, joints_2d, pose is in it .found: joints."),
-    ({"joints_3d": objects(GOOD[0])}, r"joints_3d, sequence 0: shape \[51\]. Expected \[T, C\]"),
-    ({"joints_3d": GOOD}, r"joints_3d, sequence 0: shape \[51\]"),
-    ({"joints_3d": np.array(3.0)}, r"joints_3d, sequence 0: shape \[\]"),
-    ({"joints_3d": objects(GOOD, GOOD[:0])}, r"joints_3d, sequence 1: shape \[0, 51\]. Expected \[T, C\] with T >= 1"),
-    ({"joints_3d": objects(GOOD, "text")}, "joints_3d, sequence 1: not an array of numbers"),
-    ({"joints_3d": objects(GOOD, None)}, r"joints_3d, sequence 1: shape \[\]"),
-    ({"joints_3d": objects([[1.0], [1.0, 2.0]])}, "joints_3d, sequence 0: not an array of numbers"),
-    ({"joints_3d": np.array([{"a": 1}], dtype=object)}, "joints_3d, sequence 0: not an array of numbers"),
-    ({"joints_3d": np.empty(0, dtype=object)}, "joints_3d holds no sequence"),
-    ({"joints_3d": objects(GOOD, NAN)}, "joints_3d, sequence 1 holds no finite number. Remove the sequence"),
-    ({"joints_3d": objects(GOOD, GOOD), "imgname": objects(["a"])}, "imgname has 1 sequences but joints_3d has 2"),
-    ({"pose": objects(np.ones((4, 71)))}, r"pose, sequence 0: shape \[4, 71\]. Expected \[T, 72\]"),
-    ({"pose": objects(np.ones((4, 72))), "shape": objects(np.ones((3, 10)))},
-     "shape, sequence 0 has 3 frames but pose has 4"),
-    ({"joints_2d": objects(np.ones((4, 30))), "bbox": objects(np.ones((4, 3)))}, r"bbox, sequence 0: shape \[4, 3\]. Expected "),
-])
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"joints": objects(GOOD)}, "none of the keys joints_3d, joints_2d, pose is in it .found: joints."),
+        ({"joints_3d": objects(GOOD[0])}, r"joints_3d, sequence 0: shape \[51\]. Expected \[T, C\]"),
+        ({"joints_3d": GOOD}, r"joints_3d, sequence 0: shape \[51\]"),
+        ({"joints_3d": np.array(3.0)}, r"joints_3d, sequence 0: shape \[\]"),
+        (
+            {"joints_3d": objects(GOOD, GOOD[:0])},
+            r"joints_3d, sequence 1: shape \[0, 51\]. Expected \[T, C\] with T >= 1",
+        ),
+        ({"joints_3d": objects(GOOD, "text")}, "joints_3d, sequence 1: not an array of numbers"),
+        ({"joints_3d": objects(GOOD, None)}, r"joints_3d, sequence 1: shape \[\]"),
+        ({"joints_3d": objects([[1.0], [1.0, 2.0]])}, "joints_3d, sequence 0: not an array of numbers"),
+        ({"joints_3d": np.array([{"a": 1}], dtype=object)}, "joints_3d, sequence 0: not an array of numbers"),
+        ({"joints_3d": np.empty(0, dtype=object)}, "joints_3d holds no sequence"),
+        ({"joints_3d": objects(GOOD, NAN)}, "joints_3d, sequence 1 holds no finite number. Remove the sequence"),
+        ({"joints_3d": objects(GOOD, GOOD), "imgname": objects(["a"])}, "imgname has 1 sequences but joints_3d has 2"),
+        ({"pose": objects(np.ones((4, 71)))}, r"pose, sequence 0: shape \[4, 71\]. Expected \[T, 72\]"),
+        (
+            {"pose": objects(np.ones((4, 72))), "shape": objects(np.ones((3, 10)))},
+            "shape, sequence 0 has 3 frames but pose has 4",
+        ),
+        (
+            {"joints_2d": objects(np.ones((4, 30))), "bbox": objects(np.ones((4, 3)))},
+            r"bbox, sequence 0: shape \[4, 3\]. Expected ",
+        ),
+    ],
+)
 def test_wrong_contents(arrays, message, saved):
     path = saved(**arrays)
     with pytest.raises(UserError, match=message) as caught:
@@ -179,6 +210,7 @@ def member(content, name="joints_3d.npy"):
     def write(path):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(name, content)
+
     return write
 
 
@@ -198,23 +230,35 @@ def flip(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage, message", [
-    (cut, "set.npz: not a readable .npz archive"),
-    (flip, "set.npz: joints_3d is damaged .Bad CRC-32"),
-    (lambda path: path.write_bytes(b""), "set.npz: not a readable .npz archive .truncated, empty or another format"),
-    (lambda path: path.write_text("<html>"), "set.npz: not a readable .npz archive"),
-    (lambda path: (path.unlink(), path.mkdir()), "set.npz: is a folder"),
-    (lambda path: path.unlink(), "set.npz: not found"),
-    (lambda path: zipfile.ZipFile(path, "w").close(), "set.npz: holds no arrays"),
-    (member(b"x", "readme.txt"), "set.npz: holds 'readme.txt', which is not an array"),
-    (member(b""), "set.npz: joints_3d is not a readable array"),
-    (member(b"\x93NUMPY\x01\x00"), "set.npz: joints_3d is not a readable array"),
-    (member(header((10**9, 10**9))), r"joints_3d is not a readable array .its header announces \[1000000000, 1000000000\]"),
-    (member(header((4, 51)) + b"\0" * 40), r"its header announces \[4, 51\], more than the file holds"),
-    (member(header((2,), "|O") + pickle.dumps(np.arange(3), 2)), "does not hold the array that its header announces"),
-    (member(header((2,), "|O") + pickle.dumps("text", 2)), "does not hold the array that its header announces"),
-    (member(header((2,), "|O")), "joints_3d: the pickled data are damaged"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (cut, "set.npz: not a readable .npz archive"),
+        (flip, "set.npz: joints_3d is damaged .Bad CRC-32"),
+        (
+            lambda path: path.write_bytes(b""),
+            "set.npz: not a readable .npz archive .truncated, empty or another format",
+        ),
+        (lambda path: path.write_text("<html>"), "set.npz: not a readable .npz archive"),
+        (lambda path: (path.unlink(), path.mkdir()), "set.npz: is a folder"),
+        (lambda path: path.unlink(), "set.npz: not found"),
+        (lambda path: zipfile.ZipFile(path, "w").close(), "set.npz: holds no arrays"),
+        (member(b"x", "readme.txt"), "set.npz: holds 'readme.txt', which is not an array"),
+        (member(b""), "set.npz: joints_3d is not a readable array"),
+        (member(b"\x93NUMPY\x01\x00"), "set.npz: joints_3d is not a readable array"),
+        (
+            member(header((10**9, 10**9))),
+            r"joints_3d is not a readable array .its header announces \[1000000000, 1000000000\]",
+        ),
+        (member(header((4, 51)) + b"\0" * 40), r"its header announces \[4, 51\], more than the file holds"),
+        (
+            member(header((2,), "|O") + pickle.dumps(np.arange(3), 2)),
+            "does not hold the array that its header announces",
+        ),
+        (member(header((2,), "|O") + pickle.dumps("text", 2)), "does not hold the array that its header announces"),
+        (member(header((2,), "|O")), "joints_3d: the pickled data are damaged"),
+    ],
+)
 def test_damaged_files(damage, message, poses, saved):
     path = saved(joints_3d=objects(*poses))
     damage(path)

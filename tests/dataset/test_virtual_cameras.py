@@ -48,19 +48,27 @@ def test_the_lower_foot_stands_still():
 
 def test_a_set_of_key_points(root, tmp_path):
     written = virtual_cameras.write_set(root / "data/poses/mocap_noise_3D", tmp_path / "film_noise_2D", 2)
-    truth, source = (storage.read(path)[key] for path, key in (
-        (tmp_path / "film_noise_2D/groundtruth/film_gt_2D_test.npz", "joints_2d"),
-        (root / "data/poses/mocap_noise_3D/groundtruth/mocap_gt_3D_test.npz", "joints_3d")))
+    truth, source = (
+        storage.read(path)[key]
+        for path, key in (
+            (tmp_path / "film_noise_2D/groundtruth/film_gt_2D_test.npz", "joints_2d"),
+            (root / "data/poses/mocap_noise_3D/groundtruth/mocap_gt_3D_test.npz", "joints_3d"),
+        )
+    )
     detected = storage.read(tmp_path / "film_noise_2D/detected/film_noise_2D_test.npz")["joints_2d"]
     assert len(written) == 3 and len(truth) == 2 * len(source)
-    off = np.concatenate([np.linalg.norm((a - b).reshape(-1, 17, 2), axis=-1).mean(-1) for a, b in zip(truth, detected)])
+    off = np.concatenate(
+        [np.linalg.norm((a - b).reshape(-1, 17, 2), axis=-1).mean(-1) for a, b in zip(truth, detected)]
+    )
     assert 4 < off.mean() < 11  # 7 px on ordinary motion (lib/dataset/noise.py)
     heights = [np.ptp(pose.reshape(-1, 17, 2)[..., 1], axis=1).mean() for pose in truth]
     assert 150 < min(heights) and max(heights) < 450
 
 
 def test_another_layout_is_refused(tmp_path):
-    storage.write(tmp_path / "a_b_3D/groundtruth/a_gt_3D_test.npz", {"imgname": [["c/0"]], "joints_3d": [np.zeros((1, 42))]})
+    storage.write(
+        tmp_path / "a_b_3D/groundtruth/a_gt_3D_test.npz", {"imgname": [["c/0"]], "joints_3d": [np.zeros((1, 42))]}
+    )
     with pytest.raises(UserError, match="14 joints, 17 in Human3.6M order"):
         virtual_cameras.write_set(tmp_path / "a_b_3D", tmp_path / "c_b_3D", 4)
     with pytest.raises(UserError, match="has no groundtruth"):

@@ -8,9 +8,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lib import config
-from lib.evaluation import evaluator, methods
 from lib.dataset import storage
 from lib.errors import UserError
+from lib.evaluation import evaluator, methods
 from lib.filters import fixed as filters
 from lib.models import checkpoints
 
@@ -18,14 +18,25 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
 SYNSP, SMOOTHNET = REFERENCE / "format_1.pth.tar", REFERENCE / "smoothnet_random.pth.tar"
 SHARED = ROOT.parent / "shared"
-SAMPLE = ["--dataset_name", "mocap", "--estimator", "noise", "--body_representation", "3D", "DEVICE", "cpu",
-          "DATASET.BASE_DIR", str(ROOT / "data" / "poses")]
+SAMPLE = [
+    "--dataset_name",
+    "mocap",
+    "--estimator",
+    "noise",
+    "--body_representation",
+    "3D",
+    "DEVICE",
+    "cpu",
+    "DATASET.BASE_DIR",
+    str(ROOT / "data" / "poses"),
+]
 NAMES = ("mpjpe", "pampjpe", "accel", "mpjpe_top1", "accel_top1")
 
 
 @pytest.fixture
 def evaluate(tmp_path):
     """A function (*words of a command line) -> (what metrics.json holds, the run's folder)."""
+
     def run(*words):
         before = set(tmp_path.glob("results/*"))
         arguments = [*SAMPLE, "OUTPUT_DIR", tmp_path / "results", *words]
@@ -33,13 +44,17 @@ def evaluate(tmp_path):
         (folder,) = set(tmp_path.glob("results/*")) - before
         assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(results))
         return results, folder
+
     return run
 
 
 def sample(kind):
     """The test sequences of the sample, [T, 17, 3] metres each."""
     base = ROOT / "data" / "poses" / "mocap_noise_3D"
-    path = {"truth": base / "groundtruth" / "mocap_gt_3D_test.npz", "input": base / "detected" / "mocap_noise_3D_test.npz"}[kind]
+    path = {
+        "truth": base / "groundtruth" / "mocap_gt_3D_test.npz",
+        "input": base / "detected" / "mocap_noise_3D_test.npz",
+    }[kind]
     return [np.asarray(values, np.float64).reshape(len(values), 17, 3) for values in storage.read(path)["joints_3d"]]
 
 
@@ -55,18 +70,26 @@ def scores_by_the_letter(predicted, truth):
             found["pampjpe"].append(np.linalg.norm((turned * b).sum() / (a**2).sum() * turned - b, axis=1).mean())
             inner = 0 < frame < len(p) - 1
             e = p - t
-            found["accel"].append(np.linalg.norm(e[frame + 1] - 2 * e[frame] + e[frame - 1], axis=1).mean() if inner else 0)
+            found["accel"].append(
+                np.linalg.norm(e[frame + 1] - 2 * e[frame] + e[frame - 1], axis=1).mean() if inner else 0
+            )
     return {name: np.array(values) for name, values in found.items()}
 
 
 def write_set(base, name, pairs, key="joints_3d", split="test", images=None, **more):
     """A data set of (truth, detected) pairs."""
     dataset, estimator, rep = name.split("_")
-    images = images or [np.array([f"clip{k}/{frame:06d}.jpg" for frame in range(len(t))]) for k, (t, _) in enumerate(pairs)]
-    storage.write(base / name / "groundtruth" / f"{dataset}_gt_{rep}_{split}.npz",
-                  {"imgname": images, key: [np.asarray(t, np.float32) for t, _ in pairs], **more})
-    storage.write(base / name / "detected" / f"{name}_{split}.npz",
-                  {"imgname": images, key: [np.asarray(d, np.float32) for _, d in pairs]})
+    images = images or [
+        np.array([f"clip{k}/{frame:06d}.jpg" for frame in range(len(t))]) for k, (t, _) in enumerate(pairs)
+    ]
+    storage.write(
+        base / name / "groundtruth" / f"{dataset}_gt_{rep}_{split}.npz",
+        {"imgname": images, key: [np.asarray(t, np.float32) for t, _ in pairs], **more},
+    )
+    storage.write(
+        base / name / "detected" / f"{name}_{split}.npz",
+        {"imgname": images, key: [np.asarray(d, np.float32) for _, d in pairs]},
+    )
 
 
 def walk(frames, channels=51, seed=0):
@@ -101,8 +124,11 @@ def test_input_and_filter_on_the_sample(evaluate, by_the_letter):
 def test_the_samples_readme_says_the_same(evaluate):
     """data/README.md: MPJPE, PA-MPJPE and unpadded Accel of every test clip and of all."""
     (result,), _ = evaluate("--tradition", "gaus1d")
-    lines = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in (ROOT / "data/README.md").read_text().splitlines()
-             if line.startswith(("| test |", "| **test**"))]
+    lines = [
+        [cell.strip(" *") for cell in line.split("|")[1:-1]]
+        for line in (ROOT / "data/README.md").read_text().splitlines()
+        if line.startswith(("| test |", "| **test**"))
+    ]
     *clips, total = [[float(cell) for cell in line[-3:]] for line in lines]
     assert len(clips) == 5
     found = result["methods"][0]["per_sequence"]
@@ -115,7 +141,9 @@ def test_the_samples_readme_says_the_same(evaluate):
 @pytest.mark.parametrize("step", [1, 5, 20])
 def test_a_network_on_the_sample(evaluate, step):
     """SmoothNet, written out, at every stride, against the table's row."""
-    weights = {name: value.double().numpy() for name, value in torch.load(SMOOTHNET, weights_only=True)["state_dict"].items()}
+    weights = {
+        name: value.double().numpy() for name, value in torch.load(SMOOTHNET, weights_only=True)["state_dict"].items()
+    }
 
     def linear(x, name):
         return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
@@ -135,8 +163,8 @@ def test_a_network_on_the_sample(evaluate, step):
         firsts = sorted({*range(0, len(flat) - 7, step), len(flat) - 8})
         sums, counts = np.zeros_like(flat), np.zeros(len(flat))
         for first in firsts:
-            sums[first:first + 8] += network(flat[first:first + 8])
-            counts[first:first + 8] += 1
+            sums[first : first + 8] += network(flat[first : first + 8])
+            counts[first : first + 8] += 1
         merged = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], flat)
         refined.append(merged.reshape(values.shape))
     expected = scores_by_the_letter(refined, sample("truth"))
@@ -150,7 +178,16 @@ def test_root_relative_or_not(evaluate, tmp_path):
     truth, _ = walk(30)
     shifted = (truth.reshape(30, 17, 3) + [0.3, 0, 0.4]).reshape(30, 51)
     write_set(tmp_path / "poses", "moved_net_3D", [(truth, shifted)])
-    words = ("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "moved", "--estimator", "net", "--tradition", "savgol")
+    words = (
+        "DATASET.BASE_DIR",
+        tmp_path / "poses",
+        "--dataset_name",
+        "moved",
+        "--estimator",
+        "net",
+        "--tradition",
+        "savgol",
+    )
     (relative,), _ = evaluate(*words)
     (absolute,), _ = evaluate(*words, "EVALUATE.ROOT_RELATIVE", False)
     assert relative["metrics"]["input_mpjpe"] == pytest.approx(0, abs=1e-3)
@@ -162,12 +199,30 @@ def test_pck_of_jhmdb(evaluate, tmp_path):
     """The published PCK of each joint: means over joints, and the columns of the published table."""
     with np.load(REFERENCE / "official_numerics.npz") as stored:
         height, width = stored["pck_imgshape"].tolist()
-        truth, noisy = (((stored[key].reshape(30, 15, 2) + 0.5) * [width, height]).reshape(30, 30) for key in ("pck_gt", "pck_pred"))
+        truth, noisy = (
+            ((stored[key].reshape(30, 15, 2) + 0.5) * [width, height]).reshape(30, 30) for key in ("pck_gt", "pck_pred")
+        )
         boxes, expected = stored["pck_bbox"], {name: stored[name] for name in ("pck_0.05", "pck_0.1", "pck_0.2")}
-    write_set(tmp_path / "poses", "jhmdb_simplepose_2D", [(truth, noisy)], key="joints_2d", bbox=[boxes.astype(np.float32)],
-              imgshape=[np.array([height, width, 3])])
-    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "jhmdb", "--estimator", "simplepose",
-                            "--body_representation", "2D", "--tradition", "savgol")
+    write_set(
+        tmp_path / "poses",
+        "jhmdb_simplepose_2D",
+        [(truth, noisy)],
+        key="joints_2d",
+        bbox=[boxes.astype(np.float32)],
+        imgshape=[np.array([height, width, 3])],
+    )
+    (result,), _ = evaluate(
+        "DATASET.BASE_DIR",
+        tmp_path / "poses",
+        "--dataset_name",
+        "jhmdb",
+        "--estimator",
+        "simplepose",
+        "--body_representation",
+        "2D",
+        "--tradition",
+        "savgol",
+    )
     for name, key in (("pck_005", "pck_0.05"), ("pck_01", "pck_0.1"), ("pck_02", "pck_0.2")):
         assert result["metrics"][f"input_{name}"] == pytest.approx(100 * expected[key].mean(), abs=0.4)
     assert result["unit"] == "px"
@@ -183,14 +238,32 @@ def test_frames_without_a_truth_do_not_count(evaluate, tmp_path):
     noisy[:, 0::2] += 10
     noisy[5:9] += 500
     truth[5:9] = np.nan
-    write_set(tmp_path / "poses", "jhmdb_simplepose_2D", [(truth, noisy)], key="joints_2d",
-              bbox=[np.tile(np.float32([0, 0, 90, 110]), (20, 1))], imgshape=[np.array([240, 320, 3])])
-    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "jhmdb", "--estimator", "simplepose",
-                            "--body_representation", "2D", "--tradition", "savgol")
+    write_set(
+        tmp_path / "poses",
+        "jhmdb_simplepose_2D",
+        [(truth, noisy)],
+        key="joints_2d",
+        bbox=[np.tile(np.float32([0, 0, 90, 110]), (20, 1))],
+        imgshape=[np.array([240, 320, 3])],
+    )
+    (result,), _ = evaluate(
+        "DATASET.BASE_DIR",
+        tmp_path / "poses",
+        "--dataset_name",
+        "jhmdb",
+        "--estimator",
+        "simplepose",
+        "--body_representation",
+        "2D",
+        "--tradition",
+        "savgol",
+    )
     found = result["metrics"]
     assert found["input_mpjpe"] == pytest.approx(10, rel=1e-4)
     assert (found["input_pck_005"], found["input_pck_01"], found["input_pck_02"]) == (0, 100, 100)  # 5.5, 11 and 22 px
-    assert found["input_accel_unpadded"] == pytest.approx(0, abs=1e-2) and found["input_jerk"] == pytest.approx(0, abs=1e-2)
+    assert found["input_accel_unpadded"] == pytest.approx(0, abs=1e-2) and found["input_jerk"] == pytest.approx(
+        0, abs=1e-2
+    )
 
 
 # ------------------------------------------------------------------------------------ what is written
@@ -216,7 +289,15 @@ def test_the_csv_says_the_same(evaluate):
     (result,), folder = evaluate("--checkpoint", SYNSP, "--tradition", "all")
     with open(folder / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["method"] for row in rows] == ["input", "savgol", "oneeuro", "gaus1d", "butterworth", "median+gaussian", "SynSP"]
+    assert [row["method"] for row in rows] == [
+        "input",
+        "savgol",
+        "oneeuro",
+        "gaus1d",
+        "butterworth",
+        "median+gaussian",
+        "SynSP",
+    ]
     assert {row["dataset"] for row in rows} == {"mocap_noise_3D"}
     assert float(rows[0]["mpjpe"]) == pytest.approx(result["metrics"]["input_mpjpe"])
     assert float(rows[-1]["accel"]) == pytest.approx(result["metrics"]["smoothnet_accel"])
@@ -234,9 +315,13 @@ def test_folder_and_screen(evaluate, capsys):
     assert {path.name for path in folder.iterdir()} >= {"metrics.json", "metrics.csv", "config.yaml", "eval_log.txt"}
     screen = capsys.readouterr().out
     lines = screen.splitlines()
-    rows = {line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in ("input", "savgol", "SynSP")}
+    rows = {
+        line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in ("input", "savgol", "SynSP")
+    }
     assert len({len(line) for line in rows.values()}) == 1  # aligned
-    assert rows.keys() == {"input", "savgol", "SynSP"} and "MPJPE mm" in screen and str(folder / "metrics.csv") in screen
+    assert (
+        rows.keys() == {"input", "savgol", "SynSP"} and "MPJPE mm" in screen and str(folder / "metrics.csv") in screen
+    )
     assert sum("zeros at its ends" in line for line in lines) == 1
     column = [float(line.split()[1].rstrip("*")) for line in rows.values()]
     marked = [line.split()[1].endswith("*") for line in rows.values()]
@@ -247,13 +332,27 @@ def test_several_sets_in_the_order_given(evaluate, tmp_path):
     poses = tmp_path / "poses"
     write_set(poses, "b_net_3D", [walk(40), walk(7)])
     write_set(poses, "a_net_3D", [walk(25)])
-    results, folder = evaluate("DATASET.BASE_DIR", poses, "--dataset_name", "b,a", "--estimator", "net,net",
-                               "--body_representation", "3D,3D", "--checkpoint", SMOOTHNET)
+    results, folder = evaluate(
+        "DATASET.BASE_DIR",
+        poses,
+        "--dataset_name",
+        "b,a",
+        "--estimator",
+        "net,net",
+        "--body_representation",
+        "3D,3D",
+        "--checkpoint",
+        SMOOTHNET,
+    )
     assert [result["dataset"] for result in results] == ["b", "a"]
     assert [(result["sequences"], result["frames"]) for result in results] == [(2, 47), (1, 25)]
-    alone, _ = evaluate("DATASET.BASE_DIR", poses, "--dataset_name", "a", "--estimator", "net", "--checkpoint", SMOOTHNET)
+    alone, _ = evaluate(
+        "DATASET.BASE_DIR", poses, "--dataset_name", "a", "--estimator", "net", "--checkpoint", SMOOTHNET
+    )
     for name in NAMES:
-        assert alone[0]["metrics"][f"smoothnet_{name}"] == pytest.approx(results[1]["metrics"][f"smoothnet_{name}"], rel=1e-5)
+        assert alone[0]["metrics"][f"smoothnet_{name}"] == pytest.approx(
+            results[1]["metrics"][f"smoothnet_{name}"], rel=1e-5
+        )
     with open(folder / "metrics.csv", newline="") as file:
         assert [row["dataset"] for row in csv.DictReader(file)] == ["b_net_3D"] * 2 + ["a_net_3D"] * 2
 
@@ -289,8 +388,9 @@ def test_pooled_over_frames_and_not_over_sequences(evaluate, tmp_path):
         noisy[:, 1:, 1] += error
         pairs.append((truth.reshape(frames, 51), noisy.reshape(frames, 51)))
     write_set(tmp_path / "poses", "two_net_3D", pairs)
-    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "two", "--estimator", "net",
-                            "--tradition", "savgol")
+    (result,), _ = evaluate(
+        "DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "two", "--estimator", "net", "--tradition", "savgol"
+    )
     assert result["metrics"]["input_mpjpe"] == pytest.approx(20 * 16 / 17, rel=1e-5)
     low, high = result["methods"][0]["interval_95"]["mpjpe"]
     assert low == pytest.approx(10 * 16 / 17, rel=1e-4) and high == pytest.approx(50 * 16 / 17, rel=1e-4)
@@ -307,8 +407,9 @@ def test_bones_that_stretch(evaluate, tmp_path):
     gone = truth.copy()
     gone[10:] = np.nan
     write_set(tmp_path / "poses", "mocap_net_3D", [(gone, noisy.reshape(12, 51)), (truth, truth)])
-    (result,), folder = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "mocap", "--estimator", "net",
-                                 "--tradition", "savgol")
+    (result,), folder = evaluate(
+        "DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "mocap", "--estimator", "net", "--tradition", "savgol"
+    )
     assert result["metrics"]["input_bone_length_deviation"] == pytest.approx(10 / 16 / 2, rel=1e-3)
     assert result["metrics"]["filter_bone_length_deviation"] > 0
     with open(folder / "metrics.csv", newline="") as file:
@@ -324,8 +425,18 @@ def test_every_sequence_and_joint_in_files_of_their_own(evaluate, tmp_path):
         noisy[:, 10] += error
         pairs.append((truth, noisy))
     write_set(tmp_path / "poses", "mocap_net_3D", pairs)
-    (result,), folder = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "mocap", "--estimator", "net",
-                                 "--tradition", "savgol", "DATASET.FPS", 10)
+    (result,), folder = evaluate(
+        "DATASET.BASE_DIR",
+        tmp_path / "poses",
+        "--dataset_name",
+        "mocap",
+        "--estimator",
+        "net",
+        "--tradition",
+        "savgol",
+        "DATASET.FPS",
+        10,
+    )
     with open(folder / "metrics_per_joint.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["method"] == "input"]
     wrong, right = rows[3], rows[5]
@@ -346,8 +457,20 @@ def test_every_sequence_and_joint_in_files_of_their_own(evaluate, tmp_path):
 @pytest.mark.parametrize("lengths", [(1,), (2,), (3,), (1, 40), (40, 1), (40, 2, 3)])
 def test_very_short_sequences(evaluate, tmp_path, lengths):
     write_set(tmp_path / "poses", "short_net_3D", [walk(frames) for frames in lengths])
-    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "short", "--estimator", "net",
-                            "--checkpoint", SMOOTHNET, "--tradition", "all", "DATASET.FPS", 30)
+    (result,), _ = evaluate(
+        "DATASET.BASE_DIR",
+        tmp_path / "poses",
+        "--dataset_name",
+        "short",
+        "--estimator",
+        "net",
+        "--checkpoint",
+        SMOOTHNET,
+        "--tradition",
+        "all",
+        "DATASET.FPS",
+        30,
+    )
     assert result["frames"] == sum(lengths)
     assert all(np.isfinite(value) for value in result["metrics"].values())
     assert np.isfinite(result["metrics"]["smoothnet_mpjpe"]) and np.isfinite(result["metrics"]["filter_accel"])
@@ -359,8 +482,18 @@ def test_a_sequence_that_rests_beside_one_that_moves(evaluate, tmp_path):
     for order in ((0, 1), (1, 0)):
         pairs = [walk(30), (resting, resting + 0.01 * walk(30)[1])]
         write_set(tmp_path / f"poses{order[0]}", "rest_net_3D", [pairs[k] for k in order])
-        (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / f"poses{order[0]}", "--dataset_name", "rest", "--estimator", "net",
-                                "--checkpoint", SMOOTHNET, "--tradition", "savgol")
+        (result,), _ = evaluate(
+            "DATASET.BASE_DIR",
+            tmp_path / f"poses{order[0]}",
+            "--dataset_name",
+            "rest",
+            "--estimator",
+            "net",
+            "--checkpoint",
+            SMOOTHNET,
+            "--tradition",
+            "savgol",
+        )
         assert np.isfinite(list(result["metrics"].values())).all()
         assert result["metrics"]["input_amplitude_kept"] > 0
 
@@ -370,8 +503,20 @@ def test_views_and_the_time_of_each_method(evaluate, tmp_path, monkeypatch):
     pairs = [walk(20, seed=k) for k in range(4)]
     images = [np.array([f"act{k // 2}.camera{k % 2}/{frame:06d}.jpg" for frame in range(20)]) for k in range(4)]
     write_set(tmp_path / "poses", "many_net_3D", pairs, images=images)
-    words = ("DATASET.BASE_DIR", tmp_path / "poses", "--dataset_name", "many", "--estimator", "net", "DATASET.MULTI_VIEW", True,
-             "--checkpoint", REFERENCE / "synsp_3d_random.pth.tar", "MODEL.n_head", 2)
+    words = (
+        "DATASET.BASE_DIR",
+        tmp_path / "poses",
+        "--dataset_name",
+        "many",
+        "--estimator",
+        "net",
+        "DATASET.MULTI_VIEW",
+        True,
+        "--checkpoint",
+        REFERENCE / "synsp_3d_random.pth.tar",
+        "MODEL.n_head",
+        2,
+    )
     ticks = iter(range(10**9))
     monkeypatch.setattr(methods.time, "perf_counter", lambda: next(ticks))
     (result,), _ = evaluate(*words)
@@ -389,27 +534,34 @@ def test_views_and_the_time_of_each_method(evaluate, tmp_path, monkeypatch):
 def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints.Checkpoint, "weighting", "triangular")
     asked = [(), ("EVALUATE.WINDOW_WEIGHTS", "mean")]
-    found = [methods.load_networks(config.Request("eval", [*SAMPLE, "--checkpoint", str(SYNSP), *words]), "cpu")[1][0].weighting
-             for words in asked]
+    found = [
+        methods.load_networks(config.Request("eval", [*SAMPLE, "--checkpoint", str(SYNSP), *words]), "cpu")[1][
+            0
+        ].weighting
+        for words in asked
+    ]
     assert found == ["triangular", "mean"]
 
 
-@pytest.mark.parametrize("words, hint", [
-    ((), "--checkpoint"),
-    (("--checkpoint", "absent.pth.tar"), "absent.pth.tar"),
-    (("--tradition", "kalman"), "kalman"),
-    (("--checkpoint", SYNSP, "--tradition", "savgol,kalman"), "kalman"),
-    (("--checkpoint", SMOOTHNET, "--slide_window_size", "16"), "window 8"),
-    (("--checkpoint", REFERENCE / "synsp_2d_random.pth.tar", "MODEL.n_head", "2"), "34 channels"),
-    (("--checkpoint", REFERENCE / "synsp_3d_random.pth.tar", "MODEL.n_head", "3"), "n_head"),
-    (("--checkpoint", SYNSP, "MODEL.d_model", "64"), "MODEL.d_model 64"),
-    (("--checkpoint", SYNSP, "--dataset_name", "absent"), "absent_noise_3D"),
-    (("--checkpoint", SYNSP, "EVALUATE.SLIDE_WINDOW_STEP_SIZE", "0"), "SLIDE_WINDOW_STEP_SIZE"),
-    (("--checkpoint", SYNSP, "EVALUATE.WINDOW_WEIGHTS", "best"), "WINDOW_WEIGHTS"),
-    (("--checkpoint", SYNSP, "EVALUATE.BATCH_SIZE", "0"), "BATCH_SIZE"),
-    (("--tradition", "savgol", "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE", "0"), "TRADITION_SAVGOL"),
-    (("--checkpoint", SYNSP, "--slide_window_size", "1"), "slide_window_size"),
-])
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        ((), "--checkpoint"),
+        (("--checkpoint", "absent.pth.tar"), "absent.pth.tar"),
+        (("--tradition", "kalman"), "kalman"),
+        (("--checkpoint", SYNSP, "--tradition", "savgol,kalman"), "kalman"),
+        (("--checkpoint", SMOOTHNET, "--slide_window_size", "16"), "window 8"),
+        (("--checkpoint", REFERENCE / "synsp_2d_random.pth.tar", "MODEL.n_head", "2"), "34 channels"),
+        (("--checkpoint", REFERENCE / "synsp_3d_random.pth.tar", "MODEL.n_head", "3"), "n_head"),
+        (("--checkpoint", SYNSP, "MODEL.d_model", "64"), "MODEL.d_model 64"),
+        (("--checkpoint", SYNSP, "--dataset_name", "absent"), "absent_noise_3D"),
+        (("--checkpoint", SYNSP, "EVALUATE.SLIDE_WINDOW_STEP_SIZE", "0"), "SLIDE_WINDOW_STEP_SIZE"),
+        (("--checkpoint", SYNSP, "EVALUATE.WINDOW_WEIGHTS", "best"), "WINDOW_WEIGHTS"),
+        (("--checkpoint", SYNSP, "EVALUATE.BATCH_SIZE", "0"), "BATCH_SIZE"),
+        (("--tradition", "savgol", "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE", "0"), "TRADITION_SAVGOL"),
+        (("--checkpoint", SYNSP, "--slide_window_size", "1"), "slide_window_size"),
+    ],
+)
 def test_refusals_leave_nothing(tmp_path, words, hint):
     request_words = [*SAMPLE, "OUTPUT_DIR", str(tmp_path / "results"), *map(str, words)]
     with pytest.raises(UserError, match=hint):
@@ -446,8 +598,16 @@ def test_what_a_set_is_does_not_hang_on_the_order_of_the_checkpoints(order):
 
 def test_a_checkpoint_brings_its_window_and_dataset(tmp_path):
     """Nothing said but the checkpoint: its own data set, window and representation."""
-    words = ["DEVICE", "cpu", "DATASET.BASE_DIR", str(ROOT / "data" / "poses"), "OUTPUT_DIR", str(tmp_path / "results"),
-             "--checkpoint", str(SYNSP)]
+    words = [
+        "DEVICE",
+        "cpu",
+        "DATASET.BASE_DIR",
+        str(ROOT / "data" / "poses"),
+        "OUTPUT_DIR",
+        str(tmp_path / "results"),
+        "--checkpoint",
+        str(SYNSP),
+    ]
     (result,) = evaluator.evaluate(config.Request("eval", words))
     assert result["dataset"] == "mocap" and result["metrics"]["smoothnet_mpjpe"] > 0
 
@@ -459,7 +619,17 @@ def test_a_checkpoint_brings_its_window_and_dataset(tmp_path):
 @pytest.mark.skipif(not (SHARED / "reference" / "published_eval.json").exists(), reason="the published set is not here")
 def test_published_evaluation(evaluate):
     published = json.loads((SHARED / "reference" / "published_eval.json").read_text())["bn_sim_3D_test"]
-    (result,), _ = evaluate("DATASET.BASE_DIR", SHARED / "data" / "poses", "--dataset_name", "bn", "--estimator", "sim",
-                            "--checkpoint", SHARED / "reference" / "synsp_w8_bn_sim_3D_trained.pth.tar", "--tradition", "oneeuro")
+    (result,), _ = evaluate(
+        "DATASET.BASE_DIR",
+        SHARED / "data" / "poses",
+        "--dataset_name",
+        "bn",
+        "--estimator",
+        "sim",
+        "--checkpoint",
+        SHARED / "reference" / "synsp_w8_bn_sim_3D_trained.pth.tar",
+        "--tradition",
+        "oneeuro",
+    )
     for name, value in published.items():
         assert result["metrics"][name] == pytest.approx(value, abs=0.01), name

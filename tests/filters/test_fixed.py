@@ -94,7 +94,7 @@ def test_savgol_is_a_local_least_squares_fit():
     ours = filters.savgol(noisy, 11, 3)[:, 0, 0]
     t = np.arange(-5, 6)
     for middle in range(5, 45):
-        assert ours[middle] == pytest.approx(np.polyfit(t, noisy[middle - 5:middle + 6, 0, 0], 3)[-1], abs=1e-9)
+        assert ours[middle] == pytest.approx(np.polyfit(t, noisy[middle - 5 : middle + 6, 0, 0], 3)[-1], abs=1e-9)
     start = np.polyval(np.polyfit(np.arange(11), noisy[:11, 0, 0], 3), np.arange(5))
     np.testing.assert_allclose(ours[:5], start, atol=1e-9)
 
@@ -111,7 +111,7 @@ def test_gaussian_weights():
     impulse[30] = 1
     ours = filters.gaus1d(impulse, sigma=3.0)[:, 0, 0]
     place = np.arange(-12, 13)
-    bell = np.exp(-place**2 / 18)
+    bell = np.exp(-(place**2) / 18)
     np.testing.assert_allclose(ours[18:43], bell / bell.sum(), atol=1e-12)
     assert not ours[:18].any() and not ours[43:].any()
 
@@ -202,24 +202,50 @@ def test_unknown_names_are_refused_by_name(name, cfg):
         filters.configured("kalman", cfg)
 
 
-@pytest.mark.parametrize("key, value", [
-    ("TRADITION_SAVGOL.WINDOW_SIZE", 0), ("TRADITION_SAVGOL.POLYORDER", -1), ("TRADITION_SAVGOL.POLYORDER", 31),
-    ("TRADITION_GAUS1D.SIGMA", 0), ("TRADITION_GAUS1D.WINDOW_SIZE", 0), ("TRADITION_ONEEURO.MIN_CUTOFF", 0),
-    ("TRADITION_ONEEURO.BETA", -1), ("TRADITION_BUTTERWORTH.CUTOFF", 1), ("TRADITION_BUTTERWORTH.ORDER", 0),
-    ("TRADITION_MEDIAN_GAUSSIAN.WINDOW_SIZE", 0), ("TRADITION_MEDIAN_GAUSSIAN.SIGMA", -1),
-])
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("TRADITION_SAVGOL.WINDOW_SIZE", 0),
+        ("TRADITION_SAVGOL.POLYORDER", -1),
+        ("TRADITION_SAVGOL.POLYORDER", 31),
+        ("TRADITION_GAUS1D.SIGMA", 0),
+        ("TRADITION_GAUS1D.WINDOW_SIZE", 0),
+        ("TRADITION_ONEEURO.MIN_CUTOFF", 0),
+        ("TRADITION_ONEEURO.BETA", -1),
+        ("TRADITION_BUTTERWORTH.CUTOFF", 1),
+        ("TRADITION_BUTTERWORTH.ORDER", 0),
+        ("TRADITION_MEDIAN_GAUSSIAN.WINDOW_SIZE", 0),
+        ("TRADITION_MEDIAN_GAUSSIAN.SIGMA", -1),
+    ],
+)
 def test_impossible_parameters_are_refused_by_section(cfg, key, value):
     config.merge_overrides(cfg, [f"EVALUATE.{key}", str(value)])
-    name = {"SAVGOL": "savgol", "GAUS1D": "gaus1d", "ONEEURO": "oneeuro", "BUTTERWORTH": "butterworth",
-            "MEDIAN_GAUSSIAN": "median+gaussian"}[key.split(".")[0].removeprefix("TRADITION_")]
+    name = {
+        "SAVGOL": "savgol",
+        "GAUS1D": "gaus1d",
+        "ONEEURO": "oneeuro",
+        "BUTTERWORTH": "butterworth",
+        "MEDIAN_GAUSSIAN": "median+gaussian",
+    }[key.split(".")[0].removeprefix("TRADITION_")]
     with pytest.raises(UserError, match=f"EVALUATE.{key.split('.')[0]}"):
         filters.configured(name, cfg)
 
 
 def test_parameters_of_the_config_arrive(cfg):
     noisy = tracks(60)
-    config.merge_overrides(cfg, ["EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE", "9", "EVALUATE.TRADITION_SAVGOL.POLYORDER", "3",
-                                 "EVALUATE.TRADITION_ONEEURO.BETA", "0.1", "EVALUATE.TRADITION_GAUS1D.SIGMA", "1"])
+    config.merge_overrides(
+        cfg,
+        [
+            "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE",
+            "9",
+            "EVALUATE.TRADITION_SAVGOL.POLYORDER",
+            "3",
+            "EVALUATE.TRADITION_ONEEURO.BETA",
+            "0.1",
+            "EVALUATE.TRADITION_GAUS1D.SIGMA",
+            "1",
+        ],
+    )
     np.testing.assert_allclose(filters.configured("savgol", cfg)(noisy), filters.savgol(noisy, 9, 3))
     np.testing.assert_allclose(filters.configured("oneeuro", cfg)(noisy), filters.oneeuro(noisy, 0.04, 0.1))
     np.testing.assert_allclose(filters.configured("gaus1d", cfg)(noisy), filters.gaus1d(noisy, 1.0))

@@ -50,8 +50,11 @@ def two_people(joints, dims=2, unit=100.0):
 
 def present(tracks, frame):
     """[(number of the track, poses [J, D] of the frame)] of the people in it."""
-    return [(number, poses[frame - start]) for number, (_, start, poses) in enumerate(tracks)
-            if 0 <= frame - start < len(poses)]
+    return [
+        (number, poses[frame - start])
+        for number, (_, start, poses) in enumerate(tracks)
+        if 0 <= frame - start < len(poses)
+    ]
 
 
 def openpose(folder, joints=25, key="pose_keypoints_2d"):
@@ -60,15 +63,19 @@ def openpose(folder, joints=25, key="pose_keypoints_2d"):
     for frame in range(FRAMES):
         people = []
         for number, pose in present(tracks, frame):
-            people.append({"person_id": [-1], key: flat(pose, scores(joints, number)[frame]),
-                           "face_keypoints_2d": [],
-                           "hand_left_keypoints_2d":
-                               flat(hand[frame], scores(21)[frame]) if number == 0 else [],
-                           "hand_right_keypoints_2d": [], "pose_keypoints_3d": []})
+            people.append(
+                {
+                    "person_id": [-1],
+                    key: flat(pose, scores(joints, number)[frame]),
+                    "face_keypoints_2d": [],
+                    "hand_left_keypoints_2d": flat(hand[frame], scores(21)[frame]) if number == 0 else [],
+                    "hand_right_keypoints_2d": [],
+                    "pose_keypoints_3d": [],
+                }
+            )
         if frame % 2:  # the order of people is not stable
             people.reverse()
-        write_json(folder / "clip" / f"walk_{frame + 5:012d}_keypoints.json",
-                   {"version": 1.3, "people": people})
+        write_json(folder / "clip" / f"walk_{frame + 5:012d}_keypoints.json", {"version": 1.3, "people": people})
     write_json(folder / "clip" / f"walk_{FRAMES + 5:012d}_keypoints.json", {"version": 1.3, "people": []})
     return Sample(folder / "clip", "openpose", tracks + [(0, 0, hand)])
 
@@ -84,10 +91,16 @@ def alphapose(folder, joints=17):
     items = []
     for frame in range(FRAMES):
         for number, pose in present(tracks, frame):
-            items.append({"image_id": f"{frame}.jpg", "category_id": 1,
-                          "keypoints": flat(pose, 4 * scores(joints, number)[frame]), "score": 2.9,
-                          "box": [1.5, 2.5, 30.0, 40.0],
-                          "idx": [[number + 1]] if frame % 3 == 0 else number + 1})
+            items.append(
+                {
+                    "image_id": f"{frame}.jpg",
+                    "category_id": 1,
+                    "keypoints": flat(pose, 4 * scores(joints, number)[frame]),
+                    "score": 2.9,
+                    "box": [1.5, 2.5, 30.0, 40.0],
+                    "idx": [[number + 1]] if frame % 3 == 0 else number + 1,
+                }
+            )
     return Sample(write_json(folder / "alphapose-results.json", items), "alphapose", tracks)
 
 
@@ -95,10 +108,11 @@ def alphapose_open(folder, form="open"):
     tracks = two_people(18)
     images = {}
     for frame in range(FRAMES):
-        people = [{"joints" if form == "cmu" else "pose_keypoints_2d": flat(pose, scores(18, number)[frame])}
-                  for number, pose in present(tracks, frame)]
-        images[f"{frame:04d}.jpg"] = {"version": "AlphaPose v0.3",
-                                      "bodies" if form == "cmu" else "people": people}
+        people = [
+            {"joints" if form == "cmu" else "pose_keypoints_2d": flat(pose, scores(18, number)[frame])}
+            for number, pose in present(tracks, frame)
+        ]
+        images[f"{frame:04d}.jpg"] = {"version": "AlphaPose v0.3", "bodies" if form == "cmu" else "people": people}
     return Sample(write_json(folder / "alphapose-results.json", images), "alphapose", tracks)
 
 
@@ -107,16 +121,20 @@ def alphapose_cmu(folder):
 
 
 def mmpose(folder, dims=2, names=None, wrap=False):
-    tracks = [(None, start, np.where(np.isnan(poses), 55.0, poses))
-              for _, start, poses in two_people(17, dims)]
+    tracks = [(None, start, np.where(np.isnan(poses), 55.0, poses)) for _, start, poses in two_people(17, dims)]
     frames = []
     for frame in range(FRAMES):
         instances = []
         for number, pose in present(tracks, frame):
             points, conf = pose.tolist(), scores(17, number)[frame].tolist()
-            instances.append({"keypoints": [points] if wrap else points,
-                              "keypoint_scores": [conf] if wrap else conf,
-                              "bbox": [[1.0, 2.0, 3.0, 4.0]], "bbox_score": 0.9})
+            instances.append(
+                {
+                    "keypoints": [points] if wrap else points,
+                    "keypoint_scores": [conf] if wrap else conf,
+                    "bbox": [[1.0, 2.0, 3.0, 4.0]],
+                    "bbox_score": 0.9,
+                }
+            )
         frames.append({"frame_id": frame + (names is not None), "instances": instances})
     frames.append({"frame_id": FRAMES + (names is not None), "instances": []})
     tree = frames
@@ -126,8 +144,10 @@ def mmpose(folder, dims=2, names=None, wrap=False):
     return Sample(write_json(folder / "results.json", tree), "mmpose", tracks)
 
 
-H36M_OF_MMPOSE = ("root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_base "
-                  "head left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist").split()
+H36M_OF_MMPOSE = (
+    "root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_base "
+    "head left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist"
+).split()
 
 
 def mmpose_demo_3d(folder):
@@ -138,9 +158,10 @@ def mmpose_images(folder):
     """Image input: one list of instances a file."""
     tracks = [(None, 0, motion(17, 2))]
     for frame in range(FRAMES):
-        write_json(folder / "predictions" / f"{frame:06d}.json",
-                   [{"keypoints": tracks[0][2][frame].tolist(),
-                     "keypoint_scores": scores(17)[frame].tolist()}])
+        write_json(
+            folder / "predictions" / f"{frame:06d}.json",
+            [{"keypoints": tracks[0][2][frame].tolist(), "keypoint_scores": scores(17)[frame].tolist()}],
+        )
     return Sample(folder / "predictions", "mmpose", tracks)
 
 
@@ -151,9 +172,14 @@ def nested_results(as_array=False):
         people = []
         for number, pose in present(tracks, frame):
             points = np.array(flat(pose, scores(17, number)[frame])).reshape(-1, 3)
-            people.append({"bbox": [1.0, 2.0, 3.0, 4.0, 0.9],
-                           "keypoints": points if as_array else points.tolist(),
-                           "track_id": number, "area": 12.5})
+            people.append(
+                {
+                    "bbox": [1.0, 2.0, 3.0, 4.0, 0.9],
+                    "keypoints": points if as_array else points.tolist(),
+                    "track_id": number,
+                    "area": 12.5,
+                }
+            )
         results.append(people)
     return results + [[]], tracks
 
@@ -164,8 +190,10 @@ def mmpose0(folder):
 
 
 def landmarks(poses, confidence):
-    return [{"x": x, "y": y, "z": z, "visibility": c, "presence": 0.75}
-            for (x, y, z), c in zip(poses.tolist(), confidence.tolist())]
+    return [
+        {"x": x, "y": y, "z": z, "visibility": c, "presence": 0.75}
+        for (x, y, z), c in zip(poses.tolist(), confidence.tolist())
+    ]
 
 
 def mediapipe(folder):
@@ -174,8 +202,9 @@ def mediapipe(folder):
     frames[4] = None
     frames[5] = []
     poses[4:6] = np.nan
-    return Sample(write_json(folder / "landmarks.json", frames), "mediapipe",
-                  [(0, 0, poses[..., :2]), (0, 0, poses[..., 2:])])
+    return Sample(
+        write_json(folder / "landmarks.json", frames), "mediapipe", [(0, 0, poses[..., :2]), (0, 0, poses[..., 2:])]
+    )
 
 
 def world(frames=FRAMES, person=0):
@@ -186,41 +215,65 @@ def world(frames=FRAMES, person=0):
 def mediapipe_people(folder):
     """Image and world landmarks, two people, in the nesting of PoseLandmarkerResult."""
     image, metres = [motion(33, 3, 0, unit=0.1), motion(33, 3, 1, unit=0.1)], [world(), world(person=1)]
-    frames = [{"timestamp_ms": 40 * frame + 7,
-               "pose_landmarks": [landmarks(poses[frame], scores(33)[frame]) for poses in image],
-               "pose_world_landmarks": [landmarks(poses[frame], scores(33)[frame]) for poses in metres]}
-              for frame in range(FRAMES)]
-    tracks = [(number, 0, piece) for number in (0, 1)
-              for piece in (image[number][..., :2], image[number][..., 2:], metres[number])]
+    frames = [
+        {
+            "timestamp_ms": 40 * frame + 7,
+            "pose_landmarks": [landmarks(poses[frame], scores(33)[frame]) for poses in image],
+            "pose_world_landmarks": [landmarks(poses[frame], scores(33)[frame]) for poses in metres],
+        }
+        for frame in range(FRAMES)
+    ]
+    tracks = [
+        (number, 0, piece)
+        for number in (0, 1)
+        for piece in (image[number][..., :2], image[number][..., 2:], metres[number])
+    ]
     return Sample(write_json(folder / "people.json", frames), "mediapipe", tracks)
 
 
 def coco_results(folder):
     tracks = [(None, start, np.where(np.isnan(poses), 5.0, poses)) for _, start, poses in two_people(17)]
-    items = [{"image_id": 40 + frame, "category_id": 1, "keypoints": flat(pose, scores(17, number)[frame]),
-              "score": 0.7} for frame in range(FRAMES) for number, pose in present(tracks, frame)]
+    items = [
+        {"image_id": 40 + frame, "category_id": 1, "keypoints": flat(pose, scores(17, number)[frame]), "score": 0.7}
+        for frame in range(FRAMES)
+        for number, pose in present(tracks, frame)
+    ]
     return Sample(write_json(folder / "results.json", items), "coco", tracks)
 
 
-COCO = ("nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
-        "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle").split()
+COCO = (
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
+    "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
+).split()
 
 
 def coco_annotations(folder):
     tracks = [(identity + 4, start, np.round(poses)) for identity, start, poses in two_people(17)]
     images, annotations = [], []
     for frame in range(FRAMES):
-        images.append({"id": frame + 1, "width": 1920, "height": 1080,
-                       "file_name": f"clip/frame_{frame:06d}.png"})
+        images.append({"id": frame + 1, "width": 1920, "height": 1080, "file_name": f"clip/frame_{frame:06d}.png"})
         for number, pose in present(tracks, frame):
             numbers = [int(value) for value in flat(pose, np.full(17, 2))]
             numbers[-1] = min(numbers[-1], 1)  # one that is hidden
-            annotations.append({"id": len(annotations) + 1, "image_id": frame + 1, "category_id": 1,
-                                "iscrowd": 0, "bbox": [1, 2, 3, 4], "num_keypoints": 17, "keypoints": numbers,
-                                "attributes": {"occluded": False, "track_id": number + 4}})
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": frame + 1,
+                    "category_id": 1,
+                    "iscrowd": 0,
+                    "bbox": [1, 2, 3, 4],
+                    "num_keypoints": 17,
+                    "keypoints": numbers,
+                    "attributes": {"occluded": False, "track_id": number + 4},
+                }
+            )
     annotations.append({"id": 999, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]})  # a box alone
-    tree = {"licenses": [{"name": "", "id": 0}], "images": images, "annotations": annotations,
-            "categories": [{"id": 1, "name": "person", "keypoints": COCO, "skeleton": [[1, 2]]}]}
+    tree = {
+        "licenses": [{"name": "", "id": 0}],
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "person", "keypoints": COCO, "skeleton": [[1, 2]]}],
+    }
     return Sample(write_json(folder / "annotations.json", tree), "coco", tracks)
 
 
@@ -262,9 +315,14 @@ def freemocap(folder):
 
 def npz(folder):
     poses = motion(17, 2).astype(np.float32)
-    np.savez_compressed(folder / "poses.npz", meta=np.array(["camera", "é"]), keypoints=poses,
-                        fps=np.array(25.0), scores=scores(17).astype(np.float16),
-                        timestamps=np.arange(FRAMES) / 25)
+    np.savez_compressed(
+        folder / "poses.npz",
+        meta=np.array(["camera", "é"]),
+        keypoints=poses,
+        fps=np.array(25.0),
+        scores=scores(17).astype(np.float16),
+        timestamps=np.arange(FRAMES) / 25,
+    )
     return Sample(folder / "poses.npz", "npz", [(0, 0, poses.astype(float))])
 
 
@@ -272,8 +330,13 @@ def amass(folder):
     rotations = 0.1 * motion(22, 3, unit=1.0)
     poses = np.zeros((FRAMES, 156))
     poses[:, :66] = rotations.reshape(FRAMES, 66)
-    np.savez(folder / "stageii.npz", trans=np.ones((FRAMES, 3)), poses=poses, betas=np.zeros(16),
-             mocap_framerate=np.array(120.0))
+    np.savez(
+        folder / "stageii.npz",
+        trans=np.ones((FRAMES, 3)),
+        poses=poses,
+        betas=np.zeros(16),
+        mocap_framerate=np.array(120.0),
+    )
     return Sample(folder / "stageii.npz", "npz", [(0, 0, rotations)])
 
 
@@ -286,18 +349,28 @@ def objects(items):
 
 def sequences(folder):
     first, second = motion(17, 3, 0, 12, 1.0).astype(np.float32), motion(17, 3, 1, 9, 1.0).astype(np.float32)
-    names = [np.array([f"clip{number}/{frame:05d}.jpg" for frame in range(len(poses))])
-             for number, poses in enumerate((first, second))]
-    np.savez(folder / "h36m_fcn_3D_test.npz", imgname=objects(names),
-             joints_3d=objects([first.reshape(12, 51), second.reshape(9, 51)]))
-    return Sample(folder / "h36m_fcn_3D_test.npz", "sequences",
-                  [(0, 0, first.astype(float)), (1, 0, second.astype(float))])
+    names = [
+        np.array([f"clip{number}/{frame:05d}.jpg" for frame in range(len(poses))])
+        for number, poses in enumerate((first, second))
+    ]
+    np.savez(
+        folder / "h36m_fcn_3D_test.npz",
+        imgname=objects(names),
+        joints_3d=objects([first.reshape(12, 51), second.reshape(9, 51)]),
+    )
+    return Sample(
+        folder / "h36m_fcn_3D_test.npz", "sequences", [(0, 0, first.astype(float)), (1, 0, second.astype(float))]
+    )
 
 
 def sequences_smpl(folder):
     poses = [0.1 * motion(24, 3, person, frames, 1.0) for person, frames in ((0, 12), (1, 12))]
-    np.savez(folder / "aist_spin_smpl_test.npz", pose=objects([pose.reshape(12, 72) for pose in poses]),
-             shape=objects([np.full((12, 10), 0.5)] * 2), trans=objects([np.full((12, 3), 1.5)] * 2))
+    np.savez(
+        folder / "aist_spin_smpl_test.npz",
+        pose=objects([pose.reshape(12, 72) for pose in poses]),
+        shape=objects([np.full((12, 10), 0.5)] * 2),
+        trans=objects([np.full((12, 3), 1.5)] * 2),
+    )
     return Sample(folder / "aist_spin_smpl_test.npz", "sequences", [(0, 0, poses[0]), (1, 0, poses[1])])
 
 
@@ -306,9 +379,11 @@ def videopose3d(folder):
     content = {"S1": {"Walking 1": cameras, "Sitting": [motion(17, 2, 2, 7).astype(np.float32)]}}
     metadata = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[4, 5, 6], [1, 2, 3]]}
     np.savez_compressed(folder / "data_2d_h36m.npz", positions_2d=content, metadata=metadata)
-    tracks = [("S1/Walking 1/0", 0, cameras[0].astype(float)),
-              ("S1/Walking 1/1", 0, cameras[1].astype(float)),
-              ("S1/Sitting/0", 0, content["S1"]["Sitting"][0].astype(float))]
+    tracks = [
+        ("S1/Walking 1/0", 0, cameras[0].astype(float)),
+        ("S1/Walking 1/1", 0, cameras[1].astype(float)),
+        ("S1/Sitting/0", 0, content["S1"]["Sitting"][0].astype(float)),
+    ]
     return Sample(folder / "data_2d_h36m.npz", "videopose3d", tracks)
 
 
@@ -322,12 +397,18 @@ def videopose3d_detections(folder):
     tracks = [(None, start, np.where(np.isnan(poses), 9.0, poses)) for _, start, poses in two_people(17)]
     boxes, keypoints = [], []
     for frame in range(FRAMES):
-        people = [np.vstack([pose.T, np.zeros((1, 17)), scores(17, number)[frame]])
-                  for number, pose in present(tracks, frame)]
+        people = [
+            np.vstack([pose.T, np.zeros((1, 17)), scores(17, number)[frame]]) for number, pose in present(tracks, frame)
+        ]
         boxes.append([[], np.ones((len(people), 5))])
         keypoints.append([[], np.array(people)])
-    np.savez(folder / "demo.mp4.npz", boxes=objects(boxes), segments=objects([None] * FRAMES),
-             keypoints=objects(keypoints), metadata={"w": 640, "h": 480})
+    np.savez(
+        folder / "demo.mp4.npz",
+        boxes=objects(boxes),
+        segments=objects([None] * FRAMES),
+        keypoints=objects(keypoints),
+        metadata={"w": 640, "h": 480},
+    )
     return Sample(folder / "demo.mp4.npz", "videopose3d", tracks)
 
 
@@ -335,11 +416,13 @@ def trc(folder, end="\n"):
     names = ["Hip", "RHip", "RKnee", "Neck"]
     poses = motion(4, 3, unit=1.0)
     poses[2, 1], poses[7:9, 3] = np.nan, np.nan
-    lines = ["PathFileType\t4\t(X/Y/Z)\twalk.trc",
-             "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame"
-             "\tOrigNumFrames",
-             f"60\t60\t{FRAMES}\t4\tm\t60\t0\t{FRAMES}", "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
-             "\t\t" + "\t".join(f"{axis}{number}" for number in range(1, 5) for axis in "XYZ")]
+    lines = [
+        "PathFileType\t4\t(X/Y/Z)\twalk.trc",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        f"60\t60\t{FRAMES}\t4\tm\t60\t0\t{FRAMES}",
+        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
+        "\t\t" + "\t".join(f"{axis}{number}" for number in range(1, 5) for axis in "XYZ"),
+    ]
     for frame, pose in enumerate(poses):
         cells = ["" if np.isnan(value) else f"{value:.6f}" for value in pose.ravel()]
         lines.append("\t".join([str(frame + 1), f"{frame / 60:.5f}", *cells]))
@@ -371,8 +454,7 @@ def csv_people(folder):
             cells = ["" if np.isnan(value) else str(value) for value in pose.ravel()]
             lines.append(";".join([f"p{number}", str(frame + 3), *cells]))
     (folder / "people.csv").write_bytes(("\ufeff" + "\r\n".join(lines)).encode())
-    return Sample(folder / "people.csv", "csv",
-                  [(f"p{number}", start, poses) for number, start, poses in tracks])
+    return Sample(folder / "people.csv", "csv", [(f"p{number}", start, poses) for number, start, poses in tracks])
 
 
 def rotations(person=0, joints=24, frames=FRAMES):
@@ -383,11 +465,16 @@ def vibe(folder):
     people, tracks = {}, []
     for person, frames in ((1, np.arange(12)), (4, np.array([3, 4, 7, 8]))):
         pose = rotations(person, frames=len(frames))
-        people[person] = {"pred_cam": np.ones((len(frames), 3), np.float32),
-                          "orig_cam": np.ones((len(frames), 4)), "pose": pose.reshape(-1, 72),
-                          "verts": np.ones((len(frames), 6, 3), np.float32),
-                          "betas": np.full((len(frames), 10), 0.25, np.float32), "joints2d": None,
-                          "bboxes": np.ones((len(frames), 4)), "frame_ids": frames}
+        people[person] = {
+            "pred_cam": np.ones((len(frames), 3), np.float32),
+            "orig_cam": np.ones((len(frames), 4)),
+            "pose": pose.reshape(-1, 72),
+            "verts": np.ones((len(frames), 6, 3), np.float32),
+            "betas": np.full((len(frames), 10), 0.25, np.float32),
+            "joints2d": None,
+            "bboxes": np.ones((len(frames), 4)),
+            "frame_ids": frames,
+        }
         poses = np.full((frames[-1] - frames[0] + 1, 24, 3), np.nan)
         poses[frames - frames[0]] = pose
         tracks.append((person, int(frames[0]), poses))
@@ -399,14 +486,22 @@ def vibe(folder):
 def wham(folder):
     pose, root = rotations().reshape(-1, 72), rotations(1).reshape(-1, 72)
     people = defaultdict(dict)
-    people[0] = {"pose": pose, "trans": np.ones((12, 3), np.float32),
-                 "pose_world": np.concatenate([root[:, :3], pose[:, 3:]], axis=1),
-                 "trans_world": np.zeros((12, 3), np.float32), "betas": np.zeros((12, 10), np.float32),
-                 "verts": np.ones((12, 5, 3), np.float32), "frame_ids": np.arange(12)}
+    people[0] = {
+        "pose": pose,
+        "trans": np.ones((12, 3), np.float32),
+        "pose_world": np.concatenate([root[:, :3], pose[:, 3:]], axis=1),
+        "trans_world": np.zeros((12, 3), np.float32),
+        "betas": np.zeros((12, 10), np.float32),
+        "verts": np.ones((12, 5, 3), np.float32),
+        "frame_ids": np.arange(12),
+    }
     with open(folder / "wham_output.pkl", "wb") as file:
         pickle.dump(people, file)
-    return Sample(folder / "wham_output.pkl", "wham",
-                  [(0, 0, people[0][key].reshape(12, 24, 3).astype(float)) for key in ("pose", "pose_world")])
+    return Sample(
+        folder / "wham_output.pkl",
+        "wham",
+        [(0, 0, people[0][key].reshape(12, 24, 3).astype(float)) for key in ("pose", "pose_world")],
+    )
 
 
 def phalp(folder):
@@ -414,8 +509,18 @@ def phalp(folder):
     poses[1] = poses[1][:9]
     frames = {}
     for frame in range(FRAMES):
-        entry = {"time": frame, "shot": 0, "tid": [], "bbox": [], "tracked_ids": [], "tracked_time": [],
-                 "conf": [], "smpl": [], "camera": [], "3d_joints": []}
+        entry = {
+            "time": frame,
+            "shot": 0,
+            "tid": [],
+            "bbox": [],
+            "tracked_ids": [],
+            "tracked_time": [],
+            "conf": [],
+            "smpl": [],
+            "camera": [],
+            "3d_joints": [],
+        }
         for person in (1, 0):
             lost = frame - 8 if person == 1 and frame > 8 else 0
             matrices = Rotation.from_rotvec(poses[person][min(frame, len(poses[person]) - 1)]).as_matrix()
@@ -423,9 +528,13 @@ def phalp(folder):
             entry["bbox"].append(np.array([1.0, 2.0, 3.0, 4.0]))
             entry["tracked_time"].append(lost)
             entry["conf"].append(0.9)
-            entry["smpl"].append({"global_orient": matrices[:1].astype(np.float32),
-                                  "body_pose": matrices[1:].astype(np.float32),
-                                  "betas": np.zeros(10, np.float32)})
+            entry["smpl"].append(
+                {
+                    "global_orient": matrices[:1].astype(np.float32),
+                    "body_pose": matrices[1:].astype(np.float32),
+                    "betas": np.zeros(10, np.float32),
+                }
+            )
             entry["camera"].append(np.ones(3))
             entry["3d_joints"].append(np.ones((45, 3), np.float32))
         frames[f"_DEMO/walk/img/{frame + 1:06d}.jpg"] = entry
@@ -439,22 +548,67 @@ def gvhmr(folder):
 
     pose, root = torch.from_numpy(rotations(0, 22)), torch.from_numpy(rotations(1, 1))
     body = pose[:, 1:].reshape(12, 63)
-    content = {"smpl_params_global": {"body_pose": body.clone(), "betas": torch.zeros(12, 10),
-                                      "global_orient": root.reshape(12, 3), "transl": torch.ones(12, 3)},
-               "smpl_params_incam": {"body_pose": body.clone(), "betas": torch.zeros(12, 10),
-                                     "global_orient": pose[:, 0].contiguous(), "transl": torch.ones(12, 3)},
-               "K_fullimg": torch.eye(3).repeat(12, 1, 1), "net_outputs": {"static": torch.zeros(12, 6)}}
+    content = {
+        "smpl_params_global": {
+            "body_pose": body.clone(),
+            "betas": torch.zeros(12, 10),
+            "global_orient": root.reshape(12, 3),
+            "transl": torch.ones(12, 3),
+        },
+        "smpl_params_incam": {
+            "body_pose": body.clone(),
+            "betas": torch.zeros(12, 10),
+            "global_orient": pose[:, 0].contiguous(),
+            "transl": torch.ones(12, 3),
+        },
+        "K_fullimg": torch.eye(3).repeat(12, 1, 1),
+        "net_outputs": {"static": torch.zeros(12, 6)},
+    }
     torch.save(content, folder / "hmr4d_results.pt")
-    return Sample(folder / "hmr4d_results.pt", "gvhmr",
-                  [(0, 0, pose.numpy().astype(float)),
-                   (0, 0, torch.cat([root, pose[:, 1:]], dim=1).numpy().astype(float))])
+    return Sample(
+        folder / "hmr4d_results.pt",
+        "gvhmr",
+        [(0, 0, pose.numpy().astype(float)), (0, 0, torch.cat([root, pose[:, 1:]], dim=1).numpy().astype(float))],
+    )
 
 
-BUILDERS = {function.__name__: function for function in (
-    openpose, openpose_coco, alphapose, alphapose_open, alphapose_cmu, mmpose, mmpose_demo_3d, mmpose_images,
-    mmpose0, mediapipe, mediapipe_people, coco_results, coco_annotations, npy, npy_people, npy_flat,
-    npy_scored, freemocap, npz, amass, sequences, sequences_smpl, videopose3d, videopose3d_3d,
-    videopose3d_detections, trc, csv_table, csv_people, vibe, wham, phalp, gvhmr)}
+BUILDERS = {
+    function.__name__: function
+    for function in (
+        openpose,
+        openpose_coco,
+        alphapose,
+        alphapose_open,
+        alphapose_cmu,
+        mmpose,
+        mmpose_demo_3d,
+        mmpose_images,
+        mmpose0,
+        mediapipe,
+        mediapipe_people,
+        coco_results,
+        coco_annotations,
+        npy,
+        npy_people,
+        npy_flat,
+        npy_scored,
+        freemocap,
+        npz,
+        amass,
+        sequences,
+        sequences_smpl,
+        videopose3d,
+        videopose3d_3d,
+        videopose3d_detections,
+        trc,
+        csv_table,
+        csv_people,
+        vibe,
+        wham,
+        phalp,
+        gvhmr,
+    )
+}
 
 
 @pytest.fixture(params=BUILDERS)
@@ -467,6 +621,7 @@ def sample(request, tmp_path):
 @pytest.fixture
 def build(tmp_path):
     """build(kind): one file of that kind."""
+
     def make(kind):
         (tmp_path / "in").mkdir(exist_ok=True)
         return BUILDERS[kind](tmp_path / "in")

@@ -21,10 +21,8 @@ def walkers(paths, seed=0, noise=2.0, same_body=False):
     shapes = [body(0 if same_body else 10 + number) for number in range(len(paths))]
     frames, truth = [], []
     for frame in range(len(paths[0])):
-        here = [number for number in generator.permutation(len(paths))
-                if np.isfinite(paths[number][frame]).all()]
-        poses = [paths[number][frame] + shapes[number] + generator.normal(0, noise, (JOINTS, 2))
-                 for number in here]
+        here = [number for number in generator.permutation(len(paths)) if np.isfinite(paths[number][frame]).all()]
+        poses = [paths[number][frame] + shapes[number] + generator.normal(0, noise, (JOINTS, 2)) for number in here]
         frames.append(np.array(poses).reshape(-1, JOINTS, 2))
         truth.append(here)
     return frames, truth

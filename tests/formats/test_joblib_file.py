@@ -49,7 +49,7 @@ def test_read_as_wham_and_written_for_joblib(tmp_path):
 def test_truncated(name, cut):
     content = (FILES / f"{name}.pkl").read_bytes()
     with pytest.raises(UserError, match="damaged"):
-        joblib_file.load(content[:min(cut, len(content) - 20)], "file.pkl", EXTRA)
+        joblib_file.load(content[: min(cut, len(content) - 20)], "file.pkl", EXTRA)
 
 
 def test_array_longer_than_the_file_is_not_allocated():
@@ -81,12 +81,20 @@ def test_hostile_inside_a_joblib_object_array(capsys):
 
 
 def test_dump_and_load(tmp_path):
-    value = {"f": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "i": np.int32(7), "b": np.True_,
-             "e": np.zeros((0, 3)), "n": float("nan"), "o": np.array([1, "a"], dtype=object),
-             "t": (np.float32(0.1), "é")}
+    value = {
+        "f": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "i": np.int32(7),
+        "b": np.True_,
+        "e": np.zeros((0, 3)),
+        "n": float("nan"),
+        "o": np.array([1, "a"], dtype=object),
+        "t": (np.float32(0.1), "é"),
+    }
     joblib_file.dump(tmp_path / "a.pkl", value)
-    for again in (joblib_file.load((tmp_path / "a.pkl").read_bytes(), "a"),
-                  pickle.loads((tmp_path / "a.pkl").read_bytes())):
+    for again in (
+        joblib_file.load((tmp_path / "a.pkl").read_bytes(), "a"),
+        pickle.loads((tmp_path / "a.pkl").read_bytes()),
+    ):
         assert list(again) == list(value) and (again["f"] == value["f"]).all() and again["e"].shape == (0, 3)
         assert type(again["i"]) is np.int32 and again["t"] == value["t"] and again["o"].tolist() == [1, "a"]
 

@@ -27,7 +27,7 @@ def truncate(path):
 
 
 def truncate_half(path):
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def garbage(path):
@@ -42,6 +42,7 @@ def empty(path):
 
 def set_at(*place, value):
     """A change of parsed JSON: the value at a place."""
+
     def change(tree):
         holder = tree
         for key in place[:-1]:
@@ -110,6 +111,7 @@ def hostile_npz(path):
 
 def hostile_pt(path):
     import torch
+
     torch.save({"smpl_params_incam": Hostile()}, path)
 
 
@@ -131,33 +133,40 @@ CASES = [
     ("openpose", truncate, r"walk_000000000007_keypoints.json: not complete JSON \(line 1, column \d+"),
     ("openpose", empty, r"walk_000000000007_keypoints.json: the file is empty"),
     ("openpose", garbage, r"walk_000000000005_keypoints.json: not (JSON text|complete JSON)"),
-    ("openpose", set_at("people", 0, "pose_keypoints_2d", value=[1.0, 2.0, 0.5] * 18),
-     r"walk_000000000007.*, person 0: body has 18 key points of 2 coordinates, but 25"),
-    ("openpose", set_at("people", 0, "pose_keypoints_2d", value=[1.0, 2.0]),
-     r"person 0, pose_keypoints_2d: 2 numbers"),
-    ("openpose", set_at("people", 0, "pose_keypoints_2d", 4, value="12.5"),
-     r"walk_000000000007.*, person 0, pose_keypoints_2d: '12.5' is not a number"),
-    ("openpose", set_at("people", 0, "pose_keypoints_2d", value="none"),
-     r"person 0, pose_keypoints_2d: 'none' is not"),
+    (
+        "openpose",
+        set_at("people", 0, "pose_keypoints_2d", value=[1.0, 2.0, 0.5] * 18),
+        r"walk_000000000007.*, person 0: body has 18 key points of 2 coordinates, but 25",
+    ),
+    ("openpose", set_at("people", 0, "pose_keypoints_2d", value=[1.0, 2.0]), r"person 0, pose_keypoints_2d: 2 numbers"),
+    (
+        "openpose",
+        set_at("people", 0, "pose_keypoints_2d", 4, value="12.5"),
+        r"walk_000000000007.*, person 0, pose_keypoints_2d: '12.5' is not a number",
+    ),
+    ("openpose", set_at("people", 0, "pose_keypoints_2d", value="none"), r"person 0, pose_keypoints_2d: 'none' is not"),
     ("openpose", set_at("people", value=3), r"walk_000000000007.*: no list 'people'"),
     ("openpose", set_at("people", 0, value=7), r"person 0: '7' is no person"),
     ("openpose", all_openpose([]), r"clip: no person in any of the 13 frames"),
-    ("openpose", all_openpose([{"pose_keypoints_2d": [0] * 75}]),
-     r"clip: every key point of every person is missing"),
-    ("openpose", lambda path: [file.unlink() for file in path.iterdir()],
-     r"clip: no .json file in this folder"),
+    ("openpose", all_openpose([{"pose_keypoints_2d": [0] * 75}]), r"clip: every key point of every person is missing"),
+    ("openpose", lambda path: [file.unlink() for file in path.iterdir()], r"clip: no .json file in this folder"),
     ("alphapose", truncate, r"not complete JSON"),
     ("alphapose", whole([]), r"alphapose-results.json: nobody in it"),
     ("alphapose", set_at(3, "keypoints", 5, value=None), None),  # null is a missing value, no mistake
-    ("alphapose", set_at(3, "keypoints", 5, value=[1]),
-     r"detection 3 \(\d+.jpg\), keypoints: lists of different"),
+    ("alphapose", set_at(3, "keypoints", 5, value=[1]), r"detection 3 \(\d+.jpg\), keypoints: lists of different"),
     ("alphapose", set_at(3, value={"image_id": "1.jpg"}), r"detection 3: no image_id or no keypoints"),
     ("alphapose_open", set_at("0003.jpg", value=[]), r"0003.jpg: no list 'people'"),
     ("mmpose", truncate, r"not complete JSON"),
-    ("mmpose", set_at(4, "instances", 0, "keypoints", 3, value=["a", "b"]),
-     r"frame 4, instance 0, keypoints: 'a' is not"),
-    ("mmpose", set_at(4, "instances", 0, "keypoints", 3, value=[1.0]),
-     r"frame 4, instance 0, keypoints: lists of diff"),
+    (
+        "mmpose",
+        set_at(4, "instances", 0, "keypoints", 3, value=["a", "b"]),
+        r"frame 4, instance 0, keypoints: 'a' is not",
+    ),
+    (
+        "mmpose",
+        set_at(4, "instances", 0, "keypoints", 3, value=[1.0]),
+        r"frame 4, instance 0, keypoints: lists of diff",
+    ),
     ("mmpose", set_at(4, "instances", 0, "keypoint_scores", value=[1.0]), r"17 key points but 1 scores"),
     ("mmpose", set_at(4, "instances", 0, value={}), r"frame 4, instance 0: no keypoints"),
     ("mmpose", set_at(4, value=7), r"frame 4: no list 'instances'"),
@@ -166,16 +175,20 @@ CASES = [
     ("mmpose0", set_at(5, 0, value={}), r"frame 5, person 0: no keypoints"),
     ("mediapipe", set_at(2, 7, "x", value="0.5"), r"frame 2, person 0, landmarks: '0.5' is not a number"),
     ("mediapipe", set_at(2, 7, value={"x": 1.0}), r"frame 2, person 0, landmarks, landmark 7: no x, y"),
-    ("mediapipe", set_at(2, value=[{"x": 1.0, "y": 1.0, "z": 1.0, "visibility": 1.0}] * 21),
-     r"frame 2, person 0: body has 21 key points"),
+    (
+        "mediapipe",
+        set_at(2, value=[{"x": 1.0, "y": 1.0, "z": 1.0, "visibility": 1.0}] * 21),
+        r"frame 2, person 0: body has 21 key points",
+    ),
     ("mediapipe", set_at(2, value="nobody"), r"frame 2: no landmarks"),
     ("mediapipe", whole([None, []]), r"landmarks.json: nobody in any of its 2 frames"),
-    ("coco_annotations", set_at("annotations", 3, "image_id", value=77),
-     r"annotation 3: image_id 77 is none of"),
-    ("coco_annotations", set_at("annotations", 3, "keypoints", 0, value="a"),
-     r"annotation 3 \(image \d+\), keypoints: 'a'"),
-    ("coco_results", set_at(3, "keypoints", value=[1.0] * 50),
-     r"result 3 \(image \d+\), keypoints: 50 numbers"),
+    ("coco_annotations", set_at("annotations", 3, "image_id", value=77), r"annotation 3: image_id 77 is none of"),
+    (
+        "coco_annotations",
+        set_at("annotations", 3, "keypoints", 0, value="a"),
+        r"annotation 3 \(image \d+\), keypoints: 'a'",
+    ),
+    ("coco_results", set_at(3, "keypoints", value=[1.0] * 50), r"result 3 \(image \d+\), keypoints: 50 numbers"),
     ("npy", truncate_half, r"poses.npy: not a readable array"),
     ("npy", resave_npy(lambda array: array * np.nan), r"poses.npy: every number is NaN or infinite"),
     ("npy", resave_npy(lambda array: array.astype(str)), r"poses.npy: holds <U\d+, not numbers"),
@@ -184,56 +197,76 @@ CASES = [
     ("npy", resave_npy(lambda array: np.ones((5, 72))), r"72 columns do not say .* 'pose' in an .npz"),
     ("npy", resave_npy(lambda array: np.ones((5, 60))), r"60 columns do not say"),
     ("npy", resave_npy(lambda array: np.ones((5, 17, 7))), r"shape \[5, 17, 7\]"),
-    ("npy", lambda path: np.save(path, np.array([Hostile()], dtype=object), allow_pickle=True),
-     r"holds Python objects"),
+    (
+        "npy",
+        lambda path: np.save(path, np.array([Hostile()], dtype=object), allow_pickle=True),
+        r"holds Python objects",
+    ),
     ("npz", truncate, r"poses.npz: not a readable .npz"),
     ("npz", resave_npz(a=np.zeros(3), b=np.zeros((4, 4))), r"what kind of pose file"),
-    ("sequences", hostile_npz,
-     r"h36m_fcn_3D_test.npz: joints_3d: refused, because loading it would call posix.system"),
-    ("sequences", resave_npz(joints_3d=np.array([np.full((3, 51), np.nan), None], dtype=object)),
-     r"joints_3d, sequence 0|1"),
+    ("sequences", hostile_npz, r"h36m_fcn_3D_test.npz: joints_3d: refused, because loading it would call posix.system"),
+    (
+        "sequences",
+        resave_npz(joints_3d=np.array([np.full((3, 51), np.nan), None], dtype=object)),
+        r"joints_3d, sequence 0|1",
+    ),
     ("videopose3d", resave_npz(positions_2d={"S1": {"Walk": "none"}}), r"S1 / Walk: str"),
-    ("videopose3d", resave_npz(positions_2d={"S1": {"Walk": [np.full((3, 17, 2), np.nan)]}}),
-     r"no finite pose"),
-    ("trc", edit_lines(8, lambda line: line.replace("\t", "\tx", 2)),
-     r"walk.trc: line 9, Time: 'x0.0\d+' is not a number"),
+    ("videopose3d", resave_npz(positions_2d={"S1": {"Walk": [np.full((3, 17, 2), np.nan)]}}), r"no finite pose"),
+    (
+        "trc",
+        edit_lines(8, lambda line: line.replace("\t", "\tx", 2)),
+        r"walk.trc: line 9, Time: 'x0.0\d+' is not a number",
+    ),
     ("trc", edit_lines(8, lambda line: line + "\t1\t2"), r"walk.trc: line 9: 16 columns for 4 markers"),
     ("trc", edit_lines(3, lambda line: "Frame#\tTime"), r"walk.trc: line 4 names no marker"),
     ("trc", lambda path: path.write_text("PathFileType\t4\n"), r"walk.trc: only 1 lines"),
     ("trc", garbage, r"walk.trc: not a text file"),
-    ("csv_table", edit_lines(3, lambda line: line.replace("0.08", "0.08x")),
-     r"landmarks.csv: line 4, time: '0.08x' is not"),
-    ("csv_table", edit_lines(3, lambda line: line + ",1"),
-     r"landmarks.csv: line 4: \d+ columns, the first line has"),
+    (
+        "csv_table",
+        edit_lines(3, lambda line: line.replace("0.08", "0.08x")),
+        r"landmarks.csv: line 4, time: '0.08x' is not",
+    ),
+    ("csv_table", edit_lines(3, lambda line: line + ",1"), r"landmarks.csv: line 4: \d+ columns, the first line has"),
     ("csv_table", edit_lines(0, lambda line: line.replace("_x", "_q")), r"what kind of pose file"),
     ("csv_table", garbage, r"landmarks.csv: not a text file"),
-    ("csv_people", edit_lines(2, lambda line: line.replace(";4;", ";3;")),
-     r"people.csv: 'frame' does not rise"),
+    ("csv_people", edit_lines(2, lambda line: line.replace(";4;", ";3;")), r"people.csv: 'frame' does not rise"),
     ("vibe", truncate, r"vibe_output.pkl: the pickled data are damaged"),
     ("vibe", garbage, r"vibe_output.pkl: the pickled data are damaged"),
     ("vibe", whole_pickle({1: {"pose": Hostile()}}), r"refused, because loading it would call posix.system"),
     ("vibe", edit_pickle(nan_people), r"vibe_output.pkl: no person with a finite pose"),
-    ("vibe", edit_pickle(lambda people: people[1].update(pose=np.ones((12, 71)))),
-     r"person 1, pose: shape \[12, 71\]"),
+    ("vibe", edit_pickle(lambda people: people[1].update(pose=np.ones((12, 71)))), r"person 1, pose: shape \[12, 71\]"),
     ("vibe", edit_pickle(lambda people: people[1].update(pose="none")), r"what kind|person 1, pose: str"),
-    ("vibe", edit_pickle(lambda people: people[1].update(frame_ids=np.arange(5))),
-     r"person 1: frame_ids has 5 numbers"),
+    (
+        "vibe",
+        edit_pickle(lambda people: people[1].update(frame_ids=np.arange(5))),
+        r"person 1: frame_ids has 5 numbers",
+    ),
     ("vibe", whole_pickle([1, 2]), r"what kind of pose file"),
     ("phalp", edit_pickle(drop("tracked_time")), None),
-    ("phalp", edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"]["smpl"].pop()),
-     r"frame _DEMO/walk/img/000003.jpg: 2 tid, 2 tracked_time, 1 smpl entries"),
-    ("phalp", edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"]["smpl"][1].pop("body_pose")),
-     r"000003.jpg, person 1 \(tid 5\): smpl has no global_orient and body_pose"),
-    ("phalp", edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"].update(tid=[5, 5])),
-     r"tid 5 stands twice"),
+    (
+        "phalp",
+        edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"]["smpl"].pop()),
+        r"frame _DEMO/walk/img/000003.jpg: 2 tid, 2 tracked_time, 1 smpl entries",
+    ),
+    (
+        "phalp",
+        edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"]["smpl"][1].pop("body_pose")),
+        r"000003.jpg, person 1 \(tid 5\): smpl has no global_orient and body_pose",
+    ),
+    (
+        "phalp",
+        edit_pickle(lambda frames: frames["_DEMO/walk/img/000003.jpg"].update(tid=[5, 5])),
+        r"tid 5 stands twice",
+    ),
     ("gvhmr", truncate_half, r"hmr4d_results.pt: not a readable .pt file"),
     ("gvhmr", garbage, r"hmr4d_results.pt: (not a readable .pt file|refused)"),
     ("gvhmr", hostile_pt, r"hmr4d_results.pt: refused, because loading it would call posix.system"),
 ]
 
 
-@pytest.mark.parametrize("kind, damage, message", CASES,
-                         ids=[f"{kind}-{number}" for number, (kind, *_) in enumerate(CASES)])
+@pytest.mark.parametrize(
+    "kind, damage, message", CASES, ids=[f"{kind}-{number}" for number, (kind, *_) in enumerate(CASES)]
+)
 def test_malformed(build, kind, damage, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = build(kind).path
@@ -248,8 +281,25 @@ def test_malformed(build, kind, damage, message, tmp_path, monkeypatch):
     assert not (tmp_path / "executed.txt").exists()
 
 
-WRONG = [None, "abc", 3, -7, [], {}, [1], True, float("inf"), [[1, 2], [3]], {"x": 1}, 2 ** 70, "12", [None],
-         [[]], {"a": {}}, 1.5]
+WRONG = [
+    None,
+    "abc",
+    3,
+    -7,
+    [],
+    {},
+    [1],
+    True,
+    float("inf"),
+    [[1, 2], [3]],
+    {"x": 1},
+    2**70,
+    "12",
+    [None],
+    [[]],
+    {"a": {}},
+    1.5,
+]
 
 
 def places(value, place=()):
@@ -276,24 +326,44 @@ def test_anything_anywhere(sample):
             holder[last] = copy.deepcopy(dice.choice(WRONG))
             path.write_bytes(json.dumps(tree).encode() if path.suffix == ".json" else pickle.dumps(tree))
         elif path.suffix in (".npz", ".pt"):  # the archive's own checks are the library's
-            path.write_bytes(original[:dice.randrange(len(original))])
+            path.write_bytes(original[: dice.randrange(len(original))])
         else:
             content = bytearray(original)
             content[dice.randrange(len(content))] = dice.choice(b"\t,;\n0.x\xff")
             path.write_bytes(content)
         try:
             pose_file = registry.read(sample.path)
-            registry.write(pose_file, [track.poses + 1 for track in pose_file.tracks],
-                           path.parent.parent / f"out{sample.path.suffix}")
+            registry.write(
+                pose_file,
+                [track.poses + 1 for track in pose_file.tracks],
+                path.parent.parent / f"out{sample.path.suffix}",
+            )
         except UserError:
             pass
 
 
 @pytest.mark.parametrize("kind", registry.FORMATS)
-@pytest.mark.parametrize("content", [
-    b"", b"\x80\x04garbage", b"{}", b"[]", b"[[", b"null", b"PK\x03\x04broken", b"a,b\n1,2",
-    b"\xff\xfe\x00\x01", b"7", b'[{"a": 1}]', b'{"people": [{}]}', b"x_x,x_y\n,\n", b"[[[1, 2], [3, null]]]", b"\x93NUMPY\x01",
-    b"\x78\x9cbroken"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80\x04garbage",
+        b"{}",
+        b"[]",
+        b"[[",
+        b"null",
+        b"PK\x03\x04broken",
+        b"a,b\n1,2",
+        b"\xff\xfe\x00\x01",
+        b"7",
+        b'[{"a": 1}]',
+        b'{"people": [{}]}',
+        b"x_x,x_y\n,\n",
+        b"[[[1, 2], [3, null]]]",
+        b"\x93NUMPY\x01",
+        b"\x78\x9cbroken",
+    ],
+)
 def test_forced_on_a_foreign_file(tmp_path, kind, content):
     """Whatever the kind that the user insists on, a foreign file is a line and no traceback."""
     (tmp_path / "file").write_bytes(content)
@@ -303,8 +373,9 @@ def test_forced_on_a_foreign_file(tmp_path, kind, content):
         assert "file" in str(error) and "\n" not in str(error)
 
 
-@pytest.mark.parametrize("content, suffix", [(b"hello", ".txt"), (b"\0" * 100, ".bin"), (b"<xml/>", ".xml"),
-                                             (b"x", "")])
+@pytest.mark.parametrize(
+    "content, suffix", [(b"hello", ".txt"), (b"\0" * 100, ".bin"), (b"<xml/>", ".xml"), (b"x", "")]
+)
 def test_unknown_kind_lists_the_known(tmp_path, content, suffix):
     (tmp_path / f"file{suffix}").write_bytes(content)
     with pytest.raises(UserError, match="cannot be told") as caught:

@@ -32,11 +32,16 @@ def test_nested_results(nested, as_array):
 
 
 def test_float32_and_integers():
-    results = [[{"keypoints": np.full((3, 3), frame + 1, dtype=dtype), "track_id": 0}]
-               for frame, dtype in enumerate((np.float32, np.int64, np.float32))]
+    results = [
+        [{"keypoints": np.full((3, 3), frame + 1, dtype=dtype), "track_id": 0}]
+        for frame, dtype in enumerate((np.float32, np.int64, np.float32))
+    ]
     pose_file = from_nested(results)
-    assert [frame[0]["keypoints"].dtype for frame in to_nested(pose_file, [pose_file.tracks[0].poses])] == \
-        [np.float32, np.int64, np.float32]
+    assert [frame[0]["keypoints"].dtype for frame in to_nested(pose_file, [pose_file.tracks[0].poses])] == [
+        np.float32,
+        np.int64,
+        np.float32,
+    ]
     moved = to_nested(pose_file, [pose_file.tracks[0].poses + 0.5])
     assert [frame[0]["keypoints"].dtype for frame in moved] == [np.float32, np.float64, np.float32]
     np.testing.assert_array_equal(moved[1][0]["keypoints"], [[2.5, 2.5, 2]] * 3)

@@ -27,10 +27,14 @@ def leaves(path):
             return list(walk(pickle.load(file), ()))
     if path.suffix == ".pt":
         import torch
+
         return list(walk(torch.load(path, weights_only=True), ()))
     separator = "\t" if path.suffix == ".trc" else "," if b";" not in path.read_bytes() else ";"
-    return [((number, column), cell) for number, line in enumerate(path.read_bytes().decode().split("\n"))
-            for column, cell in enumerate(line.split(separator))]
+    return [
+        ((number, column), cell)
+        for number, line in enumerate(path.read_bytes().decode().split("\n"))
+        for column, cell in enumerate(line.split(separator))
+    ]
 
 
 def walk(value, place):
@@ -57,8 +61,13 @@ def matched(pose_file, tracks):
     """Pairs (track, expected poses); every expected track has exactly one."""
     left = list(pose_file.tracks)
     for identity, start, poses in tracks:
-        found = [track for track in left if track.start == start and track.poses.shape == poses.shape
-                 and np.allclose(track.poses, poses, rtol=0, atol=1e-6, equal_nan=True)]
+        found = [
+            track
+            for track in left
+            if track.start == start
+            and track.poses.shape == poses.shape
+            and np.allclose(track.poses, poses, rtol=0, atol=1e-6, equal_nan=True)
+        ]
         assert len(found) == 1, f"{identity}: {len(found)} tracks"
         assert identity is None or not pose_file.tracked or found[0].id == identity
         left.remove(found[0])
@@ -139,22 +148,42 @@ def test_metadata(build):
     np.testing.assert_allclose(registry.read(build("csv_table").path).timestamps, np.arange(12) * 0.04)
 
 
-@pytest.mark.parametrize("kind, layout, units", [
-    ("openpose", "openpose25", "px"), ("openpose_coco", "coco18", "px"), ("alphapose", "coco17", "px"),
-    ("mmpose", "coco17", "px"), ("mmpose_demo_3d", "h36m17", None),
-    ("mediapipe", "mediapipe33", "normalised"), ("coco_annotations", "coco17", "px"),
-    ("npy_flat", "h36m17", None),
-    ("freemocap", "mediapipe33", "mm"),
-    ("sequences", "h36m17", "m"), ("videopose3d", "h36m17", "px"), ("csv_table", "mediapipe33", "normalised"),
-    ("trc", None, "m"), ("vibe", "smpl24", None), ("gvhmr", "smpl22", None)])
+@pytest.mark.parametrize(
+    "kind, layout, units",
+    [
+        ("openpose", "openpose25", "px"),
+        ("openpose_coco", "coco18", "px"),
+        ("alphapose", "coco17", "px"),
+        ("mmpose", "coco17", "px"),
+        ("mmpose_demo_3d", "h36m17", None),
+        ("mediapipe", "mediapipe33", "normalised"),
+        ("coco_annotations", "coco17", "px"),
+        ("npy_flat", "h36m17", None),
+        ("freemocap", "mediapipe33", "mm"),
+        ("sequences", "h36m17", "m"),
+        ("videopose3d", "h36m17", "px"),
+        ("csv_table", "mediapipe33", "normalised"),
+        ("trc", None, "m"),
+        ("vibe", "smpl24", None),
+        ("gvhmr", "smpl22", None),
+    ],
+)
 def test_layout(build, kind, layout, units):
     track = next(track for track in registry.read(build(kind).path).tracks if track.part == "body")
     assert (track.layout, track.units) == (layout, units)
 
 
 def test_layouts_have_the_published_counts():
-    counts = {"coco17": 17, "coco18": 18, "openpose25": 25, "halpe26": 26, "mediapipe33": 33, "h36m17": 17,
-              "smpl24": 24, "smpl22": 22}
+    counts = {
+        "coco17": 17,
+        "coco18": 18,
+        "openpose25": 25,
+        "halpe26": 26,
+        "mediapipe33": 33,
+        "h36m17": 17,
+        "smpl24": 24,
+        "smpl22": 22,
+    }
     assert {name: len(JOINT_NAMES[name]) for name in counts} == counts
     assert JOINT_NAMES["openpose25"][8] == "mid_hip" and JOINT_NAMES["mediapipe33"][23] == "left_hip"
     assert JOINT_NAMES["halpe26"][19] == "hip" and JOINT_NAMES["coco18"][8] == "right_hip"
@@ -193,8 +222,10 @@ def test_derived_of_a_person_with_two_tracks(build, tmp_path):
     """WHAM's verts hang on the camera's track alone."""
     pose_file = registry.read(build("wham").path)
     refined = [track.poses + 0.5 for track in pose_file.tracks]
-    assert registry.write(pose_file, refined, tmp_path / "out.pkl",
-                          derived={"verts": [np.full((12, 5, 3), 2.0), None]}) == []
+    assert (
+        registry.write(pose_file, refined, tmp_path / "out.pkl", derived={"verts": [np.full((12, 5, 3), 2.0), None]})
+        == []
+    )
     with open(tmp_path / "out.pkl", "rb") as file:
         assert (pickle.load(file)[0]["verts"] == 2).all()
     refined = [pose_file.tracks[0].poses, pose_file.tracks[1].poses]
@@ -206,8 +237,12 @@ def test_translation_only_where_given(build, tmp_path):
     sample = build("wham")
     pose_file = registry.read(sample.path)
     assert (pose_file.tracks[0].translation == 1).all() and (pose_file.tracks[1].translation == 0).all()
-    registry.write(pose_file, [track.poses for track in pose_file.tracks], tmp_path / "out.pkl",
-                   translations=[np.full((12, 3), 3.0), None])
+    registry.write(
+        pose_file,
+        [track.poses for track in pose_file.tracks],
+        tmp_path / "out.pkl",
+        translations=[np.full((12, 3), 3.0), None],
+    )
     with open(tmp_path / "out.pkl", "rb") as file:
         person = pickle.load(file)[0]
     assert (person["trans"] == 3).all() and (person["trans_world"] == 0).all()
@@ -242,8 +277,10 @@ def test_predicted_entries_are_left(build, tmp_path):
         old = pickle.load(file)
     frame = "_DEMO/walk/img/000011.jpg"
     assert old[frame]["tracked_time"] == [2, 0]
-    same = [np.array_equal(old[frame]["smpl"][person]["body_pose"], new[frame]["smpl"][person]["body_pose"])
-            for person in (0, 1)]
+    same = [
+        np.array_equal(old[frame]["smpl"][person]["body_pose"], new[frame]["smpl"][person]["body_pose"])
+        for person in (0, 1)
+    ]
     assert same == [True, False]
 
 
@@ -259,11 +296,19 @@ def test_integers_become_floats(tmp_path):
 
 def test_strided_and_absent_frames(tmp_path):
     """Every second frame was detected, nobody in frame 6: one track of five frames, the fourth absent."""
-    items = [{"image_id": f"{frame}.jpg", "category_id": 1, "score": 1.0, "idx": 1,
-              "keypoints": [float(frame), 5.0, 0.5, 9.0, 2.0, 0.5]} for frame in (0, 2, 4, 8)]
+    items = [
+        {
+            "image_id": f"{frame}.jpg",
+            "category_id": 1,
+            "score": 1.0,
+            "idx": 1,
+            "keypoints": [float(frame), 5.0, 0.5, 9.0, 2.0, 0.5],
+        }
+        for frame in (0, 2, 4, 8)
+    ]
     (tmp_path / "a.json").write_text(json.dumps(items))
     pose_file = registry.read(tmp_path / "a.json")
-    track, = pose_file.tracks
+    (track,) = pose_file.tracks
     assert "steps of 2" in pose_file.notes[0]
     assert pose_file.tracked and track.present.tolist() == [True, True, True, False, True]
     np.testing.assert_array_equal(track.poses[:, 0, 0], [0, 2, 4, np.nan, 8])
@@ -283,9 +328,10 @@ def test_alphapose_without_tracking(build, tmp_path):
 def test_pose2sim_file_names(tmp_path):
     """`cam01.0031.json`: the last digits are the frame, not a file ending."""
     for frame in (9, 10, 11):
-        (tmp_path / f"cam01.{frame:04d}.json").write_text(json.dumps(
-            {"people": [{"pose_keypoints_2d": [frame, 2.0, 0.5, 30.0, 40.0, 0.5]}]}))
-    track, = registry.read(tmp_path).tracks
+        (tmp_path / f"cam01.{frame:04d}.json").write_text(
+            json.dumps({"people": [{"pose_keypoints_2d": [frame, 2.0, 0.5, 30.0, 40.0, 0.5]}]})
+        )
+    (track,) = registry.read(tmp_path).tracks
     np.testing.assert_array_equal(track.poses[:, 0, 0], [9, 10, 11])
 
 
@@ -293,8 +339,7 @@ def test_mmpose_image_demo_folder(tmp_path):
     """results_<image>.json of the demo script: the instances stand under instance_info without a frame."""
     for frame in range(3):
         instance = {"keypoints": [[frame, 1.0], [2.0, 30.0]], "keypoint_scores": [1, 1]}
-        (tmp_path / f"results_{frame}.json").write_text(json.dumps(
-            {"meta_info": {}, "instance_info": [instance]}))
+        (tmp_path / f"results_{frame}.json").write_text(json.dumps({"meta_info": {}, "instance_info": [instance]}))
     pose_file = registry.read(tmp_path)
     np.testing.assert_array_equal(pose_file.tracks[0].poses[:, 0, 0], [0, 1, 2])
 
@@ -303,16 +348,22 @@ def test_mediapipe_frames_of_every_second_picture(tmp_path):
     landmarks = [{"x": 0.5 + 0.01 * joint, "y": 0.5, "z": 0.0, "visibility": 0.9} for joint in range(33)]
     frames = [{"frame_index": 0, "pose_landmarks": [], "pose_world_landmarks": []}] + [
         {"frame_index": number, "pose_landmarks": [landmarks], "left_hand_landmarks": landmarks[:21]}
-        for number in (2, 4, 8)]
+        for number in (2, 4, 8)
+    ]
     (tmp_path / "a.json").write_text(json.dumps({"fps": 15, "info": ["x"], "sequence": frames}))
     pose_file = registry.read(tmp_path / "a.json")
     assert pose_file.fps == 15 and pose_file.frame_count == 5
     assert {track.part: (track.start, len(track.poses)) for track in pose_file.tracks} == {
-        "body": (1, 4), "depth": (1, 4), "left_hand": (1, 4), "left_hand_depth": (1, 4)}
+        "body": (1, 4),
+        "depth": (1, 4),
+        "left_hand": (1, 4),
+        "left_hand_depth": (1, 4),
+    }
 
 
 def test_mediapipe_zeros_for_nobody(tmp_path):
     """33 zeros of visibility 0 are nobody; where visibility is 0 throughout, it says nothing."""
+
     def point(value, visibility):
         return {"x": value, "y": value, "z": value, "visibility": visibility}
 
@@ -328,21 +379,26 @@ def test_mediapipe_zeros_for_nobody(tmp_path):
 
 
 def test_coco_results_whose_third_number_is_zero(tmp_path):
-    items = [{"image_id": frame, "category_id": 1, "keypoints": [5.0, 6.0, 0, 0, 0, 0, 50.0, 70.0 + frame, 0],
-              "score": 0.5} for frame in range(3)]
+    items = [
+        {"image_id": frame, "category_id": 1, "keypoints": [5.0, 6.0, 0, 0, 0, 0, 50.0, 70.0 + frame, 0], "score": 0.5}
+        for frame in range(3)
+    ]
     (tmp_path / "a.json").write_text(json.dumps(items))
-    track, = registry.read(tmp_path / "a.json").tracks
+    (track,) = registry.read(tmp_path / "a.json").tracks
     np.testing.assert_array_equal(track.poses[2], [[5, 6], [np.nan, np.nan], [50, 72]])
 
 
 def test_whole_body_is_split(tmp_path):
     points = np.column_stack([np.arange(136), np.arange(136), np.full(136, 0.5)]).ravel().tolist()
-    items = [{"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": points, "score": 1.0}
-             for frame in range(3)]
+    items = [{"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": points, "score": 1.0} for frame in range(3)]
     (tmp_path / "a.json").write_text(json.dumps(items))
     tracks = {track.part: track for track in registry.read(tmp_path / "a.json").tracks}
     assert {part: track.poses.shape[1] for part, track in tracks.items()} == {
-        "body": 26, "face": 68, "left_hand": 21, "right_hand": 21}
+        "body": 26,
+        "face": 68,
+        "left_hand": 21,
+        "right_hand": 21,
+    }
     assert tracks["body"].layout == "halpe26" and tracks["right_hand"].poses[0, 0, 0] == 115
 
 

@@ -17,8 +17,57 @@ from lib.poses.skeletons import LAYOUTS
 
 PARENTS = LAYOUTS["smpl24"].parents
 # SPIN's 49 joints (OpenPose's 25, then its 24) as indices of smplx's 45 and the 9 of J_regressor_extra after.
-SPIN_49 = [24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34,
-           8, 5, 45, 46, 4, 7, 21, 19, 17, 16, 18, 20, 47, 48, 49, 50, 51, 52, 53, 24, 26, 25, 28, 27]
+SPIN_49 = [
+    24,
+    12,
+    17,
+    19,
+    21,
+    16,
+    18,
+    20,
+    0,
+    2,
+    5,
+    8,
+    1,
+    4,
+    7,
+    25,
+    26,
+    27,
+    28,
+    29,
+    30,
+    31,
+    32,
+    33,
+    34,
+    8,
+    5,
+    45,
+    46,
+    4,
+    7,
+    21,
+    19,
+    17,
+    16,
+    18,
+    20,
+    47,
+    48,
+    49,
+    50,
+    51,
+    52,
+    53,
+    24,
+    26,
+    25,
+    28,
+    27,
+]
 EVALUATED = [11, 10, 9, 12, 13, 14, 4, 3, 2, 5, 6, 7, 1, 38]
 
 
@@ -83,11 +132,12 @@ def write_pickle(path, arrays, protocol=2, selected_from=0, **other):
         **arrays,
         "v_template": object_of("Ch", x=arrays["v_template"]),
         "weights": object_of("Ch", x=arrays["weights"]),
-        "shapedirs": object_of("Select", a=object_of("Ch", x=doubled), idxs=flat,
-                               preferred_shape=shapedirs.shape),
+        "shapedirs": object_of("Select", a=object_of("Ch", x=doubled), idxs=flat, preferred_shape=shapedirs.shape),
         "J_regressor": scipy.sparse.csc_matrix(arrays["J_regressor"]),
         "J": object_of("Ch", x=np.zeros((24, 3))),
-        "bs_style": "lbs", "bs_type": "lrotmin", **other,
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+        **other,
     }
     file = io.BytesIO()
     sys.modules.update(chumpy)
@@ -105,9 +155,11 @@ def write_pickle(path, arrays, protocol=2, selected_from=0, **other):
 
 def motion(frames, seed=1):
     generator = np.random.default_rng(seed)
-    return (generator.normal(0, 0.5, (frames, 72)).astype(np.float32),
-            generator.normal(0, 1, (frames, 10)).astype(np.float32),
-            generator.normal(0, 1, (frames, 3)).astype(np.float32))
+    return (
+        generator.normal(0, 0.5, (frames, 72)).astype(np.float32),
+        generator.normal(0, 1, (frames, 10)).astype(np.float32),
+        generator.normal(0, 1, (frames, 3)).astype(np.float32),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +175,20 @@ def full_size(tmp_path_factory):
     data = {**arrays, "kintree_table": arrays["kintree_table"].astype(np.int64)}
     model = smplx.SMPL("", data_struct=smplx.utils.Struct(**data), batch_size=9)
     with torch.no_grad():
-        output = model(global_orient=torch.tensor(pose[:, :3]), body_pose=torch.tensor(pose[:, 3:]),
-                       betas=torch.tensor(shape), transl=torch.tensor(trans))
+        output = model(
+            global_orient=torch.tensor(pose[:, :3]),
+            body_pose=torch.tensor(pose[:, 3:]),
+            betas=torch.tensor(shape),
+            transl=torch.tensor(trans),
+        )
     vertices, joints = output.vertices.numpy(), output.joints.numpy()
     assert joints.shape == (9, 45, 3)
     fifty_four = np.concatenate((joints, extra @ vertices), axis=1)
-    expected = {"vertices": vertices, "joints": joints[:, :24],
-                "evaluation_joints": fifty_four[:, SPIN_49][:, EVALUATED]}
+    expected = {
+        "vertices": vertices,
+        "joints": joints[:, :24],
+        "evaluation_joints": fifty_four[:, SPIN_49][:, EVALUATED],
+    }
     return folder, arrays, (pose, shape, trans), expected
 
 
@@ -182,7 +241,9 @@ def test_every_file_name_and_old_protocol_is_read(tmp_path, small, name, protoco
     pose, shape, trans = motion(3)
     expected = load_body(plain).vertices(pose, shape, trans)
     # The same numbers in other places of memory: a matrix product may round their last bit otherwise.
-    torch.testing.assert_close(load_body(tmp_path, allow_stand_in=False).vertices(pose, shape, trans), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        load_body(tmp_path, allow_stand_in=False).vertices(pose, shape, trans), expected, atol=1e-6, rtol=0
+    )
 
 
 def test_missing_extra_regressor_is_said_only_when_it_is_needed(tmp_path, small):
@@ -235,16 +296,19 @@ def replaced(key, value):
     return lambda arrays: arrays.update({key: value})
 
 
-@pytest.mark.parametrize("damage,message", [
-    (without("posedirs"), "posedirs is missing"),
-    (replaced("weights", np.zeros((60, 55))), r"weights is \[60, 55\], not \[60, 24\]"),
-    (replaced("v_template", np.float64(1)), r"v_template is \[\]"),
-    (replaced("shapedirs", np.zeros((60, 3, 4))), "4 directions"),
-    (replaced("f", np.full((1, 3), 60)), "among its 60"),
-    (replaced("kintree_table", np.full((2, 24), 23)), "comes before its parent"),
-    (replaced("v_template", np.full((60, 3), "a")), "not numbers"),
-    (replaced("J_regressor", np.array({"a": 1})), "npz of plain arrays"),
-])
+@pytest.mark.parametrize(
+    "damage,message",
+    [
+        (without("posedirs"), "posedirs is missing"),
+        (replaced("weights", np.zeros((60, 55))), r"weights is \[60, 55\], not \[60, 24\]"),
+        (replaced("v_template", np.float64(1)), r"v_template is \[\]"),
+        (replaced("shapedirs", np.zeros((60, 3, 4))), "4 directions"),
+        (replaced("f", np.full((1, 3), 60)), "among its 60"),
+        (replaced("kintree_table", np.full((2, 24), 23)), "comes before its parent"),
+        (replaced("v_template", np.full((60, 3), "a")), "not numbers"),
+        (replaced("J_regressor", np.array({"a": 1})), "npz of plain arrays"),
+    ],
+)
 def test_what_is_not_a_smpl_model_is_refused_by_its_array(tmp_path, small, damage, message):
     arrays = small[0]
     damage(arrays)

@@ -39,10 +39,20 @@ def refusal(path, **options):
 @pytest.mark.parametrize("representation, channels", [("3d", 51), ("2d", 34), ("smpl", 144)])
 def test_sizes_are_read_from_the_tensors(representation, channels):
     loaded = checkpoints.load(REFERENCE / f"synsp_{representation}_random.pth.tar", n_head=2)
-    assert (loaded.name, loaded.channels, loaded.window, loaded.epoch, loaded.published) == ("synsp", channels, None, 3, True)
+    assert (loaded.name, loaded.channels, loaded.window, loaded.epoch, loaded.published) == (
+        "synsp",
+        channels,
+        None,
+        3,
+        True,
+    )
     network = loaded.network
     first = network.decoder.layer_stack[0]
-    assert (network.proj_i_a[0].out_features, first.pos_ffn.w_1.out_features, len(network.decoder.layer_stack)) == (32, 48, 2)
+    assert (network.proj_i_a[0].out_features, first.pos_ffn.w_1.out_features, len(network.decoder.layer_stack)) == (
+        32,
+        48,
+        2,
+    )
     assert (first.enc_attn.n_head, first.enc_attn.d_k, first.enc_attn.d_v) == (2, 16, 16)
     assert network.residual_components == 0 and not network.training
     assert loaded.data == {} and loaded.config == {} and loaded.training is None
@@ -61,9 +71,18 @@ def test_dead_weights_are_dropped(content):
     assert kept.keys() < names
     for name, value in kept.items():
         assert torch.equal(value, content["state_dict"][name])
-    kinds = ("proj_i_p.", "proj_i_2.", ".position_embeddings.", ".pos_table", "decoder.layer_stack.0.slf_attn.",
-             "decoder_2.layer_stack.1.slf_attn.", "encoder_local.layer_norm.", "encoder_global.layer_norm.",
-             "decoder.layer_norm.", "decoder_2.layer_norm.")
+    kinds = (
+        "proj_i_p.",
+        "proj_i_2.",
+        ".position_embeddings.",
+        ".pos_table",
+        "decoder.layer_stack.0.slf_attn.",
+        "decoder_2.layer_stack.1.slf_attn.",
+        "encoder_local.layer_norm.",
+        "encoder_global.layer_norm.",
+        "decoder.layer_norm.",
+        "decoder_2.layer_norm.",
+    )
     for kind in kinds:
         assert any(kind in name for name in dropped), kind
     for name in dropped:
@@ -78,17 +97,32 @@ def test_dead_weights_may_be_missing(content, tmp_path):
     checkpoints.load(tmp_path / "lean.pth.tar", 2)
 
 
-@pytest.mark.parametrize("name", ["decoder.layer_stack.1.enc_attn.fc.weight", "proj_o_2.1.bias", "proj_i_a.1.weight",
-                                  "decoder.layer_stack.0.enc_attn.w_ks.weight", "decoder.layer_stack.0.pos_ffn.w_1.weight",
-                                  "encoder_local.layer_stack.0.slf_attn.layer_norm.weight"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decoder.layer_stack.1.enc_attn.fc.weight",
+        "proj_o_2.1.bias",
+        "proj_i_a.1.weight",
+        "decoder.layer_stack.0.enc_attn.w_ks.weight",
+        "decoder.layer_stack.0.pos_ffn.w_1.weight",
+        "encoder_local.layer_stack.0.slf_attn.layer_norm.weight",
+    ],
+)
 def test_a_missing_weight_is_named(content, tmp_path, name):
     del content["state_dict"][name]
     torch.save(content, tmp_path / "x.pth.tar")
     assert name in refusal(tmp_path / "x.pth.tar", n_head=2)
 
 
-@pytest.mark.parametrize("name", ["decoder.layer_stack.1.enc_attn.fc.bias", "extra.weight",
-                                  "encoder_local.layer_stack.2.slf_attn.fc.weight", "decoder.position_embeddings.bias.x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decoder.layer_stack.1.enc_attn.fc.bias",
+        "extra.weight",
+        "encoder_local.layer_stack.2.slf_attn.fc.weight",
+        "decoder.position_embeddings.bias.x",
+    ],
+)
 def test_an_unexpected_weight_is_named(content, tmp_path, name):
     content["state_dict"][name] = torch.zeros(3)
     torch.save(content, tmp_path / "x.pth.tar")
@@ -98,8 +132,10 @@ def test_an_unexpected_weight_is_named(content, tmp_path, name):
         assert name in refusal(tmp_path / "x.pth.tar", n_head=2)
 
 
-@pytest.mark.parametrize("name, shape", [("proj_o_a.1.weight", (50, 64)), ("decoder.layer_stack.1.pos_ffn.w_2.bias", (31,)),
-                                         ("proj_i_a.1.bias", (32, 1))])
+@pytest.mark.parametrize(
+    "name, shape",
+    [("proj_o_a.1.weight", (50, 64)), ("decoder.layer_stack.1.pos_ffn.w_2.bias", (31,)), ("proj_i_a.1.bias", (32, 1))],
+)
 def test_a_weight_of_the_wrong_shape_is_named_with_both_shapes(content, tmp_path, name, shape):
     expected = list(content["state_dict"][name].shape)
     content["state_dict"][name] = torch.zeros(shape)
@@ -128,7 +164,9 @@ def test_no_heads(heads):
 
 
 def test_weights_saved_from_several_gpus(content, tmp_path):
-    content["state_dict"] = collections.OrderedDict((f"module.{name}", value) for name, value in content["state_dict"].items())
+    content["state_dict"] = collections.OrderedDict(
+        (f"module.{name}", value) for name, value in content["state_dict"].items()
+    )
     torch.save(content, tmp_path / "x.pth.tar")
     assert checkpoints.load(tmp_path / "x.pth.tar", 2).channels == 51
 
@@ -183,11 +221,19 @@ def test_a_folder(tmp_path):
     assert "folder" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("content, hint", [
-    (b"", "empty"), (b"hello, this is text\n", ""), (b"<!DOCTYPE html><html></html>", "web page"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS"), (b"\x1f\x8b" + bytes(50), "gzip"),
-    (bytes(1000), ""), (b"\x93NUMPY\x01\x00", ".npy"), (b"\x80", "pickle"),
-])
+@pytest.mark.parametrize(
+    "content, hint",
+    [
+        (b"", "empty"),
+        (b"hello, this is text\n", ""),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS"),
+        (b"\x1f\x8b" + bytes(50), "gzip"),
+        (bytes(1000), ""),
+        (b"\x93NUMPY\x01\x00", ".npy"),
+        (b"\x80", "pickle"),
+    ],
+)
 def test_other_files_are_called_what_they_are(tmp_path, content, hint):
     path = tmp_path / "x.pth.tar"
     path.write_bytes(content)
@@ -203,7 +249,7 @@ def test_an_npz(tmp_path):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_truncated(tmp_path, share):
     whole = SYNSP.read_bytes()
-    (tmp_path / "x.pth.tar").write_bytes(whole[:int(len(whole) * share)])
+    (tmp_path / "x.pth.tar").write_bytes(whole[: int(len(whole) * share)])
     assert "truncated" in refusal(tmp_path / "x.pth.tar")
 
 
@@ -228,8 +274,18 @@ def test_weights_of_another_network(tmp_path, weights):
     assert "neither SynSP" in message and all(name in message for name in weights)
 
 
-@pytest.mark.parametrize("weights", [[], None, {"proj_i_a.0.weight": 3}, {"encoder.0.weight": "text"}, {5: torch.zeros(2)},
-                                     {"proj_i_a.0.weight": torch.zeros(5)}, {"encoder.0.weight": torch.zeros(2, 2, 2)}])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [],
+        None,
+        {"proj_i_a.0.weight": 3},
+        {"encoder.0.weight": "text"},
+        {5: torch.zeros(2)},
+        {"proj_i_a.0.weight": torch.zeros(5)},
+        {"encoder.0.weight": torch.zeros(2, 2, 2)},
+    ],
+)
 def test_a_state_dict_that_is_none(tmp_path, weights):
     torch.save({"state_dict": weights}, tmp_path / "x.pth.tar")
     refusal(tmp_path / "x.pth.tar")
@@ -251,34 +307,57 @@ def test_a_format_that_is_no_number(content, tmp_path, version):
 # ---------------------------------------------------------------------------------------------- ours
 
 
-@pytest.mark.parametrize("network", [
-    SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame", carry=0.4), SynSP(6, 8, 8, 1, 1, 4, 4),
-    SynSP(12, 16, 24, 2, 4, 8, 6, segment=5), SmoothNet(5, 12, 6, 2),
-])
+@pytest.mark.parametrize(
+    "network",
+    [
+        SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame", carry=0.4),
+        SynSP(6, 8, 8, 1, 1, 4, 4),
+        SynSP(12, 16, 24, 2, 4, 8, 6, segment=5),
+        SmoothNet(5, 12, 6, 2),
+    ],
+)
 def test_what_is_saved_comes_back(tmp_path, network):
     network.eval()
-    checkpoints.save(tmp_path / "x.pth.tar", {
-        "model": checkpoints.describe(network), "state_dict": network.state_dict(), "epoch": 7, "performance": {"loss": 0.5},
-        "data": {"window": 5, "channels": 12}, "config": {"TRAIN": {"LR": 0.1}}, "provenance": {"command": "c"},
-        "training": {"epoch": 7}})
+    checkpoints.save(
+        tmp_path / "x.pth.tar",
+        {
+            "model": checkpoints.describe(network),
+            "state_dict": network.state_dict(),
+            "epoch": 7,
+            "performance": {"loss": 0.5},
+            "data": {"window": 5, "channels": 12},
+            "config": {"TRAIN": {"LR": 0.1}},
+            "provenance": {"command": "c"},
+            "training": {"epoch": 7},
+        },
+    )
     loaded = checkpoints.load(tmp_path / "x.pth.tar", n_head=3)  # heads come from the file
     x = torch.randn(3, 2, 5, 12 if loaded.channels is None else loaded.channels)
     with torch.no_grad():
         assert torch.equal(loaded.network(x).final, network(x).final)
     assert checkpoints.describe(loaded.network) == checkpoints.describe(network)
     assert (loaded.epoch, loaded.performance, loaded.window, loaded.published) == (7, {"loss": 0.5}, 5, False)
-    assert (loaded.config, loaded.provenance, loaded.training) == ({"TRAIN": {"LR": 0.1}}, {"command": "c"}, {"epoch": 7})
+    assert (loaded.config, loaded.provenance, loaded.training) == (
+        {"TRAIN": {"LR": 0.1}},
+        {"command": "c"},
+        {"epoch": 7},
+    )
     assert os.listdir(tmp_path) == ["x.pth.tar"]
 
 
-@pytest.mark.parametrize("name, value, message", [
-    *(("carry", value, "carries on") for value in ("all", 1.0, -0.1, float("nan"))),
-    *(("segment", value, "no number of frames") for value in ("all", 2.5, -1)),
-])
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        *(("carry", value, "carries on") for value in ("all", 1.0, -0.1, float("nan"))),
+        *(("segment", value, "no number of frames") for value in ("all", 2.5, -1)),
+    ],
+)
 def test_a_setting_that_cannot_be_is_refused(tmp_path, name, value, message):
     network = SynSP(6, 8, 8, 1, 1, 4, 4)
-    checkpoints.save(tmp_path / "x.pth.tar", {"model": checkpoints.describe(network) | {name: value},
-                                              "state_dict": network.state_dict()})
+    checkpoints.save(
+        tmp_path / "x.pth.tar",
+        {"model": checkpoints.describe(network) | {name: value}, "state_dict": network.state_dict()},
+    )
     with pytest.raises(UserError, match=message):
         checkpoints.load(tmp_path / "x.pth.tar")
 
@@ -325,17 +404,25 @@ def test_build_has_the_sizes_of_the_config():
     assert len(network.res_blocks) == 3 and network.res_blocks[0].dropout.p == 0.5
 
 
-@pytest.mark.parametrize("overrides, name", [
-    (("MODEL.NAME", "lstm"), "MODEL.NAME"), (("MODEL.d_word_vec", 64), "d_word_vec"), (("MODEL.n_layers", 0), "MODEL"),
-    (("MODEL.d_model", 7, "MODEL.d_word_vec", 7), "even"), (("MODEL.n_head", -1), "MODEL"),
-    (("MODEL.DROPOUT", 1), "MODEL.DROPOUT"), (("MODEL.DROPOUT", 1.5), "MODEL.DROPOUT"),
-    (("MODEL.NAME", "smoothnet", "MODEL.DROPOUT", 2), "MODEL.DROPOUT"), (("MODEL.RESIDUAL_COMPONENTS", -1), "RESIDUAL_COMPONENTS"),
-    *((("MODEL.SEGMENT", value), "must divide the window of 8") for value in (-1, 1, 3, 16)),
-    (("MODEL.SEGMENT", 4, "MODEL.ALIGN_VIEWS", "frame"), "each view by itself"),
-    (("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
-    (("MODEL.NAME", "smoothnet", "MODEL.RES_HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
-    (("MODEL.NAME", "smoothnet", "MODEL.NUM_BLOCK", -1), "NUM_BLOCK"),
-])
+@pytest.mark.parametrize(
+    "overrides, name",
+    [
+        (("MODEL.NAME", "lstm"), "MODEL.NAME"),
+        (("MODEL.d_word_vec", 64), "d_word_vec"),
+        (("MODEL.n_layers", 0), "MODEL"),
+        (("MODEL.d_model", 7, "MODEL.d_word_vec", 7), "even"),
+        (("MODEL.n_head", -1), "MODEL"),
+        (("MODEL.DROPOUT", 1), "MODEL.DROPOUT"),
+        (("MODEL.DROPOUT", 1.5), "MODEL.DROPOUT"),
+        (("MODEL.NAME", "smoothnet", "MODEL.DROPOUT", 2), "MODEL.DROPOUT"),
+        (("MODEL.RESIDUAL_COMPONENTS", -1), "RESIDUAL_COMPONENTS"),
+        *((("MODEL.SEGMENT", value), "must divide the window of 8") for value in (-1, 1, 3, 16)),
+        (("MODEL.SEGMENT", 4, "MODEL.ALIGN_VIEWS", "frame"), "each view by itself"),
+        (("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
+        (("MODEL.NAME", "smoothnet", "MODEL.RES_HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
+        (("MODEL.NAME", "smoothnet", "MODEL.NUM_BLOCK", -1), "NUM_BLOCK"),
+    ],
+)
 def test_sizes_that_cannot_be(overrides, name):
     with pytest.raises(UserError, match=name):
         built(*overrides)

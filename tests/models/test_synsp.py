@@ -7,10 +7,11 @@ import torch
 from scipy.fft import dct
 
 from benchmarks.plain_synsp import PlainSynSP
-from lib.training.loss import refinement_loss
 from lib.errors import UserError
-from lib.models import attention as attention_layers, checkpoints, synsp
-from lib.models.synsp import _quality, SynSP
+from lib.models import attention as attention_layers
+from lib.models import checkpoints, synsp
+from lib.models.synsp import SynSP, _quality
+from lib.training.loss import refinement_loss
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 HEADS = ("final", "precision", "smoothness")
@@ -22,7 +23,9 @@ def windows(*shape, seed=0, scale=1.0):
 
 def small(channels=12, seed=0, **options):
     torch.manual_seed(seed)
-    network = SynSP(channels, **{"d_model": 32, "d_inner": 48, "n_layers": 2, "n_head": 2, "d_k": 16, "d_v": 16, **options})
+    network = SynSP(
+        channels, **{"d_model": 32, "d_inner": 48, "n_layers": 2, "n_head": 2, "d_k": 16, "d_v": 16, **options}
+    )
     return network.eval()
 
 
@@ -55,7 +58,9 @@ def test_training_gradients_are_those_of_the_plain_form():
     """Against the network written out step by step, without dropout: the loss and every gradient."""
     torch.manual_seed(0)
     plain, ours = PlainSynSP(12, 32, 48, 2, 2, 16, 16, dropout=0.0), small(dropout=0.0).train()
-    ours.load_state_dict({name: value for name, value in plain.state_dict().items() if not checkpoints.DEAD.match(name)})
+    ours.load_state_dict(
+        {name: value for name, value in plain.state_dict().items() if not checkpoints.DEAD.match(name)}
+    )
     plain.eval()  # the dropout on the weights off
     synsp_dropout, attention_layers.dropout = attention_layers.dropout, lambda x, share: x
     try:
@@ -68,7 +73,9 @@ def test_training_gradients_are_those_of_the_plain_form():
         attention_layers.dropout = synsp_dropout
     gradients = {name: p.grad for name, p in plain.named_parameters()}
     for name, parameter in ours.named_parameters():
-        np.testing.assert_allclose(parameter.grad, gradients[name], atol=1e-4 * gradients[name].abs().max() + 1e-7, err_msg=name)
+        np.testing.assert_allclose(
+            parameter.grad, gradients[name], atol=1e-4 * gradients[name].abs().max() + 1e-7, err_msg=name
+        )
     dead = {name for name, gradient in gradients.items() if gradient is None}
     assert dead == gradients.keys() - dict(ours.named_parameters()).keys()
 
@@ -100,9 +107,18 @@ def test_any_number_of_frames():
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("some_absent", [True, False])
 def test_attention_to_shared_tokens_equals_that_to_tokens_written_out_for_each_view(views, training, some_absent):
-    own, shared, added = windows(3 * views, 8, 32), windows(3, views * 8, 32, seed=1), windows(3, views, views * 8, seed=2)
-    attention, queries = attention_layers.Attention(32, 2, 16, 16, 0.0).train(training), windows(3 * views, 8, 32, seed=3)
-    absent = attention_layers.ABSENT * (windows(3 * views, 1, 1, 8 * (1 + views), seed=4) > 0.5) if some_absent else None
+    own, shared, added = (
+        windows(3 * views, 8, 32),
+        windows(3, views * 8, 32, seed=1),
+        windows(3, views, views * 8, seed=2),
+    )
+    attention, queries = (
+        attention_layers.Attention(32, 2, 16, 16, 0.0).train(training),
+        windows(3 * views, 8, 32, seed=3),
+    )
+    absent = (
+        attention_layers.ABSENT * (windows(3 * views, 1, 1, 8 * (1 + views), seed=4) > 0.5) if some_absent else None
+    )
     plain = torch.cat((own, (shared[:, None] + added[..., None]).flatten(0, 1)), dim=1)  # [B*V, F + V*F, d]
     results = []
     for memory in (attention_layers.memory_of(own, shared, added), attention_layers.Memory(plain)):
@@ -152,7 +168,9 @@ def test_views_in_another_order_give_the_same_in_that_order():
         np.testing.assert_allclose(getattr(straight, name)[:, [2, 0, 3, 1]], getattr(turned, name), atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"residual_components": 2}, {"residual_components": 2, "align_views": "frame"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"residual_components": 2}, {"residual_components": 2, "align_views": "frame"}]
+)
 def test_an_absent_view_counts_as_if_it_had_not_been_given(options):
     network, x = with_weights(small(**options)), windows(3, 4, 8, 12)
     present = torch.ones(3, 4, 8, dtype=torch.bool)
@@ -263,7 +281,7 @@ def test_the_bias_of_segments_goes_by_their_distance():
     """Every head of every layer listens to its own segment and the one before: what comes later has no say."""
     network, _ = segmented()
     network.segment_bias.data[:] = -1e4
-    network.segment_bias.data[..., synsp.REACH - 1:synsp.REACH + 1] = 4
+    network.segment_bias.data[..., synsp.REACH - 1 : synsp.REACH + 1] = 4
     x = windows(1, 32, 12)
     changed = x.clone()
     changed[:, 16:24] += 1
@@ -380,7 +398,7 @@ def test_a_batch_is_its_windows_one_by_one():
     with torch.no_grad():
         together = network(x).final
         for k in range(5):
-            np.testing.assert_allclose(network(x[k:k + 1]).final[0], together[k], atol=1e-5)
+            np.testing.assert_allclose(network(x[k : k + 1]).final[0], together[k], atol=1e-5)
 
 
 def test_an_absent_frame_is_not_the_windows_worst():

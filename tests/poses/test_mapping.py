@@ -55,23 +55,39 @@ def test_hands_may_lack():
     names = JOINT_NAMES["smpl22"]
     fit = mapping.to_joints(JOINT_NAMES["smpl24"], names, ("left_hand", "right_hand"), derive=False)
     assert fit.missing == (22, 23) and len(fit.written) == 22
-    assert mapping.to_joints(JOINT_NAMES["smpl24"], names[1:], ("left_hand", "right_hand"), derive=False) is None  # no root
+    assert (
+        mapping.to_joints(JOINT_NAMES["smpl24"], names[1:], ("left_hand", "right_hand"), derive=False) is None
+    )  # no root
 
 
 def body(frames=5):
     """An upright H36M body [T, 17, 3] in metres, y down."""
     pose = np.zeros((17, 3))
-    for name, place in {"right_hip": (-.1, 0), "left_hip": (.1, 0), "right_ankle": (-.1, .9), "left_ankle": (.1, .9),
-                        "thorax": (0, -.5), "head": (0, -.7), "nose": (0, -.6), "spine": (0, -.25)}.items():
+    for name, place in {
+        "right_hip": (-0.1, 0),
+        "left_hip": (0.1, 0),
+        "right_ankle": (-0.1, 0.9),
+        "left_ankle": (0.1, 0.9),
+        "thorax": (0, -0.5),
+        "head": (0, -0.7),
+        "nose": (0, -0.6),
+        "spine": (0, -0.25),
+    }.items():
         pose[H36M.index(name), :2] = place
     return np.tile(pose, (frames, 1, 1)) + np.linspace(0, 1, frames)[:, None, None]
 
 
-ROTATIONS = {"y down": np.eye(3), "y up": np.diag([1.0, -1, -1]), "z up": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
-             "x up": np.array([[0, -1.0, 0], [1, 0, 0], [0, 0, 1]])}
+ROTATIONS = {
+    "y down": np.eye(3),
+    "y up": np.diag([1.0, -1, -1]),
+    "z up": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+    "x up": np.array([[0, -1.0, 0], [1, 0, 0], [0, 0, 1]]),
+}
 
 
-@pytest.mark.parametrize("unit, factor", [("m", 1), ("mm", 1000), ("cm", 100), (None, 1), (None, 1000), (None, 100), (None, 7e6)])
+@pytest.mark.parametrize(
+    "unit, factor", [("m", 1), ("mm", 1000), ("cm", 100), (None, 1), (None, 1000), (None, 100), (None, 7e6)]
+)
 @pytest.mark.parametrize("up", ROTATIONS)
 def test_3d_comes_into_metres_y_down_root_at_zero_and_back(unit, factor, up):
     truth = body()
@@ -112,9 +128,17 @@ def test_drawn_layout_joins_what_the_names_say():
     assert frozenset(("left_knee", "right_ankle")) not in bones
 
 
-@pytest.mark.parametrize("names, root", [
-    (("left_hip", "right_hip", "nose"), [0.5, 0.5, 0]), (("right_hip", "neck"), None), (("left_hip", "neck"), None),
-    (("hip", "right_hip", "left_hip"), [1, 0, 0]), (("nose",), None), (None, None)])
+@pytest.mark.parametrize(
+    "names, root",
+    [
+        (("left_hip", "right_hip", "nose"), [0.5, 0.5, 0]),
+        (("right_hip", "neck"), None),
+        (("left_hip", "neck"), None),
+        (("hip", "right_hip", "left_hip"), [1, 0, 0]),
+        (("nose",), None),
+        (None, None),
+    ],
+)
 def test_one_hip_is_no_root(names, root):
     weights = mapping.root_weights(names)
     assert (weights is None) == (root is None) and (root is None or weights.tolist() == root)

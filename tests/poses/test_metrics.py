@@ -48,8 +48,9 @@ def test_published_procrustes_in_the_plane(official):
 @pytest.mark.parametrize("fraction", [0.05, 0.1, 0.2])
 def test_published_pck(official, fraction):
     height, width = official["pck_imgshape"].tolist()
-    pixels = [(official[key].unflatten(1, (-1, 2)) + 0.5) * torch.tensor([width, height])
-              for key in ("pck_pred", "pck_gt")]
+    pixels = [
+        (official[key].unflatten(1, (-1, 2)) + 0.5) * torch.tensor([width, height]) for key in ("pck_pred", "pck_gt")
+    ]
     box = official["pck_bbox"].float()
     size = torch.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     ours = metrics.pck(*pixels, size, fraction).double().mean(0)
@@ -78,8 +79,11 @@ def test_root_relative_takes_the_mean_of_the_roots_off():
 @pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
 def test_a_similar_pose_has_no_error_after_alignment(dims, scale):
     truth = poses(20, dims=dims)
-    rotation = Rotation.random(20, rng=np.random.default_rng(1)).as_matrix() if dims == 3 else \
-        np.stack([[[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]] for a in np.linspace(-3, 3, 20)])
+    rotation = (
+        Rotation.random(20, rng=np.random.default_rng(1)).as_matrix()
+        if dims == 3
+        else np.stack([[[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]] for a in np.linspace(-3, 3, 20)])
+    )
     predicted = torch.stack([similar(pose, scale, turn, [5.0, -2, 1][:dims]) for pose, turn in zip(truth, rotation)])
     assert metrics.mpjpe(predicted, truth).min() > 0.1
     assert metrics.pa_mpjpe(predicted, truth).max() < 1e-9

@@ -51,8 +51,9 @@ def test_missing_points_do_not_count_for_the_extent():
     assert frame_2d("isotropic", points) == Frame((5.0, 2.0), (5.0, 5.0))
 
 
-@pytest.mark.parametrize("kind, size", [("h36m", None), ("jhmdb", (1000, 1024, 3)), ("isotropic", (480, 640)),
-                                        ("isotropic", None)])
+@pytest.mark.parametrize(
+    "kind, size", [("h36m", None), ("jhmdb", (1000, 1024, 3)), ("isotropic", (480, 640)), ("isotropic", None)]
+)
 def test_2d_is_undone(kind, size, pixels):
     rep, frame = representation("2D"), frame_2d(kind, pixels, size)
     np.testing.assert_allclose(rep.from_network(rep.to_network(pixels, frame), frame), pixels, atol=1e-3)
@@ -79,7 +80,9 @@ def test_3d_filters_see_root_relative_tracks():
 def test_smpl_6d_is_the_published_one():
     with np.load(REFERENCE / "rotations.npz") as stored:
         axis_angle, six = (stored[name][:192].astype(np.float32) for name in ("axis_angle", "rot6d"))
-    np.testing.assert_allclose(representation("smpl").to_network(axis_angle.reshape(8, 72)), six.reshape(8, 144), atol=1e-5)
+    np.testing.assert_allclose(
+        representation("smpl").to_network(axis_angle.reshape(8, 72)), six.reshape(8, 144), atol=1e-5
+    )
 
 
 def test_smpl_rotations_by_hand():

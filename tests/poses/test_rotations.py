@@ -20,9 +20,13 @@ def vectors(dtype, count=2000, seed=0):
     generator = np.random.default_rng(seed)
     axes = generator.normal(size=(count, 3))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-    angles = np.concatenate((np.pi * generator.random(count // 2),
-                             10 ** generator.uniform(-9, -1, count // 4),
-                             np.pi - 10 ** generator.uniform(-4, -1, count // 4)))
+    angles = np.concatenate(
+        (
+            np.pi * generator.random(count // 2),
+            10 ** generator.uniform(-9, -1, count // 4),
+            np.pi - 10 ** generator.uniform(-4, -1, count // 4),
+        )
+    )
     return torch.tensor(axes * angles[:, None], dtype=dtype)
 
 
@@ -34,8 +38,7 @@ def proper(matrix):
 
 def test_matches_the_published_numbers():
     with np.load(REFERENCE) as reference:
-        axis_angle, numbers, back = (torch.tensor(reference[key])
-                                     for key in ("axis_angle", "rot6d", "axis_angle_back"))
+        axis_angle, numbers, back = (torch.tensor(reference[key]) for key in ("axis_angle", "rot6d", "axis_angle_back"))
     assert (rotations.axis_angle_to_6d(axis_angle) - numbers).abs().max() < 1e-5
     assert (rotations.axis_angle_from_6d(numbers) - back).abs().max() < 1e-5
 
@@ -137,9 +140,16 @@ def test_missing_numbers_stay_missing():
     assert back[0].isfinite().all() and back[1].isnan().all()
 
 
-@pytest.mark.parametrize("function,channels", [
-    (rotations.axis_angle_to_matrix, 3), (rotations.axis_angle_to_6d, 3), (rotations.matrix_from_6d, 6),
-    (rotations.axis_angle_from_6d, 6), (rotations.matrix_from_quaternion, 4)])
+@pytest.mark.parametrize(
+    "function,channels",
+    [
+        (rotations.axis_angle_to_matrix, 3),
+        (rotations.axis_angle_to_6d, 3),
+        (rotations.matrix_from_6d, 6),
+        (rotations.axis_angle_from_6d, 6),
+        (rotations.matrix_from_quaternion, 4),
+    ],
+)
 def test_gradients(function, channels):
     numbers = torch.randn(5, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert torch.autograd.gradcheck(function, numbers.requires_grad_())

@@ -17,8 +17,10 @@ def test_layouts_are_the_published_ones(name, reference):
     layout, expected = LAYOUTS[name], reference[name]
     assert list(layout.joints) == expected["joints"] and layout.size == len(expected["joints"])
     assert list(map(list, layout.edges)) == expected["edges"] and list(layout.root) == expected["root"]
-    sides = ["left" if joint.startswith("left") else "right" if joint.startswith("right") else "middle"
-             for joint in expected["joints"]]
+    sides = [
+        "left" if joint.startswith("left") else "right" if joint.startswith("right") else "middle"
+        for joint in expected["joints"]
+    ]
     assert list(layout.sides) == sides
 
 
@@ -30,7 +32,32 @@ def test_smpl_joints_have_the_names_of_smplx():
 
 def test_smpl_parents_are_its_kinematic_tree():
     # kintree_table of the official model file.
-    assert LAYOUTS["smpl24"].parents == (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+    assert LAYOUTS["smpl24"].parents == (
+        -1,
+        0,
+        0,
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        9,
+        9,
+        12,
+        13,
+        14,
+        16,
+        17,
+        18,
+        19,
+        20,
+        21,
+    )
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -10,17 +10,55 @@ import numpy as np
 import torch
 
 from lib import config
-from lib.training import trainer
 from lib.models import checkpoints
+from lib.training import trainer
 
 HERE = Path(__file__).parent
-BASE = ["--dataset_name", "mocap", "--estimator", "noise", "--body_representation", "3D", "DEVICE", "cpu",
-        "TRAIN.EPOCH", "2", "TRAIN.BATCH_SIZE", "256"]
+BASE = [
+    "--dataset_name",
+    "mocap",
+    "--estimator",
+    "noise",
+    "--body_representation",
+    "3D",
+    "DEVICE",
+    "cpu",
+    "TRAIN.EPOCH",
+    "2",
+    "TRAIN.BATCH_SIZE",
+    "256",
+]
 RUNS = {
-    "format_1": ["MODEL.d_model", "8", "MODEL.d_word_vec", "8", "MODEL.d_inner", "8", "MODEL.n_layers", "1", "MODEL.n_head", "2",
-                 "MODEL.d_k", "4", "MODEL.d_v", "4", "MODEL.RESIDUAL_COMPONENTS", "2", "TRAIN.EMA", "0.5"],
-    "format_1_smoothnet": ["MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", "8", "MODEL.RES_HIDDEN_SIZE", "4",
-                           "MODEL.NUM_BLOCK", "1"],
+    "format_1": [
+        "MODEL.d_model",
+        "8",
+        "MODEL.d_word_vec",
+        "8",
+        "MODEL.d_inner",
+        "8",
+        "MODEL.n_layers",
+        "1",
+        "MODEL.n_head",
+        "2",
+        "MODEL.d_k",
+        "4",
+        "MODEL.d_v",
+        "4",
+        "MODEL.RESIDUAL_COMPONENTS",
+        "2",
+        "TRAIN.EMA",
+        "0.5",
+    ],
+    "format_1_smoothnet": [
+        "MODEL.NAME",
+        "smoothnet",
+        "MODEL.HIDDEN_SIZE",
+        "8",
+        "MODEL.RES_HIDDEN_SIZE",
+        "4",
+        "MODEL.NUM_BLOCK",
+        "1",
+    ],
 }
 
 

@@ -21,7 +21,7 @@ def test_a_straight_motion_survives_the_way_there_and_back(rate):
     # Past the last frame its value holds, so the very end of a phase may bend.
     inner = times < times[-1] - 2.1 / 30
     np.testing.assert_allclose(clock.back(grids, there, times)[inner], values[inner], atol=2e-2)
-    np.testing.assert_allclose(clock.back(grids, there, times)[:len(times) // 2], values[:len(times) // 2], atol=1e-6)
+    np.testing.assert_allclose(clock.back(grids, there, times)[: len(times) // 2], values[: len(times) // 2], atol=1e-6)
 
 
 def test_sixty_a_second_is_two_sequences_of_every_other_frame():

@@ -8,11 +8,11 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lib.commands import live_lines
-from lib.tracks.refiner import Refiner
-from lib.windows.pipeline import refine
-from lib.tracks.plan import load_model
 from lib.errors import UserError
 from lib.formats.tracks import JOINT_NAMES
+from lib.tracks.plan import load_model
+from lib.tracks.refiner import Refiner
+from lib.windows.pipeline import refine
 
 spec = importlib.util.spec_from_file_location("refiner_tools", Path(__file__).with_name("test_refiner.py"))
 tools = importlib.util.module_from_spec(spec)
@@ -54,9 +54,17 @@ def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
         np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
 
 
-@pytest.mark.parametrize("name, lag", [*((name, lag) for name in ("synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8_general",
-                                                                "synsp_3D_w32", "smoothnet_w8") for lag in (0, 3, 7)),
-                                       ("synsp_2D_w8", 7)])
+@pytest.mark.parametrize(
+    "name, lag",
+    [
+        *(
+            (name, lag)
+            for name in ("synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8_general", "synsp_3D_w32", "smoothnet_w8")
+            for lag in (0, 3, 7)
+        ),
+        ("synsp_2D_w8", 7),
+    ],
+)
 def test_shipped_weights_say_in_a_stream_what_they_say_of_a_recording(name, lag):
     """Of somebody who faces sideways, which a network that turns its windows must not mind."""
     poses = noisy()[..., [2, 1, 0]]
@@ -80,8 +88,19 @@ def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, l
     if lag == 7 and frames > 1:  # of one frame nothing is said
         whole = Refiner("auto", fps=30, folder=tmp_path)(poses)
         np.testing.assert_allclose(refined, whole, atol=1e-5)
-        expected = next(refine(load_model(path).network, [(torch.tensor(poses - poses[:, :1]).float().flatten(1)[None], None)], 8,
-                               weighting="triangular")).final[0].numpy().reshape(frames, 17, 3)
+        expected = (
+            next(
+                refine(
+                    load_model(path).network,
+                    [(torch.tensor(poses - poses[:, :1]).float().flatten(1)[None], None)],
+                    8,
+                    weighting="triangular",
+                )
+            )
+            .final[0]
+            .numpy()
+            .reshape(frames, 17, 3)
+        )
         # The root that the network sees is the pelvis.
         np.testing.assert_allclose(whole - whole[:, :1], expected - expected[:, :1], atol=1e-4)
 
@@ -95,7 +114,9 @@ def test_a_stream_without_delay_carries_its_pose_on(tmp_path, frames):
     assert early == frames
     np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
     for lag, same in ((None, True), (3, True), (0, frames == 1)):
-        plain = Refiner("auto", checkpoint=tools.save_synsp(tmp_path, name="plain.pth.tar", random=True), fps=30, lag=lag)(poses)
+        plain = Refiner(
+            "auto", checkpoint=tools.save_synsp(tmp_path, name="plain.pth.tar", random=True), fps=30, lag=lag
+        )(poses)
         carrying = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
         assert np.allclose(plain, carrying, atol=1e-6) == same
 
@@ -252,8 +273,11 @@ def serve(refiner, lines):
 
 def test_lines_in_lines_out(folder):
     poses = {"a": noisy(12, 0), "b": noisy(12, 1)}
-    lines = [json.dumps({"t": frame / 30, "id": who, "pose": poses[who][frame].tolist(), "extra": frame})
-             for frame in range(12) for who in poses]
+    lines = [
+        json.dumps({"t": frame / 30, "id": who, "pose": poses[who][frame].tolist(), "extra": frame})
+        for frame in range(12)
+        for who in poses
+    ]
     lines.insert(10, "\n")
     out, said = serve(Refiner("auto", fps=30, folder=folder, lag=3), lines)
     assert "lag 3 frames = 100 ms" in said[0]
@@ -279,8 +303,21 @@ def test_confidence_is_kept_and_zero_is_missing(folder):
     np.testing.assert_allclose(np.array(out[2]["pose"][0][:2], float), pose[0][:2], atol=1e-6)
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '{"pose": 3}', '{"pose": [[1, "x"]]}', '{"pose": [[1, 2], [1]]}', '{"pose": [[1]]}',
-                                  '{"pose": []}', '{"pose": [[1' + "0" * 400 + ', 2]]}', '{"pose": {"a": 1}}', '{"pose": [[1, 2, 3, 4, 5]]}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[1]",
+        '{"pose": 3}',
+        '{"pose": [[1, "x"]]}',
+        '{"pose": [[1, 2], [1]]}',
+        '{"pose": [[1]]}',
+        '{"pose": []}',
+        '{"pose": [[1' + "0" * 400 + ", 2]]}",
+        '{"pose": {"a": 1}}',
+        '{"pose": [[1, 2, 3, 4, 5]]}',
+    ],
+)
 def test_garbage_is_named_by_its_line(line):
     good = json.dumps({"pose": [[1.0, 2.0]]})
     with pytest.raises(UserError, match="line 2"):

@@ -8,9 +8,6 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from lib.tracks.refiner import Refiner
-from lib.windows.pipeline import lag_weights
-from lib.tracks.plan import filter_at
 from lib.config import defaults
 from lib.dataset import storage
 from lib.errors import UserError
@@ -20,15 +17,38 @@ from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
 from lib.poses import space
 from lib.poses.skeletons import LAYOUTS
+from lib.tracks.plan import filter_at
+from lib.tracks.refiner import Refiner
+from lib.windows.pipeline import lag_weights
 
 ROOT = Path(__file__).parents[2]
 H36M = LAYOUTS["h36m17"]
-REST = np.array([[0, 0, 0], [-.12, 0, 0], [-.12, .42, .03], [-.12, .85, 0], [.12, 0, 0], [.12, .42, .03], [.12, .85, 0],
-                 [0, -.25, 0], [0, -.5, 0], [0, -.58, -.1], [0, -.7, 0], [.17, -.5, 0], [.2, -.2, 0], [.22, .05, 0],
-                 [-.17, -.5, 0], [-.2, -.2, 0], [-.22, .05, 0]])
+REST = np.array(
+    [
+        [0, 0, 0],
+        [-0.12, 0, 0],
+        [-0.12, 0.42, 0.03],
+        [-0.12, 0.85, 0],
+        [0.12, 0, 0],
+        [0.12, 0.42, 0.03],
+        [0.12, 0.85, 0],
+        [0, -0.25, 0],
+        [0, -0.5, 0],
+        [0, -0.58, -0.1],
+        [0, -0.7, 0],
+        [0.17, -0.5, 0],
+        [0.2, -0.2, 0],
+        [0.22, 0.05, 0],
+        [-0.17, -0.5, 0],
+        [-0.2, -0.2, 0],
+        [-0.22, 0.05, 0],
+    ]
+)
 
 
-def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, carry=0.0, weighting="mean", **data):
+def save_synsp(
+    folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, carry=0.0, weighting="mean", **data
+):
     """A small SynSP checkpoint that gives the first DCT components of each window, or of random weights."""
     layout = LAYOUTS["smpl24" if kind == "smpl" else "h36m17"]
     channels = layout.size * {"2D": 2, "3D": 3, "smpl": 6}[kind]
@@ -38,10 +58,25 @@ def save_synsp(folder, kind="3D", name=None, fps=30.0, random=False, window=8, c
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn_like(parameter)
     path = folder / (name or f"synsp_{kind}_w8.pth.tar")
-    checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(), "data": {
-        "sources": ["test"], "representation": kind, "channels": channels, "use_6d": True, "window": window, "fps": fps,
-        "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
-        "normaliser": "isotropic", **data}, "config": {"EVALUATE": {"WINDOW_WEIGHTS": weighting}}})
+    checkpoints.save(
+        path,
+        {
+            "model": checkpoints.describe(network),
+            "state_dict": network.state_dict(),
+            "data": {
+                "sources": ["test"],
+                "representation": kind,
+                "channels": channels,
+                "use_6d": True,
+                "window": window,
+                "fps": fps,
+                "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
+                "normaliser": "isotropic",
+                **data,
+            },
+            "config": {"EVALUATE": {"WINDOW_WEIGHTS": weighting}},
+        },
+    )
     return path
 
 
@@ -49,7 +84,7 @@ def save_smoothnet(folder, window=8, components=2):
     """A SmoothNet that gives each window's straight line (2) or the window itself (W): leaky(x) - leaky(-x) = 1.1 x."""
     network = SmoothNet(window, 2 * window, 1, 0)
     t = np.arange(window) - (window - 1) / 2
-    line = np.full((window, window), 1 / window) + np.outer(t, t) / (t ** 2).sum()
+    line = np.full((window, window), 1 / window) + np.outer(t, t) / (t**2).sum()
     eye = np.eye(window)
     line = line if components == 2 else eye
     network.encoder[0].weight.data = torch.tensor(np.vstack([eye, -eye]), dtype=torch.float32)
@@ -57,8 +92,14 @@ def save_smoothnet(folder, window=8, components=2):
     network.decoder.weight.data = torch.tensor(np.hstack([line, -line]) / 1.1, dtype=torch.float32)
     network.decoder.bias.data.zero_()
     path = folder / f"smoothnet_w{window}.pth.tar"
-    checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(),
-                            "data": {"representation": "3D", "window": window, "fps": 30.0}})
+    checkpoints.save(
+        path,
+        {
+            "model": checkpoints.describe(network),
+            "state_dict": network.state_dict(),
+            "data": {"representation": "3D", "window": window, "fps": 30.0},
+        },
+    )
     return path
 
 
@@ -132,22 +173,28 @@ def test_detectors_go_through_synsp_and_their_other_joints_through_smoothnet(fol
     refine = Refiner("auto", fps=30, folder=folder, layout=layout)
     refined = refine(noisy)
     counts = refine.results[0].methods
-    synsp, smoothnet = (sum(count for label, count in counts.items() if label.startswith(name))
-                        for name in ("SynSP", "SmoothNet"))
+    synsp, smoothnet = (
+        sum(count for label, count in counts.items() if label.startswith(name)) for name in ("SynSP", "SmoothNet")
+    )
     assert (synsp, smoothnet) == (40 * 13, 40 * (len(names) - 13))
     # A line through 8 frames leaves the more of the noise the nearer to its ends; the average over windows less.
-    error = (refined - poses) - ((refined - poses)[:, names.index("left_hip")] / 2
-                                 + (refined - poses)[:, names.index("right_hip")] / 2)[:, None] * (dims == 3)
-    before = (noisy - poses) - ((noisy - poses)[:, names.index("left_hip")] / 2
-                                + (noisy - poses)[:, names.index("right_hip")] / 2)[:, None] * (dims == 3)
+    error = (refined - poses) - (
+        (refined - poses)[:, names.index("left_hip")] / 2 + (refined - poses)[:, names.index("right_hip")] / 2
+    )[:, None] * (dims == 3)
+    before = (noisy - poses) - (
+        (noisy - poses)[:, names.index("left_hip")] / 2 + (noisy - poses)[:, names.index("right_hip")] / 2
+    )[:, None] * (dims == 3)
     assert np.square(error).mean() < 0.35 * np.square(before).mean()
 
 
 # Rotations of a standing body's y down, by which it lies with its head to the left, to the right, towards the camera …
-LYING = {"left": Rotation.from_rotvec([0, 0, -np.pi / 2]), "right": Rotation.from_rotvec([0, 0, np.pi / 2]),
-         "towards": Rotation.from_rotvec([np.pi / 2, 0, 0]),
-         # … and away from one that looks down on it by 40 degrees.
-         "away": Rotation.from_rotvec([-np.pi / 3.6, 0, 0])}
+LYING = {
+    "left": Rotation.from_rotvec([0, 0, -np.pi / 2]),
+    "right": Rotation.from_rotvec([0, 0, np.pi / 2]),
+    "towards": Rotation.from_rotvec([np.pi / 2, 0, 0]),
+    # … and away from one that looks down on it by 40 degrees.
+    "away": Rotation.from_rotvec([-np.pi / 3.6, 0, 0]),
+}
 
 
 @pytest.mark.parametrize("how", LYING)
@@ -168,7 +215,7 @@ def test_who_lies_down_for_a_while_does_not_turn_a_room_with_z_up(folder):
         refine(poses)
         for result in refine.results:
             assert any("z up" in note for note in result.notes)
-            head = (result.space.turn @ (standing[0, 10] - standing[0, 0]))
+            head = result.space.turn @ (standing[0, 10] - standing[0, 0])
             assert head[1] < -0.9 * np.linalg.norm(head)
 
 
@@ -247,8 +294,9 @@ def test_short_sequences(folder, frames, method):
         np.testing.assert_allclose(refined, poses, atol=1e-12)
 
 
-@pytest.mark.parametrize("make", [lambda x: x.astype(np.float32), lambda x: x, torch.from_numpy,
-                                  lambda x: torch.from_numpy(x).half()])
+@pytest.mark.parametrize(
+    "make", [lambda x: x.astype(np.float32), lambda x: x, torch.from_numpy, lambda x: torch.from_numpy(x).half()]
+)
 def test_the_result_is_of_the_input_s_type(folder, make):
     poses = make(straight(12))
     refined = Refiner("auto", fps=30, folder=folder)(poses)
@@ -263,7 +311,9 @@ def test_a_filter_that_needs_the_whole_recording_takes_no_lag(method):
 
 
 def test_people_are_refined_each_alone(folder):
-    people = np.stack([straight(speed=0.2), straight(speed=1.0) + 3]) + np.random.default_rng(0).normal(0, .01, (2, 40, 17, 3))
+    people = np.stack([straight(speed=0.2), straight(speed=1.0) + 3]) + np.random.default_rng(0).normal(
+        0, 0.01, (2, 40, 17, 3)
+    )
     together = Refiner("auto", fps=30, folder=folder)(people)
     for person, refined in zip(people, together):
         np.testing.assert_allclose(refined, Refiner("auto", fps=30, folder=folder)(person), atol=1e-6)
@@ -286,8 +336,11 @@ def test_what_belongs_to_a_person_jumps_with_it(folder):
     body, depth = straight()[..., :2] * 200, straight()[..., 2:]
     body[20:] += 900
     depth[20:] += 0.1
-    tracks = [Track("a", "a", body, layout="h36m17"), Track("a", "a depth", depth, part="depth"),
-              Track("b", "b depth", depth, part="depth")]
+    tracks = [
+        Track("a", "a", body, layout="h36m17"),
+        Track("a", "a depth", depth, part="depth"),
+        Track("b", "b depth", depth, part="depth"),
+    ]
     refine = Refiner("gaus1d", folder=folder)
     _, shared, own = refine.refine_tracks(tracks, 30)
     alone = refine.refine_tracks([Track("b", "b", depth[:20])], 30)[0].poses
@@ -353,7 +406,9 @@ def turning(frames=30, joints=24, noise=0.0):
         small = Rotation.from_rotvec(rng.normal(0, noise, (joints, 3)))
         body = base * small
         vectors = body.as_rotvec()
-        vectors[0] = (Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_rotvec([0.02 * np.sin(frame), 0.01, 0.02])).as_rotvec()
+        vectors[0] = (
+            Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_rotvec([0.02 * np.sin(frame), 0.01, 0.02])
+        ).as_rotvec()
         out[frame] = vectors
     return out
 
@@ -364,8 +419,8 @@ def angle(a, b):
 
 @pytest.mark.parametrize("joints, synsp", [(24, True), (22, True), (21, False)])
 def test_rotations_of_smpl(folder, joints, synsp):
-    poses = turning(joints=24, noise=0.1)[:, 24 - joints if joints == 21 else 0:][:, :joints]
-    still = turning(joints=24)[:, 24 - joints if joints == 21 else 0:][:, :joints]
+    poses = turning(joints=24, noise=0.1)[:, 24 - joints if joints == 21 else 0 :][:, :joints]
+    still = turning(joints=24)[:, 24 - joints if joints == 21 else 0 :][:, :joints]
     refine = Refiner("auto", fps=30, folder=folder, kind="smpl")
     refined = refine(poses)
     assert refine.results[0].plan.startswith("SynSP" if synsp else "SmoothNet")
@@ -380,8 +435,9 @@ def test_rotation_forms_agree(folder):
     assert refined.shape == matrices.shape
     assert np.degrees(angle(Rotation.from_matrix(refined.reshape(-1, 3, 3)).as_rotvec(), vectors)).max() < 0.01
     six = matrices[..., :2].reshape(30, 24, 6)
-    np.testing.assert_allclose(Refiner("auto", fps=30, folder=folder, kind="smpl")(six), refined[..., :2].reshape(30, 24, 6),
-                               atol=1e-4)
+    np.testing.assert_allclose(
+        Refiner("auto", fps=30, folder=folder, kind="smpl")(six), refined[..., :2].reshape(30, 24, 6), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("up, flip", [("y", [np.pi, 0, 0]), ("z", [-np.pi / 2, 0, 0])])  # AMASS has z up
@@ -422,17 +478,20 @@ def test_a_damaged_checkpoint_is_passed_over(folder, tmp_path, caplog):
     assert "Git LFS pointer" in caplog.text
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (dict(method="magic"), "Known: auto"),
-    (dict(method="savgol", checkpoint="x.pth.tar"), "takes no checkpoint"),
-    (dict(checkpoint="absent.pth.tar"), "not found"),
-    (dict(strength=1.5), "between 0"),
-    (dict(fps=0), "--fps 0"),
-    (dict(max_gap=-1), "--max_gap"),
-    (dict(kind="4D"), "Known: 2D"),
-    (dict(layout="cow"), "Known: coco17"),
-    (dict(up="north"), "Known: -y"),
-])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (dict(method="magic"), "Known: auto"),
+        (dict(method="savgol", checkpoint="x.pth.tar"), "takes no checkpoint"),
+        (dict(checkpoint="absent.pth.tar"), "not found"),
+        (dict(strength=1.5), "between 0"),
+        (dict(fps=0), "--fps 0"),
+        (dict(max_gap=-1), "--max_gap"),
+        (dict(kind="4D"), "Known: 2D"),
+        (dict(layout="cow"), "Known: coco17"),
+        (dict(up="north"), "Known: -y"),
+    ],
+)
 def test_impossible_settings_are_one_line(arguments, said):
     with pytest.raises(UserError, match=said):
         Refiner(**arguments)
@@ -502,14 +561,18 @@ def test_filters_go_by_hertz(name):
     for rate in (30, 60, 120):
         wave = np.sin(2 * np.pi * np.arange(6 * rate) / rate)[:, None, None]
         filtered = filter_at(name, defaults(), rate)(wave)
-        kept[rate] = np.abs(filtered[2 * rate:-2 * rate]).max()
+        kept[rate] = np.abs(filtered[2 * rate : -2 * rate]).max()
     assert kept[60] == pytest.approx(kept[30], abs=0.06) and kept[120] == pytest.approx(kept[30], abs=0.09)
 
 
 def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
     """As they ship: window 32 and several views sort before window 8 by name, the causal one is for lag 0 alone."""
-    for name, window, data in (("synsp_3D_w32", 32, {}), ("synsp_3D_w8", 8, {"views": 1}), ("synsp_3D_w8_causal", 8, {"lag": 0}),
-                               ("synsp_mv_3D_w8", 8, {"views": 4})):
+    for name, window, data in (
+        ("synsp_3D_w32", 32, {}),
+        ("synsp_3D_w8", 8, {"views": 1}),
+        ("synsp_3D_w8_causal", 8, {"lag": 0}),
+        ("synsp_mv_3D_w8", 8, {"views": 4}),
+    ):
         save_synsp(tmp_path, name=f"{name}.pth.tar", window=window, **data)
     poses = np.broadcast_to(REST, (20, 17, 3)) * 1.0
 

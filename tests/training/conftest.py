@@ -11,10 +11,38 @@ from lib.training import trainer
 ROOT = Path(__file__).parents[2]
 
 # A network of 16 channels on the shipped sample: an epoch takes a fraction of a second.
-TINY = ["--dataset_name", "mocap", "--estimator", "noise", "--body_representation", "3D", "--exp_name", "tiny",
-        "DEVICE", "cpu", "DATASET.BASE_DIR", str(ROOT / "data" / "poses"), "MODEL.d_model", "16", "MODEL.d_word_vec", "16",
-        "MODEL.d_inner", "16", "MODEL.n_layers", "1", "MODEL.n_head", "2", "MODEL.d_k", "8", "MODEL.d_v", "8",
-        "TRAIN.BATCH_SIZE", "64", "TRAIN.EPOCH", "2"]
+TINY = [
+    "--dataset_name",
+    "mocap",
+    "--estimator",
+    "noise",
+    "--body_representation",
+    "3D",
+    "--exp_name",
+    "tiny",
+    "DEVICE",
+    "cpu",
+    "DATASET.BASE_DIR",
+    str(ROOT / "data" / "poses"),
+    "MODEL.d_model",
+    "16",
+    "MODEL.d_word_vec",
+    "16",
+    "MODEL.d_inner",
+    "16",
+    "MODEL.n_layers",
+    "1",
+    "MODEL.n_head",
+    "2",
+    "MODEL.d_k",
+    "8",
+    "MODEL.d_v",
+    "8",
+    "TRAIN.BATCH_SIZE",
+    "64",
+    "TRAIN.EPOCH",
+    "2",
+]
 
 
 @pytest.fixture
@@ -50,8 +78,14 @@ def assert_same():
 def compare(one, two, where=""):
     assert type(one) is type(two), where
     if isinstance(one, dict):
-        one, two = ({key: value for key, value in part.items()
-                     if key not in ("LOGDIR", "OUTPUT_DIR", "EXP_NAME", "RESUME", "command")} for part in (one, two))
+        one, two = (
+            {
+                key: value
+                for key, value in part.items()
+                if key not in ("LOGDIR", "OUTPUT_DIR", "EXP_NAME", "RESUME", "command")
+            }
+            for part in (one, two)
+        )
         assert one.keys() == two.keys(), where
         for key in one:
             compare(one[key], two[key], f"{where}.{key}")

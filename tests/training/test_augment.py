@@ -9,19 +9,34 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch.nn import functional
 
-from lib.training.augment import Augment, yaw_matrix
 from lib.errors import UserError
-from lib.windows.canonical import Canonical, heading_pairs
 from lib.poses.representation import representation
 from lib.poses.rotations import axis_angle_from_6d, axis_angle_to_6d, axis_angle_to_matrix, matrix_from_6d
 from lib.poses.skeletons import LAYOUTS, chain
+from lib.training.augment import Augment, yaw_matrix
+from lib.windows.canonical import Canonical, heading_pairs
 
 
 def augment(layout="h36m17", kind="3D", one_yaw=False, use_6d=True, errors_stay=False, **options):
-    none = {"YAW": 0.0, "MIRROR": False, "SCALE": 0.0, "SPEED": 0.0, "BONES": 0.0, "TILT": 0.0, "LIMBS": 0.0,
-            "CONVENTION": 0.0, "TURNS": 0.0}
+    none = {
+        "YAW": 0.0,
+        "MIRROR": False,
+        "SCALE": 0.0,
+        "SPEED": 0.0,
+        "BONES": 0.0,
+        "TILT": 0.0,
+        "LIMBS": 0.0,
+        "CONVENTION": 0.0,
+        "TURNS": 0.0,
+    }
     options = SimpleNamespace(**(none | options))
-    return Augment(options, LAYOUTS.get(layout) or chain(17), representation(kind, use_6d), one_yaw=one_yaw, errors_stay=errors_stay)
+    return Augment(
+        options,
+        LAYOUTS.get(layout) or chain(17),
+        representation(kind, use_6d),
+        one_yaw=one_yaw,
+        errors_stay=errors_stay,
+    )
 
 
 def generator(seed=0):
@@ -47,8 +62,17 @@ def test_nothing_asked_nothing_changed():
     assert augment().speed(4, generator()) is None
 
 
-@pytest.mark.parametrize("layout, kind, channels", [("h36m17", "3D", 51), ("lsp14", "3D", 42), ("mpi17", "3D", 51),
-                                                    ("jhmdb15", "2D", 30), ("smpl24", "smpl", 144), ("unknown", "3D", 51)])
+@pytest.mark.parametrize(
+    "layout, kind, channels",
+    [
+        ("h36m17", "3D", 51),
+        ("lsp14", "3D", 42),
+        ("mpi17", "3D", 51),
+        ("jhmdb15", "2D", 30),
+        ("smpl24", "smpl", 144),
+        ("unknown", "3D", 51),
+    ],
+)
 def test_mirror_twice_is_nothing(layout, kind, channels):
     changer = augment(layout, kind)
     _, truth = windows(channels)
@@ -85,13 +109,23 @@ def test_mirrored_rotations_pose_the_mirrored_body():
     torch.testing.assert_close(joints(matrix_from_6d(mirrored.unflatten(-1, (24, 6)))), expected)
 
 
-@pytest.mark.parametrize("options", [{"MIRROR": True}, {"YAW": 180.0}, {"SCALE": 0.2}, {"BONES": 0.1},
-                                     {"MIRROR": True, "YAW": 90.0, "SCALE": 0.2, "BONES": 0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"MIRROR": True},
+        {"YAW": 180.0},
+        {"SCALE": 0.2},
+        {"BONES": 0.1},
+        {"MIRROR": True, "YAW": 90.0, "SCALE": 0.2, "BONES": 0.1},
+    ],
+)
 def test_the_error_is_kept(options):
     detected, truth = windows()
     ours, theirs, _ = augment(**options)(detected, truth, generator())
     assert not torch.equal(theirs, truth)
-    errors = [(a - b).unflatten(-1, (17, 3)).norm(dim=-1).sort(-1).values for a, b in ((ours, theirs), (detected, truth))]
+    errors = [
+        (a - b).unflatten(-1, (17, 3)).norm(dim=-1).sort(-1).values for a, b in ((ours, theirs), (detected, truth))
+    ]
     torch.testing.assert_close(*errors, atol=1e-5, rtol=1e-5)
 
 
@@ -211,7 +245,9 @@ def test_axis_angles_are_left_alone():
 
 def test_yaw_matrix_is_scipys():
     angle = torch.tensor([0.3, -2.0])
-    np.testing.assert_allclose(yaw_matrix(angle), Rotation.from_euler("y", angle.numpy()[:, None]).as_matrix(), atol=1e-6)
+    np.testing.assert_allclose(
+        yaw_matrix(angle), Rotation.from_euler("y", angle.numpy()[:, None]).as_matrix(), atol=1e-6
+    )
 
 
 def test_speeds_are_spread_and_seeded():
@@ -291,5 +327,9 @@ def test_limbs_turn_in_half_of_the_windows():
         thigh, turned = (functional.normalize(x[..., outer, :] - x[..., inner, :], dim=-1) for x in (before, after))
         assert float((thigh * turned).sum(-1).min()) > math.cos(math.radians(40.0)) - 1e-4
         # Lengths and angles between frames and views stay: one rotation for all.
-        torch.testing.assert_close(torch.einsum("bvwi,bxyi->bvwxy", turned, turned), torch.einsum("bvwi,bxyi->bvwxy", thigh, thigh),
-                                   atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            torch.einsum("bvwi,bxyi->bvwxy", turned, turned),
+            torch.einsum("bvwi,bxyi->bvwxy", thigh, thigh),
+            atol=1e-4,
+            rtol=1e-4,
+        )

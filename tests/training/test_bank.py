@@ -8,10 +8,10 @@ import torch
 
 from lib.dataset.catalog import Source
 from lib.dataset.sequences import Recording, Sequence, Split
-from lib.training.bank import WindowBank
 from lib.errors import UserError
 from lib.poses.representation import Frame, representation
 from lib.poses.skeletons import LAYOUTS, chain
+from lib.training.bank import WindowBank
 
 
 def sequence(length, channels=51, seed=0, detected=True, **more):
@@ -51,8 +51,18 @@ def naive(splits, window, stride):
 
 def copies(splits):
     """The splits' sequences as they are before a bank takes them over."""
-    return [split(*([Sequence(view.name, view.detected.copy(), view.truth.copy(), present=view.present, known=view.known)
-                     for view in recording.views] for recording in part.recordings)) for part in splits]
+    return [
+        split(
+            *(
+                [
+                    Sequence(view.name, view.detected.copy(), view.truth.copy(), present=view.present, known=view.known)
+                    for view in recording.views
+                ]
+                for recording in part.recordings
+            )
+        )
+        for part in splits
+    ]
 
 
 CASES = {
@@ -101,7 +111,9 @@ def test_nothing_is_held_twice_and_sequences_keep_their_values():
     before = [(view.truth.copy(), view.detected.copy()) for view in part.sequences]
     bank = WindowBank([part], 8)
     for view, (truth, detected) in zip(part.sequences, before):
-        assert np.shares_memory(view.truth, bank.truth.numpy()) and np.shares_memory(view.detected, bank.detected.numpy())
+        assert np.shares_memory(view.truth, bank.truth.numpy()) and np.shares_memory(
+            view.detected, bank.detected.numpy()
+        )
         np.testing.assert_array_equal(view.truth, truth)
         np.testing.assert_array_equal(view.detected, detected)
 
@@ -112,14 +124,20 @@ def test_network_units_of_each_sequence():
     first, second = (view.truth.copy() for view in part.sequences)
     _, truth, _ = WindowBank([part], 8).batch(torch.tensor([0, 2]))
     np.testing.assert_allclose(truth[0, 0], (first[:8] - 500) / 500, atol=1e-6)
-    np.testing.assert_allclose(truth[1, 0].unflatten(-1, (17, 2)), (second[:8].reshape(8, 17, 2) - [10, 20]) / [2, 4], atol=1e-5)
+    np.testing.assert_allclose(
+        truth[1, 0].unflatten(-1, (17, 2)), (second[:8].reshape(8, 17, 2) - [10, 20]) / [2, 4], atol=1e-5
+    )
     assert WindowBank([split(sequence(9, 72), kind="smpl", layout="smpl24")], 8).truth.shape == (9, 144)
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 1.3, 1.9])
 def test_speed_plays_the_truth_faster_and_keeps_the_error(speed):
     frames = np.arange(40, dtype=np.float32)
-    part = split(Sequence("ramp", frames[:, None] * np.ones((1, 51), np.float32) + 0.5, frames[:, None] * np.ones((1, 51), np.float32)))
+    part = split(
+        Sequence(
+            "ramp", frames[:, None] * np.ones((1, 51), np.float32) + 0.5, frames[:, None] * np.ones((1, 51), np.float32)
+        )
+    )
     bank = WindowBank([part], 8)
     index = torch.tensor([16, 0, 32])
     detected, truth, _ = bank.batch(index, speed=torch.full((3,), speed))
@@ -128,7 +146,9 @@ def test_speed_plays_the_truth_faster_and_keeps_the_error(speed):
     steps = (np.arange(8) - 3.5) * speed
     for row, start in enumerate(index.tolist()):
         # Before the first frame there is none to go by: within a tenth of a frame of the ends the ramp is not straight.
-        np.testing.assert_allclose(truth[row, 0, :, 0], np.clip(start + 3.5 + steps, 0, 39), atol=1e-4 if start == 16 else 0.1)
+        np.testing.assert_allclose(
+            truth[row, 0, :, 0], np.clip(start + 3.5 + steps, 0, 39), atol=1e-4 if start == 16 else 0.1
+        )
 
 
 def test_speed_keeps_accelerations():
@@ -214,16 +234,36 @@ def test_an_epoch_is_index_arithmetic(monkeypatch):
 # ------------------------------------------------------------------------------- sets that do not mix
 
 
-@pytest.mark.parametrize("first, second, message", [
-    (split(sequence(9, 42), layout="lsp14", dataset="aist"), split(sequence(9, 51)),
-     r"mixed, the network sees 42 channels \(14 joints\) of aist_net_3D, but 51 \(17 joints\) of own_net_3D. Train one"),
-    (split(sequence(9, 42), layout="lsp14", dataset="aist"), split(sequence(9, 42), layout="aist14", dataset="mupots"),
-     "aist_net_3D has its joints in lsp14 order, mupots_net_3D in aist14 order: joint 0 is right_ankle in one and left_ankle"),
-    (split(sequence(9, 51), dataset="h36m"), split(sequence(9, 51), layout="mpi17", dataset="mupots"),
-     "joint 0 is pelvis in one and head_top in the other"),
-    (split(sequence(9, 42), layout="lsp14"), split(sequence(9, 42), layout=chain(14)), "lsp14 order, own_net_3D in unknown14"),
-    (split(sequence(9, 72), kind="smpl", layout="smpl24"), split(sequence(9, 51)), "own_net_smpl is smpl, own_net_3D is 3D"),
-])
+@pytest.mark.parametrize(
+    "first, second, message",
+    [
+        (
+            split(sequence(9, 42), layout="lsp14", dataset="aist"),
+            split(sequence(9, 51)),
+            r"mixed, the network sees 42 channels \(14 joints\) of aist_net_3D, but 51 \(17 joints\) of own_net_3D. Train one",
+        ),
+        (
+            split(sequence(9, 42), layout="lsp14", dataset="aist"),
+            split(sequence(9, 42), layout="aist14", dataset="mupots"),
+            "aist_net_3D has its joints in lsp14 order, mupots_net_3D in aist14 order: joint 0 is right_ankle in one and left_ankle",
+        ),
+        (
+            split(sequence(9, 51), dataset="h36m"),
+            split(sequence(9, 51), layout="mpi17", dataset="mupots"),
+            "joint 0 is pelvis in one and head_top in the other",
+        ),
+        (
+            split(sequence(9, 42), layout="lsp14"),
+            split(sequence(9, 42), layout=chain(14)),
+            "lsp14 order, own_net_3D in unknown14",
+        ),
+        (
+            split(sequence(9, 72), kind="smpl", layout="smpl24"),
+            split(sequence(9, 51)),
+            "own_net_smpl is smpl, own_net_3D is 3D",
+        ),
+    ],
+)
 def test_sets_that_cannot_be_mixed(first, second, message):
     with pytest.raises(UserError, match=message):
         WindowBank([first, second], 8)

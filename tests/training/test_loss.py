@@ -3,10 +3,10 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from lib.training.loss import refinement_loss, stream_loss
-from lib.windows.pipeline import refine, window_weights
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import Refined, SynSP
+from lib.training.loss import refinement_loss, stream_loss
+from lib.windows.pipeline import refine, window_weights
 
 
 def refined(final, precision, smoothness):
@@ -85,13 +85,16 @@ def test_frames_that_do_not_count():
 def test_a_full_mask_is_no_mask():
     truth, out = random(3, 2, 8, 4), refined(*(random(3, 2, 8, 4, seed=k) for k in (1, 2, 3)))
     everything = torch.ones(3, 2, 8, dtype=torch.bool)
-    assert float(refinement_loss(out, truth, present=everything)[0]) == pytest.approx(float(refinement_loss(out, truth)[0]))
+    assert float(refinement_loss(out, truth, present=everything)[0]) == pytest.approx(
+        float(refinement_loss(out, truth)[0])
+    )
 
 
 def test_windows_without_any_frame_give_zero_and_not_nan():
     truth = random(1, 1, 8, 4).requires_grad_()
-    total, _ = refinement_loss(refined(truth, truth + 1, truth - 1), torch.zeros(1, 1, 8, 4),
-                               present=torch.zeros(1, 1, 8, dtype=torch.bool))
+    total, _ = refinement_loss(
+        refined(truth, truth + 1, truth - 1), torch.zeros(1, 1, 8, 4), present=torch.zeros(1, 1, 8, dtype=torch.bool)
+    )
     total.backward()
     assert float(total) == 0 and torch.isfinite(truth.grad).all()
 
@@ -109,7 +112,9 @@ def test_smoothnet_counts_once():
     truth = random(4, 1, 8, 6, seed=1)
     total, parts = refinement_loss(out, truth, 2.0, 3.0)
     error = (out.final - truth).detach().numpy()
-    assert float(total.detach()) == pytest.approx(2 * np.abs(error).mean() + 3 * np.abs(np.diff(error, 2, axis=2)).mean(), rel=1e-5)
+    assert float(total.detach()) == pytest.approx(
+        2 * np.abs(error).mean() + 3 * np.abs(np.diff(error, 2, axis=2)).mean(), rel=1e-5
+    )
     assert set(parts) == {"final_pos", "final_accel"}
 
 
@@ -138,7 +143,9 @@ def test_stream_loss_judges_what_a_stream_puts_out(lag, weighting):
     bent = streamed.clone()
     bent[:, :, 8:9] += 1  # the second of the four frames: second differences -2 and 1
     _, parts = stream_loss(windows, bent, lag, weights=weights)
-    assert parts["stream_pos"] == pytest.approx(1 / 4, abs=1e-6) and parts["stream_accel"] == pytest.approx(1.5, abs=1e-5)
+    assert parts["stream_pos"] == pytest.approx(1 / 4, abs=1e-6) and parts["stream_accel"] == pytest.approx(
+        1.5, abs=1e-5
+    )
 
 
 def test_stream_loss_judges_what_is_carried_on():

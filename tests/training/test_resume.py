@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib.training import trainer
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.training import trainer
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -18,6 +18,7 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 @pytest.fixture
 def stop_after(monkeypatch):
     """A function (batches, where) that makes the next training end by Ctrl-C: between two batches or within one."""
+
     def arm(batches, where):
         seen = {"batches": 0}
 
@@ -28,16 +29,23 @@ def stop_after(monkeypatch):
                 if seen["batches"] == batches:
                     os.kill(os.getpid(), signal.SIGINT)
                 return result
+
             return wrapped
 
-        target = {"between": (trainer.Trainer, "_one_batch"), "forward": (trainer, "refinement_loss"),
-                  "step": (torch.optim.Adam, "step")}[where]
+        target = {
+            "between": (trainer.Trainer, "_one_batch"),
+            "forward": (trainer, "refinement_loss"),
+            "step": (torch.optim.Adam, "step"),
+        }[where]
         monkeypatch.setattr(*target, interrupt(getattr(*target)))
         return monkeypatch.undo
+
     return arm
 
 
-@pytest.mark.parametrize("batches, where", [(3, "between"), (3, "forward"), (10, "step"), (14, "forward"), (14, "step")])
+@pytest.mark.parametrize(
+    "batches, where", [(3, "between"), (3, "forward"), (10, "step"), (14, "forward"), (14, "step")]
+)
 def test_ctrl_c_then_resume_equals_an_uninterrupted_run(run, last, assert_same, stop_after, batches, where):
     """Batch 3 lies in the first epoch (of about 10 batches), batch 14 in the second."""
     uninterrupted = run("EXP_NAME", "whole", "TRAIN.EMA", 0.9)
@@ -53,9 +61,24 @@ def test_ctrl_c_then_resume_equals_an_uninterrupted_run(run, last, assert_same, 
         assert_same(last(uninterrupted, name), last(folder, name), name)
 
 
-@pytest.mark.parametrize("options", [("TRAIN.SCHEDULE", "onecycle", "TRAIN.CLIP_GRADIENT", 1.0), ("TRAIN.PRECISION", "bfloat16"),
-                                     ("TRAIN.AUGMENT.YAW", 180, "TRAIN.AUGMENT.MIRROR", True, "TRAIN.AUGMENT.SPEED", 0.2,
-                                      "TRAIN.AUGMENT.BONES", 0.1), ("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 16)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("TRAIN.SCHEDULE", "onecycle", "TRAIN.CLIP_GRADIENT", 1.0),
+        ("TRAIN.PRECISION", "bfloat16"),
+        (
+            "TRAIN.AUGMENT.YAW",
+            180,
+            "TRAIN.AUGMENT.MIRROR",
+            True,
+            "TRAIN.AUGMENT.SPEED",
+            0.2,
+            "TRAIN.AUGMENT.BONES",
+            0.1,
+        ),
+        ("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 16),
+    ],
+)
 def test_resuming_with_every_kind_of_training(run, last, assert_same, stop_after, options):
     uninterrupted = run(*options)
     undo = stop_after(13, "between")
@@ -106,8 +129,18 @@ def test_resume_none_is_no_resume(run, last, none):
     assert last(run("TRAIN.EPOCH", 1, "TRAIN.RESUME", none))["epoch"] == 1
 
 
-@pytest.mark.parametrize("key, value", [("TRAIN.BATCH_SIZE", 32), ("TRAIN.LR", 1e-4), ("SEED_VALUE", 1), ("LOSS.W_ACCEL", 0.1),
-                                        ("TRAIN.AUGMENT.MIRROR", True), ("MODEL.SLIDE_WINDOW_SIZE", 16), ("MODEL.n_layers", 2)])
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("TRAIN.BATCH_SIZE", 32),
+        ("TRAIN.LR", 1e-4),
+        ("SEED_VALUE", 1),
+        ("LOSS.W_ACCEL", 0.1),
+        ("TRAIN.AUGMENT.MIRROR", True),
+        ("MODEL.SLIDE_WINDOW_SIZE", 16),
+        ("MODEL.n_layers", 2),
+    ],
+)
 def test_other_settings_are_refused_by_key(run, key, value):
     folder = run("TRAIN.EPOCH", 1)
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -129,8 +162,17 @@ def test_a_run_of_format_1_continues(run, last, tmp_path):
     (folder / "checkpoint_last.pth.tar").write_bytes((REFERENCE / "format_1.pth.tar").read_bytes())
     model = checkpoints.read(REFERENCE / "format_1.pth.tar")["config"]["MODEL"]
     overrides = [word for key, value in model.items() for word in (f"MODEL.{key}", value)]
-    run(*overrides, "TRAIN.BATCH_SIZE", 256, "TRAIN.EMA", 0.5, "TRAIN.EPOCH", 3,
-                    "TRAIN.RESUME", folder / "checkpoint_last.pth.tar")
+    run(
+        *overrides,
+        "TRAIN.BATCH_SIZE",
+        256,
+        "TRAIN.EMA",
+        0.5,
+        "TRAIN.EPOCH",
+        3,
+        "TRAIN.RESUME",
+        folder / "checkpoint_last.pth.tar",
+    )
     assert last(folder)["epoch"] == 3
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from lib import config
-from lib.training import trainer
 from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.training import trainer
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -56,8 +56,19 @@ def test_a_lag_trains_the_stream(run, last):
 @pytest.mark.parametrize("views", ["one view", "four views"])
 def test_a_canonical_network_trains_and_loads(run, views):
     several = ["DATASET_NAME", "mmocap", "MODEL.ALIGN_VIEWS", "sequence"] if views == "four views" else []
-    folder = run("MODEL.CANONICAL", True, "MODEL.RESIDUAL_COMPONENTS", 2, "TRAIN.AUGMENT.MIRROR", True, "TRAIN.EPOCH", 1,
-                 "TRAIN.WINDOW_STRIDE", 8, *several)
+    folder = run(
+        "MODEL.CANONICAL",
+        True,
+        "MODEL.RESIDUAL_COMPONENTS",
+        2,
+        "TRAIN.AUGMENT.MIRROR",
+        True,
+        "TRAIN.EPOCH",
+        1,
+        "TRAIN.WINDOW_STRIDE",
+        8,
+        *several,
+    )
     network = checkpoints.load(folder / "checkpoint_best.pth.tar").network
     assert network.canonical == {"kind": "3D", "pairs": [[4, 1], [11, 14]]}
 
@@ -66,8 +77,17 @@ def test_several_views_start_from_the_weights_of_one(run, last, caplog):
     options = ("MODEL.CANONICAL", True, "MODEL.RESIDUAL_COMPONENTS", 2, "TRAIN.EPOCH", 1, "TRAIN.WINDOW_STRIDE", 8)
     one = run(*options)
     caplog.set_level("INFO")
-    several = run(*options, "DATASET_NAME", "mmocap", "MODEL.ALIGN_VIEWS", "sequence", "TRAIN.INIT",
-                  one / "checkpoint_last.pth.tar", "TRAIN.LR", 1e-9)
+    several = run(
+        *options,
+        "DATASET_NAME",
+        "mmocap",
+        "MODEL.ALIGN_VIEWS",
+        "sequence",
+        "TRAIN.INIT",
+        one / "checkpoint_last.pth.tar",
+        "TRAIN.LR",
+        1e-9,
+    )
     assert "proj_d.weight, which begins at zero" in caplog.text
     name = "proj_i_a.0.weight"
     torch.testing.assert_close(last(several)["state_dict"][name], last(one)["state_dict"][name], atol=1e-6, rtol=0)
@@ -142,8 +162,24 @@ def test_debug_is_short_and_ends_well(run, last, size):
 # ------------------------------------------------------------------------------------ first weights
 
 
-REFERENCE_SIZES = ("MODEL.d_model", 32, "MODEL.d_word_vec", 32, "MODEL.d_inner", 48, "MODEL.n_layers", 2, "MODEL.n_head", 2,
-                   "MODEL.d_k", 16, "MODEL.d_v", 16, "TRAIN.BATCH_SIZE", 512)
+REFERENCE_SIZES = (
+    "MODEL.d_model",
+    32,
+    "MODEL.d_word_vec",
+    32,
+    "MODEL.d_inner",
+    48,
+    "MODEL.n_layers",
+    2,
+    "MODEL.n_head",
+    2,
+    "MODEL.d_k",
+    16,
+    "MODEL.d_v",
+    16,
+    "TRAIN.BATCH_SIZE",
+    512,
+)
 
 
 @pytest.mark.parametrize("key", ["TRAIN.RESUME", "TRAIN.INIT"])
@@ -155,8 +191,11 @@ def test_a_published_checkpoint_gives_its_weights_only(run, last, caplog, key):
     published = checkpoints.load(path, 2).network.state_dict()
     for name, value in content["state_dict"].items():
         np.testing.assert_allclose(value, published[name], atol=1e-6)
-    said = [record.getMessage() for record in caplog.records if str(path) in record.getMessage()
-            and "python" not in record.getMessage()]
+    said = [
+        record.getMessage()
+        for record in caplog.records
+        if str(path) in record.getMessage() and "python" not in record.getMessage()
+    ]
     assert len(said) == 1 and "weights" in said[0]
 
 
@@ -189,7 +228,9 @@ def test_ema_saves_the_average_of_the_weights(run, last, tiny_config, monkeypatc
     monkeypatch.setattr(trainer.Trainer, "_average", record)
     content = last(run("TRAIN.EPOCH", 1, "TRAIN.EMA", 0.8))
     torch.manual_seed(4321)  # the first weights: those of a trainer not yet started
-    average = trainer.Trainer(tiny_config("TRAIN.EPOCH", 1, "TRAIN.EMA", 0.8), torch.device("cpu")).network.proj_i_a[0].weight
+    average = (
+        trainer.Trainer(tiny_config("TRAIN.EPOCH", 1, "TRAIN.EMA", 0.8), torch.device("cpu")).network.proj_i_a[0].weight
+    )
     average = average.detach().clone()
     for done, weights in enumerate(seen):
         decay = min(0.8, (1 + done) / (10 + done))
@@ -222,7 +263,7 @@ def test_onecycle_rises_to_lr_and_falls_to_nothing(run, rates):
     seen = np.array(rates)
     peak = seen.argmax()
     assert seen.max() == pytest.approx(2e-3, rel=0.02) and 0.2 < peak / len(seen) < 0.4
-    assert (np.diff(seen[:peak + 1]) > 0).all() and (np.diff(seen[peak:]) < 0).all() and seen[-1] < 1e-5
+    assert (np.diff(seen[: peak + 1]) > 0).all() and (np.diff(seen[peak:]) < 0).all() and seen[-1] < 1e-5
 
 
 def test_bfloat16_is_near_float32(run, last):
@@ -285,7 +326,9 @@ def names(splits):
 
 
 def test_validation_keeps_whole_recordings_out_of_training(tiny_config):
-    everything = set(names([sequences.load(source, "train", tiny_config()) for source in catalog.sources(tiny_config())]))
+    everything = set(
+        names([sequences.load(source, "train", tiny_config()) for source in catalog.sources(tiny_config())])
+    )
     for share, count in ((0.05, 1), (0.3, 3), (0.01, 1)):
         training, validation = trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
         assert len(names(validation)) == count
@@ -314,9 +357,13 @@ def write_set(base, name, splits, joints=5):
     dataset, estimator, rep = name.split("_")
     for split, lengths in splits.items():
         truth = [rng.normal(0, 0.02, (frames, joints * 3)).cumsum(0).astype(np.float32) for frames in lengths]
-        images = [np.array([f"{split}{k}/{frame:06d}.jpg" for frame in range(frames)]) for k, frames in enumerate(lengths)]
+        images = [
+            np.array([f"{split}{k}/{frame:06d}.jpg" for frame in range(frames)]) for k, frames in enumerate(lengths)
+        ]
         folder = base / name
-        storage.write(folder / "groundtruth" / f"{dataset}_gt_{rep}_{split}.npz", {"imgname": images, "joints_3d": truth})
+        storage.write(
+            folder / "groundtruth" / f"{dataset}_gt_{rep}_{split}.npz", {"imgname": images, "joints_3d": truth}
+        )
         noisy = [values + rng.normal(0, 0.05, values.shape).astype(np.float32) for values in truth]
         storage.write(folder / "detected" / f"{name}_{split}.npz", {"imgname": images, "joints_3d": noisy})
 
@@ -332,8 +379,18 @@ def test_a_validate_split_is_used_where_there_is_one(last, tiny_config, tmp_path
 def test_several_sets_train_together(run, last, tmp_path):
     write_set(tmp_path, "own_net_3D", {"train": [30, 40]})
     write_set(tmp_path, "other_net_3D", {"train": [60, 20, 9]})
-    arguments = ("DATASET.BASE_DIR", tmp_path, "DATASET_NAME", "own,other", "ESTIMATOR", "net,net", "BODY_REPRESENTATION", "3D,3D",
-                 "TRAIN.EPOCH", 1)
+    arguments = (
+        "DATASET.BASE_DIR",
+        tmp_path,
+        "DATASET_NAME",
+        "own,other",
+        "ESTIMATOR",
+        "net,net",
+        "BODY_REPRESENTATION",
+        "3D,3D",
+        "TRAIN.EPOCH",
+        1,
+    )
     for mix in ("proportional", "balanced", "shortest"):
         assert last(run(*arguments, "TRAIN.MIX", mix))["data"]["sources"] == ["own_net_3D", "other_net_3D"]
 
@@ -342,8 +399,16 @@ def test_sets_of_different_joints_are_refused(run, tmp_path):
     write_set(tmp_path, "own_net_3D", {"train": [30, 40]})
     write_set(tmp_path, "other_net_3D", {"train": [30, 40]}, joints=7)
     with pytest.raises(UserError, match="15 channels.*own_net_3D.*21.*other_net_3D"):
-        run("DATASET.BASE_DIR", tmp_path, "DATASET_NAME", "own,other", "ESTIMATOR", "net,net",
-                        "BODY_REPRESENTATION", "3D,3D")
+        run(
+            "DATASET.BASE_DIR",
+            tmp_path,
+            "DATASET_NAME",
+            "own,other",
+            "ESTIMATOR",
+            "net,net",
+            "BODY_REPRESENTATION",
+            "3D,3D",
+        )
 
 
 # ------------------------------------------------------------------------------------- what goes wrong
@@ -375,12 +440,29 @@ def test_a_checkpoint_is_not_promised_where_there_is_none(run, tmp_path):
         assert "checkpoint_last" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key, value", [
-    ("TRAIN.BATCH_SIZE", 0), ("TRAIN.EPOCH", 0), ("TRAIN.WINDOW_STRIDE", 0), ("TRAIN.LR", 0), ("TRAIN.LR", -1),
-    ("TRAIN.SCHEDULE", "cosine"), ("TRAIN.PRECISION", "float16"), ("TRAIN.MIX", "all"), ("TRAIN.noise_type", "pink"),
-    ("TRAIN.EMA", 1.5), ("TRAIN.EMA", -0.1), ("MODEL.ALIGN_VIEWS", "both"), ("TRAIN.CLIP_GRADIENT", -1),
-    ("TRAIN.LRDECAY", 0), ("TRAIN.LAG", 8), ("TRAIN.noise_std", -1), ("SEED_VALUE", -1), ("TRAIN.AUGMENT.NOISE", 2),
-])
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("TRAIN.BATCH_SIZE", 0),
+        ("TRAIN.EPOCH", 0),
+        ("TRAIN.WINDOW_STRIDE", 0),
+        ("TRAIN.LR", 0),
+        ("TRAIN.LR", -1),
+        ("TRAIN.SCHEDULE", "cosine"),
+        ("TRAIN.PRECISION", "float16"),
+        ("TRAIN.MIX", "all"),
+        ("TRAIN.noise_type", "pink"),
+        ("TRAIN.EMA", 1.5),
+        ("TRAIN.EMA", -0.1),
+        ("MODEL.ALIGN_VIEWS", "both"),
+        ("TRAIN.CLIP_GRADIENT", -1),
+        ("TRAIN.LRDECAY", 0),
+        ("TRAIN.LAG", 8),
+        ("TRAIN.noise_std", -1),
+        ("SEED_VALUE", -1),
+        ("TRAIN.AUGMENT.NOISE", 2),
+    ],
+)
 def test_settings_that_cannot_work_are_refused_by_key(run, tmp_path, key, value):
     with pytest.raises(UserError, match=key):
         run(key, value)

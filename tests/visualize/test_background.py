@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lib import config
+from lib.commands import visualizer
 from lib.dataset.sequences import Sequence
 from lib.errors import UserError
-from lib.commands import visualizer
 from lib.visualize import background, video
 
 
@@ -83,8 +83,25 @@ def draw(write_set, tmp_path):
     base = write_set("h36m", "net", "2D")
 
     def run(*words, kind="2D"):
-        arguments = ["--dataset_name", "h36m", "--estimator", "net", "--body_representation", kind, "--tradition", "gaus1d",
-                     "--output_video_path", tmp_path / "out", "DATASET.BASE_DIR", base, "DEVICE", "cpu", "VIS.END", 8, *words]
+        arguments = [
+            "--dataset_name",
+            "h36m",
+            "--estimator",
+            "net",
+            "--body_representation",
+            kind,
+            "--tradition",
+            "gaus1d",
+            "--output_video_path",
+            tmp_path / "out",
+            "DATASET.BASE_DIR",
+            base,
+            "DEVICE",
+            "cpu",
+            "VIS.END",
+            8,
+            *words,
+        ]
         return visualizer.visualize(config.Request("visualize", list(map(str, arguments))))
 
     return run
@@ -107,23 +124,49 @@ def test_the_door_draws_over_images(draw, tmp_path):
 
 def test_views_of_2d_are_videos_of_their_own(tmp_path, write_set):
     def rename(split, kind, data):
-        data["imgname"] = [np.array([f"act.camera{k}/{frame:06d}" for frame in range(len(names))])
-                           for k, names in enumerate(data["imgname"])]
+        data["imgname"] = [
+            np.array([f"act.camera{k}/{frame:06d}" for frame in range(len(names))])
+            for k, names in enumerate(data["imgname"])
+        ]
 
     base = write_set("h36m", "net", "2D", change=rename)
-    paths = visualizer.visualize(config.Request("visualize", [
-        "--dataset_name", "h36m", "--estimator", "net", "--body_representation", "2D", "--tradition", "gaus1d",
-        "--output_video_path", str(tmp_path / "out"), "DATASET.BASE_DIR", str(base), "DEVICE", "cpu", "VIS.END", "3",
-        "DATASET.MULTI_VIEW", "True"]))
+    paths = visualizer.visualize(
+        config.Request(
+            "visualize",
+            [
+                "--dataset_name",
+                "h36m",
+                "--estimator",
+                "net",
+                "--body_representation",
+                "2D",
+                "--tradition",
+                "gaus1d",
+                "--output_video_path",
+                str(tmp_path / "out"),
+                "DATASET.BASE_DIR",
+                str(base),
+                "DEVICE",
+                "cpu",
+                "VIS.END",
+                "3",
+                "DATASET.MULTI_VIEW",
+                "True",
+            ],
+        )
+    )
     assert [path.name for path in paths] == [f"h36m_net_2D_0_view{v}.mp4" for v in (1, 2, 3)]
     assert all(len(list(video.read_video(path))) == 3 for path in paths)
 
 
-@pytest.mark.parametrize("words, hint", [
-    (("--video", "absent.mp4"), "absent.mp4: not found"),
-    (("--video", ".", "--format", "html"), "not shown in a page"),
-    (("--video", "."), "Name what belongs to a sequence"),
-])
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (("--video", "absent.mp4"), "absent.mp4: not found"),
+        (("--video", ".", "--format", "html"), "not shown in a page"),
+        (("--video", "."), "Name what belongs to a sequence"),
+    ],
+)
 def test_refusals(draw, tmp_path, monkeypatch, words, hint):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=hint):
@@ -134,6 +177,24 @@ def test_refusals(draw, tmp_path, monkeypatch, words, hint):
 def test_only_2d_lies_over_a_video(tmp_path, write_set):
     base = write_set("h36m", "net", "3D")
     with pytest.raises(UserError, match="is not 2D"):
-        visualizer.visualize(config.Request("visualize", [
-            "--dataset_name", "h36m", "--estimator", "net", "--body_representation", "3D", "--tradition", "gaus1d", "--video",
-            str(tmp_path), "DATASET.BASE_DIR", str(base), "DEVICE", "cpu"]))
+        visualizer.visualize(
+            config.Request(
+                "visualize",
+                [
+                    "--dataset_name",
+                    "h36m",
+                    "--estimator",
+                    "net",
+                    "--body_representation",
+                    "3D",
+                    "--tradition",
+                    "gaus1d",
+                    "--video",
+                    str(tmp_path),
+                    "DATASET.BASE_DIR",
+                    str(base),
+                    "DEVICE",
+                    "cpu",
+                ],
+            )
+        )

@@ -54,7 +54,8 @@ def test_fit_centres_the_box_inside_the_margin():
     scale, offset = drawing.fit([[-1, -2], [1, 2]], 200, 100, margin=0.1)
     assert scale == pytest.approx(80 / 4)
     assert drawing.to_pixels([[0, 0], [0, -2], [0, 2]], scale, offset) == pytest.approx(
-        np.array([[100, 50], [100, 10], [100, 90]]))
+        np.array([[100, 50], [100, 10], [100, 90]])
+    )
 
 
 def test_bones_have_the_colour_of_their_side():
@@ -91,9 +92,11 @@ def test_motion_of_a_fraction_of_a_pixel_shows():
 def test_missing_joints_are_not_drawn_nor_their_bones():
     pixels = np.array([[[60, 10], [20, 80], [np.nan, np.nan]], [[np.nan] * 2] * 3], float)
     image = paper()
-    painters = [drawing.skeleton_painter(pixels, STICK, np.ones((2, 3)) * [[1], [np.nan]]),
-                drawing.bones_painter(pixels, STICK.edges, (0, 0, 0), 1),
-                drawing.trail_painter(pixels, [(0, 0, 0)] * 3, 5)]
+    painters = [
+        drawing.skeleton_painter(pixels, STICK, np.ones((2, 3)) * [[1], [np.nan]]),
+        drawing.bones_painter(pixels, STICK.edges, (0, 0, 0), 1),
+        drawing.trail_painter(pixels, [(0, 0, 0)] * 3, 5),
+    ]
     for paint in painters:
         paint(image, 0)
     assert (image[:, 70:] == 255).all() and (image[45, 30:50] != 255).any()

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from lib import config
+from lib.dataset import catalog, sequences, storage
 from lib.evaluation import evaluator
 from lib.evaluation.methods import FilterMethod, InputMethod, load_networks
-from lib.dataset import catalog, sequences, storage
 from lib.visualize import figures
 
 REPRESENTATIONS = {"2D": "h36m", "3D": "h36m", "smpl": "pw3d"}
@@ -20,21 +20,48 @@ REPRESENTATIONS = {"2D": "h36m", "3D": "h36m", "smpl": "pw3d"}
 @pytest.fixture
 def scored(tmp_path):
     """A function (base, dataset, estimator, representation, *words) -> figures.Scored of its test split."""
+
     def run(base, dataset, estimator, representation, *words):
-        arguments = ["--dataset_name", dataset, "--estimator", estimator, "--body_representation", representation,
-                     "DATASET.BASE_DIR", base, "DEVICE", "cpu", *words]
+        arguments = [
+            "--dataset_name",
+            dataset,
+            "--estimator",
+            estimator,
+            "--body_representation",
+            representation,
+            "DATASET.BASE_DIR",
+            base,
+            "DEVICE",
+            "cpu",
+            *words,
+        ]
         cfg, networks = load_networks(config.Request("eval", list(map(str, arguments))), torch.device("cpu"))
         split = sequences.load(*catalog.sources(cfg), "test", cfg)
-        methods = [InputMethod(), *(FilterMethod(name, cfg) for name in cfg.EVALUATE.TRADITION.split(",") if name), *networks]
+        methods = [
+            InputMethod(),
+            *(FilterMethod(name, cfg) for name in cfg.EVALUATE.TRADITION.split(",") if name),
+            *networks,
+        ]
         return figures.Scored(split, evaluator.score_split(split, methods, cfg)[1], cfg)
+
     return run
 
 
 @pytest.fixture
 def sample(scored, root):
     """The shipped sample, the reference SynSP and two filters."""
-    return scored(root / "data" / "poses", "mocap", "noise", "3D", "--tradition", "gaus1d,savgol", "--checkpoint",
-                  root / "tests" / "reference" / "format_1.pth.tar", "DATASET.FPS", 30)
+    return scored(
+        root / "data" / "poses",
+        "mocap",
+        "noise",
+        "3D",
+        "--tradition",
+        "gaus1d,savgol",
+        "--checkpoint",
+        root / "tests" / "reference" / "format_1.pth.tar",
+        "DATASET.FPS",
+        30,
+    )
 
 
 def line_of(axes, label):
@@ -46,14 +73,37 @@ def test_every_representation(representation, write_set, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     dataset = REPRESENTATIONS[representation]
     base = write_set(dataset, "net", representation)
-    evaluator.evaluate(config.Request("eval", [
-        "--dataset_name", dataset, "--estimator", "net", "--body_representation", representation, "--tradition", "gaus1d",
-        "--figures", str(tmp_path / "figures"), "DATASET.BASE_DIR", str(base), "OUTPUT_DIR", str(tmp_path), "DEVICE", "cpu"]))
+    evaluator.evaluate(
+        config.Request(
+            "eval",
+            [
+                "--dataset_name",
+                dataset,
+                "--estimator",
+                "net",
+                "--body_representation",
+                representation,
+                "--tradition",
+                "gaus1d",
+                "--figures",
+                str(tmp_path / "figures"),
+                "DATASET.BASE_DIR",
+                str(base),
+                "OUTPUT_DIR",
+                str(tmp_path),
+                "DEVICE",
+                "cpu",
+            ],
+        )
+    )
     name = f"{dataset}_net_{representation}"
-    drawn = {f"{name}_{figure}.{ending}" for figure in figures.FIGURES if figure != "quality" for ending in ("png", "pdf")}
+    drawn = {
+        f"{name}_{figure}.{ending}" for figure in figures.FIGURES if figure != "quality" for ending in ("png", "pdf")
+    }
     assert {path.name for path in (tmp_path / "figures").iterdir()} == drawn
     assert [record.getMessage() for record in caplog.records if "left out" in record.getMessage()] == [
-        f"figure quality of {name}: left out, no network with a quality cue was scored"]
+        f"figure quality of {name}: left out, no network with a quality cue was scored"
+    ]
     for path in (tmp_path / "figures").glob("*.png"):
         image = cv2.imread(str(path))
         assert image.shape[1] == 1440 and image.std() > 10
@@ -82,7 +132,7 @@ def test_the_sweep_goes_through_the_tables_numbers(sample):
 
 
 def test_the_plane_has_the_networks_and_the_input_as_points(sample):
-    axes, = figures.plane(sample).axes
+    (axes,) = figures.plane(sample).axes
     for label, score in (("input", sample.scores[0]), ("SynSP", sample.scores[-1])):
         assert line_of(axes, label).get_xydata()[0] == pytest.approx((score.means["accel"], score.means["mpjpe"]))
     assert sum(line.get_label().startswith(tuple(figures.filters.FILTERS)) for line in axes.get_lines()) == 5
@@ -90,7 +140,7 @@ def test_the_plane_has_the_networks_and_the_input_as_points(sample):
 
 def test_a_part_of_the_recordings_is_compared_on_that_part(sample, monkeypatch):
     monkeypatch.setattr(figures, "SWEEP_FRAMES", {"3D": 120})
-    axes, = figures.plane(sample).axes
+    (axes,) = figures.plane(sample).axes
     chosen = figures._some(sample.split, 120)
     assert 1 <= len(chosen) < len(sample.split.recordings) and "frames)" in axes.get_title()
     numbers = [sample.split.recordings.index(recording) for recording in chosen]
@@ -108,7 +158,7 @@ def test_bad_frames_by_tenths_of_the_input_error(sample):
 
 
 def test_bars_of_the_joints_with_their_intervals(sample):
-    axes, = figures.joints(sample).axes
+    (axes,) = figures.joints(sample).axes
     bars = [container for container in axes.containers if hasattr(container, "patches")]
     # input, the better one of two filters, network
     best = min(sample.scores[1:3], key=lambda score: score.means["mpjpe"])
@@ -122,10 +172,11 @@ def test_bars_of_the_joints_with_their_intervals(sample):
 
 
 def test_medians_of_the_acceleration(sample):
-    axes, = figures.acceleration(sample).axes
+    (axes,) = figures.acceleration(sample).axes
     dots = [line for line in axes.get_lines() if line.get_marker() == "o" and len(line.get_xdata())]
     assert [line.get_xdata()[0] for line in dots] == pytest.approx(
-        [np.median(score.pooled("accel_unpadded")) for score in sample.scores])
+        [np.median(score.pooled("accel_unpadded")) for score in sample.scores]
+    )
     # Rows from top to bottom in the order of the table.
     assert [text.get_text() for text in axes.get_yticklabels()] == ["SynSP", "savgol", "gaus1d", "input"]
     assert dots[0].get_ydata()[0] > dots[-1].get_ydata()[0]
@@ -140,23 +191,36 @@ def test_the_spectrum_of_a_known_motion(scored, tmp_path):
     noisy[:, 13] += np.random.default_rng(1).normal(0, 0.01, (frames, 3))
     folder = tmp_path / "poses" / "mocap_net_3D"
     for kind, name, values in (("groundtruth", "mocap_gt_3D_test", truth), ("detected", "mocap_net_3D_test", noisy)):
-        storage.write(folder / kind / f"{name}.npz", {"imgname": [np.array([f"a/{t}" for t in range(frames)])],
-                                                      "joints_3d": [np.float32(values.reshape(frames, 51))]})
+        storage.write(
+            folder / kind / f"{name}.npz",
+            {
+                "imgname": [np.array([f"a/{t}" for t in range(frames)])],
+                "joints_3d": [np.float32(values.reshape(frames, 51))],
+            },
+        )
     found = scored(tmp_path / "poses", "mocap", "net", "3D", "--tradition", "gaus1d", "DATASET.FPS", rate)
-    axes, = figures.spectrum(found).axes
+    (axes,) = figures.spectrum(found).axes
     assert "left wrist" in axes.get_title() and axes.get_xlabel() == "frequency (Hz)"
     assert {line.get_label() for line in axes.get_lines()} == {"input", "gaus1d", "ground truth"}
     frequency, power = line_of(axes, "input").get_data()
     assert frequency[power.argmax()] == pytest.approx(2.5)
     # All power of the swing, 100^2 mm^2, lies about its frequency; three axes of 10^2 mm^2 of noise over 10 Hz.
-    assert power[(frequency > 2) & (frequency < 3)].sum() * (frequency[1] - frequency[0]) == pytest.approx(1e4, rel=0.05)
+    assert power[(frequency > 2) & (frequency < 3)].sum() * (frequency[1] - frequency[0]) == pytest.approx(
+        1e4, rel=0.05
+    )
     assert np.median(power[frequency > 4]) == pytest.approx(3 * 100 / 10, rel=0.2)
     assert frequency[-1] == rate / 2
 
 
 def test_of_several_views_what_choosing_by_the_cue_gives(scored, root):
-    found = scored(root / "data" / "poses", "mmocap", "noise", "3D", "--checkpoint",
-                   root / "tests" / "reference" / "format_1.pth.tar")
+    found = scored(
+        root / "data" / "poses",
+        "mmocap",
+        "noise",
+        "3D",
+        "--checkpoint",
+        root / "tests" / "reference" / "format_1.pth.tar",
+    )
     left, right = figures.quality(found).axes
     bars = [patch.get_height() for patch in right.patches]
     views = len(found.split.recordings[0].views)
@@ -164,7 +228,7 @@ def test_of_several_views_what_choosing_by_the_cue_gives(scored, root):
     each, chosen, best = [], [], []
     for k in range(len(found.split.recordings)):
         errors = np.stack([found.input.per_sequence[4 * k + v]["mpjpe"] for v in range(4)])
-        cues = np.stack(found.scores[-1].cues[4 * k:4 * k + 4])
+        cues = np.stack(found.scores[-1].cues[4 * k : 4 * k + 4])
         each.append(errors.mean(0))
         chosen.append(errors[cues.argmax(0), np.arange(errors.shape[1])])
         best.append(errors.min(0))
@@ -177,11 +241,14 @@ def test_what_is_too_short_is_left_out_and_said(scored, tmp_path, caplog):
     folder = tmp_path / "poses" / "mocap_net_3D"
     for kind, name in (("groundtruth", "mocap_gt_3D_test"), ("detected", "mocap_net_3D_test")):
         values = np.random.default_rng(len(kind)).normal(0, 0.3, (5, 51)).astype(np.float32)
-        storage.write(folder / kind / f"{name}.npz", {"imgname": [np.array([f"a/{t}" for t in range(5)])], "joints_3d": [values]})
+        storage.write(
+            folder / kind / f"{name}.npz", {"imgname": [np.array([f"a/{t}" for t in range(5)])], "joints_3d": [values]}
+        )
     found = scored(tmp_path / "poses", "mocap", "net", "3D", "--tradition", "gaus1d")
     paths = figures.write_figures(tmp_path / "figures", found.split, found.scores, found.cfg)
-    assert {path.name for path in paths} == {f"mocap_net_3D_{name}.{ending}" for name in ("joints", "plane")
-                                             for ending in ("png", "pdf")}
+    assert {path.name for path in paths} == {
+        f"mocap_net_3D_{name}.{ending}" for name in ("joints", "plane") for ending in ("png", "pdf")
+    }
     assert "spectrum of mocap_net_3D: left out" in caplog.text and "too few frames" in caplog.text
 
 

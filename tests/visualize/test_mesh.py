@@ -7,8 +7,9 @@ from lib.visualize import drawing, mesh
 
 
 def draw(points, depth, values, faces, width=64, height=48):
-    return mesh.rasterise(np.array(points, float), np.array(depth, float), np.array(values, float),
-                          np.array(faces), width, height)
+    return mesh.rasterise(
+        np.array(points, float), np.array(depth, float), np.array(values, float), np.array(faces), width, height
+    )
 
 
 SQUARE = [[8, 8], [40, 8], [40, 40], [8, 40]]
@@ -46,8 +47,9 @@ def test_irregular_mesh_has_no_gaps_and_reproduces_a_plane():
     points = np.stack([across, down], -1) + generator.uniform(-1.8, 1.8, (*across.shape, 2))
     points = points.reshape(-1, 2)
     corner = (np.arange(10)[:, None] * 13 + np.arange(12)).ravel()
-    faces = np.concatenate([np.stack([corner, corner + 1, corner + 14], -1),
-                            np.stack([corner, corner + 14, corner + 13], -1)])
+    faces = np.concatenate(
+        [np.stack([corner, corner + 1, corner + 14], -1), np.stack([corner, corner + 14, corner + 13], -1)]
+    )
     values = (points @ [0.004, 0.005]) + 0.2
     faces = generator.permuted(faces, axis=1)
     value, covered = draw(points, 1.5 + points @ [0.01, -0.003], values, faces)
@@ -95,8 +97,9 @@ def ball(rows=24, columns=48, radius=0.5):
     """A sphere whose faces run counter-clockwise from outside (vertices [N, 3], faces [F, 3])."""
     polar = np.linspace(0, np.pi, rows + 1)[:, None]
     around = np.arange(columns) * 2 * np.pi / columns
-    vertices = radius * np.stack([np.sin(polar) * np.cos(around), np.cos(polar) + 0 * around,
-                                  -np.sin(polar) * np.sin(around)], -1)
+    vertices = radius * np.stack(
+        [np.sin(polar) * np.cos(around), np.cos(polar) + 0 * around, -np.sin(polar) * np.sin(around)], -1
+    )
     a = (np.arange(rows)[:, None] * columns + np.arange(columns)).ravel()
     b = (np.arange(rows)[:, None] * columns + (np.arange(columns) + 1) % columns).ravel()
     faces = np.concatenate([np.stack([a, a + columns, b], -1), np.stack([b, a + columns, b + columns], -1)])
@@ -105,8 +108,7 @@ def ball(rows=24, columns=48, radius=0.5):
 
 def test_normals_of_a_sphere_point_outward():
     vertices, faces = ball()
-    volume = np.einsum("fi,fi->", vertices[faces[:, 0]],
-                       np.cross(vertices[faces[:, 1]], vertices[faces[:, 2]])) / 6
+    volume = np.einsum("fi,fi->", vertices[faces[:, 0]], np.cross(vertices[faces[:, 1]], vertices[faces[:, 2]])) / 6
     assert volume > 0, "the test's own faces run the wrong way round"
     normals = mesh.vertex_normals(vertices, faces, mesh.corner_order(faces, len(vertices)))
     # Away from the poles, where triangles collapse, the normal is the direction from the middle.
@@ -125,8 +127,9 @@ def test_shaded_ball_is_round_lit_from_the_upper_left_and_smooth_at_its_edge():
     vertices, faces = ball()
     image = np.full((200, 300, 3), 255, np.uint8)
     seen = drawing.look(vertices, distance=50.0)
-    mesh.draw_mesh(image, seen, faces, mesh.corner_order(faces, len(vertices)), mesh.palette((0, 114, 178)),
-                   160.0, (150, 100))
+    mesh.draw_mesh(
+        image, seen, faces, mesh.corner_order(faces, len(vertices)), mesh.palette((0, 114, 178)), 160.0, (150, 100)
+    )
     darkness = 255 - image.astype(float).mean(-1)
     inside = darkness > 0
     rows, columns = np.nonzero(inside)
@@ -151,8 +154,15 @@ def test_near_limb_hides_far_limb_of_the_same_body(near_first):
     images = []
     for body, its_faces in ((both, both_faces), (near.astype(np.float32), faces)):
         image = np.full((200, 200, 3), 255, np.uint8)
-        mesh.draw_mesh(image, drawing.look(body), its_faces, mesh.corner_order(its_faces, len(body)),
-                       mesh.palette((0, 114, 178)), 160.0, (100, 100))
+        mesh.draw_mesh(
+            image,
+            drawing.look(body),
+            its_faces,
+            mesh.corner_order(its_faces, len(body)),
+            mesh.palette((0, 114, 178)),
+            160.0,
+            (100, 100),
+        )
         images.append(image[80:120, 80:120].astype(int))
     assert np.abs(images[0] - images[1]).max() <= 2
 
@@ -161,8 +171,15 @@ def test_missing_body_is_not_drawn():
     vertices, faces = ball()
     vertices[5] = np.nan
     image = np.full((50, 50, 3), 255, np.uint8)
-    mesh.draw_mesh(image, drawing.look(vertices), faces, mesh.corner_order(faces, len(vertices)),
-                   mesh.palette((0, 0, 0)), 40.0, (25, 25))
+    mesh.draw_mesh(
+        image,
+        drawing.look(vertices),
+        faces,
+        mesh.corner_order(faces, len(vertices)),
+        mesh.palette((0, 0, 0)),
+        40.0,
+        (25, 25),
+    )
     assert (image == 255).all()
 
 

@@ -9,15 +9,16 @@ import pytest
 
 import eval_smoothnet
 from lib import config
-from lib.evaluation import evaluator
 from lib.dataset import storage
 from lib.errors import UserError
+from lib.evaluation import evaluator
 from lib.visualize import report
 
 
 @pytest.fixture
 def evaluated(tmp_path, root):
     """A function (errors in m, frames, *words) -> the data of report.html of a set with a clip of each of these errors."""
+
     def run(errors, frames, *words):
         places = {"groundtruth": "mocap_gt_3D_test", "detected": "mocap_net_3D_test"}
         truth = [np.tile(np.random.default_rng(k).normal(0, 0.3, (17, 3)), (frames, 1, 1)) for k in range(len(errors))]
@@ -27,15 +28,33 @@ def evaluated(tmp_path, root):
                 for clip, error in zip(values, errors):
                     # The bound of a page is tested by a stretch that is worse than the rest.
                     clip[:, 1:, 1] += error
-                    clip[frames // 2:frames // 2 + 10, 1:, 1] += error
+                    clip[frames // 2 : frames // 2 + 10, 1:, 1] += error
             images = [np.array([f"clip{k}/{frame:06d}.jpg" for frame in range(frames)]) for k in range(len(errors))]
-            storage.write(tmp_path / "poses" / "mocap_net_3D" / kind / f"{name}.npz",
-                          {"imgname": images, "joints_3d": [clip.reshape(frames, 51) for clip in values]})
-        arguments = ["--dataset_name", "mocap", "--estimator", "net", "--body_representation", "3D", "--report", tmp_path / "page",
-                     "DATASET.BASE_DIR", tmp_path / "poses", "OUTPUT_DIR", tmp_path / "results", "DEVICE", "cpu", *words]
+            storage.write(
+                tmp_path / "poses" / "mocap_net_3D" / kind / f"{name}.npz",
+                {"imgname": images, "joints_3d": [clip.reshape(frames, 51) for clip in values]},
+            )
+        arguments = [
+            "--dataset_name",
+            "mocap",
+            "--estimator",
+            "net",
+            "--body_representation",
+            "3D",
+            "--report",
+            tmp_path / "page",
+            "DATASET.BASE_DIR",
+            tmp_path / "poses",
+            "OUTPUT_DIR",
+            tmp_path / "results",
+            "DEVICE",
+            "cpu",
+            *words,
+        ]
         evaluator.evaluate(config.Request("eval", list(map(str, arguments))))
         text = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
         return json.loads(re.search(r'id="page-data">(.*?)</script>', text, re.DOTALL).group(1))
+
     return run
 
 

@@ -8,10 +8,27 @@ from lib.visualize import curves, drawing, scenes
 
 H36M = LAYOUTS["h36m17"]
 # Standing, arms down, facing the camera (his left is on our right): x right, y down, z forward, metres.
-STANDING = np.array([
-    [0, 0, 0], [-.12, 0, 0], [-.12, .42, 0], [-.12, .85, 0], [.12, 0, 0], [.12, .42, 0], [.12, .85, 0],
-    [0, -.25, 0], [0, -.5, 0], [0, -.58, -.08], [0, -.7, 0], [.17, -.47, 0], [.2, -.2, 0], [.22, .05, 0],
-    [-.17, -.47, 0], [-.2, -.2, 0], [-.22, .05, 0]])
+STANDING = np.array(
+    [
+        [0, 0, 0],
+        [-0.12, 0, 0],
+        [-0.12, 0.42, 0],
+        [-0.12, 0.85, 0],
+        [0.12, 0, 0],
+        [0.12, 0.42, 0],
+        [0.12, 0.85, 0],
+        [0, -0.25, 0],
+        [0, -0.5, 0],
+        [0, -0.58, -0.08],
+        [0, -0.7, 0],
+        [0.17, -0.47, 0],
+        [0.2, -0.2, 0],
+        [0.22, 0.05, 0],
+        [-0.17, -0.47, 0],
+        [-0.2, -0.2, 0],
+        [-0.22, 0.05, 0],
+    ]
+)
 
 
 def tracks(frames=6, dims=3, roles=("input", "refined", "truth")):
@@ -39,17 +56,30 @@ def count_of(image, color, tolerance=30):
 
 
 def cube():
-    corners = np.array([[x, y, z] for x in (-.3, .3) for y in (-.8, .8) for z in (-.2, .2)], np.float32)
-    faces = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
-                      [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]])
+    corners = np.array([[x, y, z] for x in (-0.3, 0.3) for y in (-0.8, 0.8) for z in (-0.2, 0.2)], np.float32)
+    faces = np.array(
+        [
+            [0, 1, 3],
+            [0, 3, 2],
+            [4, 6, 7],
+            [4, 7, 5],
+            [0, 4, 5],
+            [0, 5, 1],
+            [2, 3, 7],
+            [2, 7, 6],
+            [0, 2, 6],
+            [0, 6, 4],
+            [1, 5, 7],
+            [1, 7, 3],
+        ]
+    )
     return corners, faces
 
 
 def body_tracks(frames=4):
     corners, faces = cube()
     bodies = np.repeat(corners[None], frames, 0)
-    return [scenes.Track(track.name, track.joints, track.color_role, bodies, faces)
-            for track in tracks(frames)]
+    return [scenes.Track(track.name, track.joints, track.color_role, bodies, faces) for track in tracks(frames)]
 
 
 def made(kind, frames=4, **options):
@@ -100,7 +130,7 @@ def test_missing_poses_are_said_and_do_not_crash(kind):
             frames = list(scenes.mesh_scene([without(track, rows) for track in body_tracks()]))
         elif kind == "views":
             views = [tracks(4), [without(track, rows) for track in tracks(4)]]
-            frames = list(scenes.multi_view_scene(views, np.array([[.5] * 4, [np.nan] * 4]), H36M))
+            frames = list(scenes.multi_view_scene(views, np.array([[0.5] * 4, [np.nan] * 4]), H36M))
         else:
             dims = int(kind[0])
             scene = scenes.pose_scene_3d if dims == 3 else scenes.pose_scene_2d
@@ -182,7 +212,7 @@ def test_one_track_that_runs_away_does_not_shrink_the_others(kind, roles):
         else:
             scene = scenes.pose_scene_2d if kind == "2d" else scenes.pose_scene_3d
             frame = next(scene(made, H36M, curves=[]))
-        panels.append(frame[110:, :frame.shape[1] // len(roles) - 8])
+        panels.append(frame[110:, : frame.shape[1] // len(roles) - 8])
     assert (panels[0] == panels[1]).all() and (panels[0] != 255).any()
 
 
@@ -196,7 +226,7 @@ def test_key_points_lie_on_the_pixels_of_the_background():
     joints = tracks(2, 2, roles=("truth",))[0].joints
     picture = np.zeros((480, 640, 3), np.uint8)
     for x, y in joints[0, [3, 6]]:
-        picture[int(y) - 2:int(y) + 3, int(x) - 2:int(x) + 3] = 255
+        picture[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = 255
     track = scenes.Track("a", joints, "truth")
     empty = scenes.Track("a", np.where(np.arange(2)[:, None, None] == 0, np.nan, joints), "truth")
     image = next(scenes.pose_scene_2d([track], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
@@ -208,7 +238,7 @@ def test_key_points_lie_on_the_pixels_of_the_background():
     on_left = discs[:, 1] < discs[:, 1].mean()
     for side, color in ((on_left, "right"), (~on_left, "left")):
         y, x = discs[side].mean(0).round().astype(int)
-        ankle = image[panel][y - 1:y + 2, x - 1:x + 2]
+        ankle = image[panel][y - 1 : y + 2, x - 1 : x + 2]
         assert np.abs(ankle.mean((0, 1)) - 0.75 * np.array(drawing.SIDES[color])).max() < 25
 
 
@@ -272,8 +302,10 @@ def test_view_with_the_highest_cue_is_marked():
     color = drawing.ROLES["refined"]
     # Its strip gets a frame: a full row of the colour at the bottom of one half of the picture.
     for frame, best in zip(frames, (0, 1)):
-        halves = [(np.abs(half[-40:].astype(int) - color) < 10).all(-1).mean(1).max()
-                  for half in (frame[:, :640], frame[:, 640:])]
+        halves = [
+            (np.abs(half[-40:].astype(int) - color) < 10).all(-1).mean(1).max()
+            for half in (frame[:, :640], frame[:, 640:])
+        ]
         assert halves[best] > 0.9 and halves[1 - best] < 0.5
 
 
@@ -315,18 +347,23 @@ def test_curves_with_and_without_truth():
     without = curves.error_curves(poses, None, "px")
     assert [(curve.name, curve.unit, list(curve.lines)) for curve in without] == [
         ("distance from input 0", "px", ["refined 1"]),
-        ("acceleration", "px/frame²", ["input 0", "refined 1"])]
+        ("acceleration", "px/frame²", ["input 0", "refined 1"]),
+    ]
     assert [curve.name for curve in curves.error_curves({"input 0": truth})] == ["acceleration"]
 
 
-@pytest.mark.parametrize("high, ticks", [(100, [0, 25, 50, 75, 100]), (53, [0, 20, 40]), (7, [0, 2, 4, 6]),
-                                         (0.011, [0, .005, .01]), (0, [0])])
+@pytest.mark.parametrize(
+    "high, ticks",
+    [(100, [0, 25, 50, 75, 100]), (53, [0, 20, 40]), (7, [0, 2, 4, 6]), (0.011, [0, 0.005, 0.01]), (0, [0])],
+)
 def test_ticks_are_round_numbers(high, ticks):
     assert curves.nice_ticks(high) == pytest.approx(ticks)
 
 
-@pytest.mark.parametrize("start, end, ticks", [(0, 10, [0, 2.5, 5, 7.5, 10]), (3.33, 10, [4, 6, 8, 10]),
-                                               (5, 5, [5]), (2.9, 3.4, [3, 3.2, 3.4])])
+@pytest.mark.parametrize(
+    "start, end, ticks",
+    [(0, 10, [0, 2.5, 5, 7.5, 10]), (3.33, 10, [4, 6, 8, 10]), (5, 5, [5]), (2.9, 3.4, [3, 3.2, 3.4])],
+)
 def test_ticks_of_a_part_of_a_sequence_are_round_too(start, end, ticks):
     assert curves.time_ticks(start, end, 4) == pytest.approx(ticks)
 

@@ -9,18 +9,35 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from lib import config
-from lib.evaluation.evaluator import score_split
-from lib.evaluation.methods import InputMethod, stacked
-from lib.windows.pipeline import refine
 from lib.dataset import catalog, sequences
 from lib.dataset.sequences import Recording
+from lib.evaluation.evaluator import score_split
+from lib.evaluation.methods import InputMethod, stacked
 from lib.models import checkpoints
 from lib.visualize import training_clip
+from lib.windows.pipeline import refine
 
 
 def loaded(base, dataset, representation, *words):
-    arguments = ["--dataset_name", dataset, "--estimator", "net", "--body_representation", representation, "DATASET.BASE_DIR",
-                 str(base), "MODEL.d_model", "16", "MODEL.d_word_vec", "16", "MODEL.d_inner", "16", "MODEL.n_layers", "1", *words]
+    arguments = [
+        "--dataset_name",
+        dataset,
+        "--estimator",
+        "net",
+        "--body_representation",
+        representation,
+        "DATASET.BASE_DIR",
+        str(base),
+        "MODEL.d_model",
+        "16",
+        "MODEL.d_word_vec",
+        "16",
+        "MODEL.d_inner",
+        "16",
+        "MODEL.n_layers",
+        "1",
+        *words,
+    ]
     cfg = config.Request("train", arguments).config()
     split = sequences.load(*catalog.sources(cfg), "test", cfg)
     return cfg, split, checkpoints.build(cfg, split.channels, cfg.MODEL.SLIDE_WINDOW_SIZE)
@@ -34,7 +51,7 @@ def test_both_pictures_and_the_inputs_error(dataset, representation, write_set, 
     with SummaryWriter(tmp_path / "log") as writer:
         before, after = training_clip.Clip(split, cfg).write(writer, 5, network)
     assert network.training and (torch.get_rng_state() == state).all()
-    (result,), = [score_split(split, [InputMethod()], cfg)[1]]
+    ((result,),) = [score_split(split, [InputMethod()], cfg)[1]]
     assert before == pytest.approx(result.means["mpjpe"], rel=1e-4)
     assert np.isfinite(after) and after != before
     log = EventAccumulator(str(tmp_path / "log")).Reload()
@@ -74,7 +91,9 @@ def test_windows_are_averaged_as_in_eval(write_set):
         clip = training_clip.Clip(split, cfg)
         shown[weighting] = clip.joints(network)[1]
         recording = stacked(replace(split, recordings=[Recording("x", clip.views)]))
-        refined = next(refine(network.eval(), recording, 8, weighting=weighting)).final[0].unflatten(-1, (-1, 3)).numpy()
+        refined = (
+            next(refine(network.eval(), recording, 8, weighting=weighting)).final[0].unflatten(-1, (-1, 3)).numpy()
+        )
         np.testing.assert_allclose(shown[weighting], 1000 * (refined - refined[:, :1]), atol=0.01)
     assert np.abs(shown["mean"] - shown["triangular"]).max() > 1
 

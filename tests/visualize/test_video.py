@@ -32,8 +32,7 @@ def centre(frame):
 def test_h264_file_has_the_promised_form(tmp_path):
     path = tmp_path / "new" / "a.mp4"
     info = video.write_video(marked(), path, fps=29.97, total=5, progress=False)
-    assert info == {"path": str(path), "frames": 5, "width": 192, "height": 128, "fps": 29.97,
-                    "codec": "h264"}
+    assert info == {"path": str(path), "frames": 5, "width": 192, "height": 128, "fps": 29.97, "codec": "h264"}
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
@@ -117,11 +116,13 @@ def test_refusals_name_the_file(tmp_path):
 
 def test_without_pyav_opencv_writes_and_says_so(tmp_path):
     # In a process of its own, in which the package cannot be imported.
-    code = ("import sys; sys.modules['av'] = None\n"
-            "import numpy as np; from lib.visualize import video\n"
-            "frames = [np.full((64, 96, 3), (213, 94, 0), np.uint8)] * 4\n"
-            f"print(video.write_video(frames, {str(tmp_path / 'a.mp4')!r}, progress=False)['codec'])\n"
-            f"print(len(list(video.read_video({str(tmp_path / 'a.mp4')!r}))))\n")
+    code = (
+        "import sys; sys.modules['av'] = None\n"
+        "import numpy as np; from lib.visualize import video\n"
+        "frames = [np.full((64, 96, 3), (213, 94, 0), np.uint8)] * 4\n"
+        f"print(video.write_video(frames, {str(tmp_path / 'a.mp4')!r}, progress=False)['codec'])\n"
+        f"print(len(list(video.read_video({str(tmp_path / 'a.mp4')!r}))))\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["mp4v", "4"]
     assert len(done.stderr.strip().splitlines()) == 1 and "pip install av" in done.stderr
@@ -194,7 +195,7 @@ def test_a_video_that_breaks_off_ends_there(tmp_path, capsys):
     path = tmp_path / "a.mp4"
     video.write_video(marked(PLACES * 20), path, progress=False)
     content = path.read_bytes()
-    path.write_bytes(content[:len(content) * 2 // 3])
+    path.write_bytes(content[: len(content) * 2 // 3])
     frames = list(video.read_video(path))
     assert 0 < len(frames) < 100
 
@@ -206,9 +207,9 @@ def test_a_telephone_video_stands_upright(tmp_path):
     video.write_video(marked([(20, 20)] * 3), path, progress=False)
     content = bytearray(path.read_bytes())
     matrix = content.index(b"tkhd") + 44
-    assert int.from_bytes(content[matrix:matrix + 4], "big") == 0x10000
+    assert int.from_bytes(content[matrix : matrix + 4], "big") == 0x10000
     turned = [0, 0x10000, 0, 0xFFFF0000, 0, 0, 128 << 16, 0, 0x40000000]
-    content[matrix:matrix + 36] = b"".join(value.to_bytes(4, "big") for value in turned)
+    content[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big") for value in turned)
     path.write_bytes(content)
     frame = next(video.read_video(path))
     assert frame.shape == (192, 128, 3)

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from lib.training.augment import yaw_matrix
 from lib.errors import UserError
 from lib.models.synsp import DEPTH_PRECISION, OUTLIER, SynSP, fused_views
-from lib.windows.canonical import Canonical, spec
 from lib.poses.representation import representation
 from lib.poses.rotations import axis_angle_to_6d
 from lib.poses.skeletons import LAYOUTS, chain
+from lib.training.augment import yaw_matrix
+from lib.windows.canonical import Canonical, spec
 
 H36M = spec(LAYOUTS["h36m17"], representation("3D"))
 
@@ -69,8 +69,12 @@ def test_a_turned_body_model_is_the_same_but_for_the_cue():
     other[..., 0, :] = torch.from_numpy(root.as_rotvec()).float().view(pose[..., 0, :].shape)
     first, second = (axis_angle_to_6d(x).flatten(-2) for x in (pose, other))
     given = spec(LAYOUTS["smpl24"], representation("smpl"))
-    torch.testing.assert_close(Canonical(**given, values=first).enter(first), Canonical(**given, values=second).enter(second),
-                               atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        Canonical(**given, values=first).enter(first),
+        Canonical(**given, values=second).enter(second),
+        atol=1e-4,
+        rtol=0,
+    )
 
 
 def test_the_cue_tells_where_the_camera_looks():
@@ -79,7 +83,9 @@ def test_the_cue_tells_where_the_camera_looks():
     values[..., 4, 0], values[..., 1, 0] = 1, -1
     torch.testing.assert_close(Canonical(**H36M, values=values.flatten(-2)).cue[0, 0], torch.tensor([0.0, 0, 1]))
     aside = turned(values.flatten(-2), yaw_matrix(torch.tensor([math.pi / 2])))
-    torch.testing.assert_close(Canonical(**H36M, values=aside).cue[0, 0].abs(), torch.tensor([1.0, 0, 0]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        Canonical(**H36M, values=aside).cue[0, 0].abs(), torch.tensor([1.0, 0, 0]), atol=1e-6, rtol=0
+    )
     depth = torch.tensor([0.0, 1, 0]).expand(1, 1, 3)
     torch.testing.assert_close(Canonical(**H36M, values=aside, depth=depth).cue[0, 0], torch.tensor([0.0, 1, 0]))
 
@@ -96,7 +102,9 @@ def test_absent_views_have_no_say_in_a_common_heading():
     present[:, 2] = False
     others = values.clone()
     others[:, 2] = 7.0
-    first, second = (Canonical(**H36M, values=x, present=present, together=True).enter(values) for x in (values, others))
+    first, second = (
+        Canonical(**H36M, values=x, present=present, together=True).enter(values) for x in (values, others)
+    )
     assert torch.equal(first, second)
 
 
@@ -108,7 +116,9 @@ def test_the_network_turns_with_its_input(align):
     depth = torch.tensor([0.0, 0, 1]).expand(5, 2, 3)
     looks = torch.einsum("bik,bvk->bvi", matrices, depth)
     plain = network(values, None, depth).final
-    torch.testing.assert_close(network(turned(values, matrices), None, looks).final, turned(plain, matrices), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        network(turned(values, matrices), None, looks).final, turned(plain, matrices), atol=1e-4, rtol=0
+    )
     blind = network(turned(values, matrices)).final
     assert not torch.allclose(blind, turned(plain, matrices), atol=1e-3)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lib.windows import sliding_window
-from lib.windows.pipeline import padded, refine, window_weights
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.models.synsp import SynSP
+from lib.windows import sliding_window
+from lib.windows.pipeline import padded, refine, window_weights
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 W = 8
@@ -33,7 +33,7 @@ def naive(network, values, step, window=W, weights=None, present=None):
         firsts.append(length - window)
     entries = [[] for _ in rows]
     for first in firsts:
-        index = rows[first:first + window]
+        index = rows[first : first + window]
         mask = None if present is None else present[:, index][None]
         with torch.no_grad():
             out = network(values[:, index][None], mask).final[0].numpy()
@@ -110,7 +110,7 @@ def test_a_long_step_leaves_uncovered_frames_as_they_came(network):
     refined = one(network, values, step=12).final  # windows at 0, 12, 24 and 32
     covered = np.zeros(40, bool)
     for first in (0, 12, 24, 32):
-        covered[first:first + W] = True
+        covered[first : first + W] = True
     assert covered.sum() < 40
     assert torch.equal(refined[:, ~covered], values[:, ~covered])
     assert not torch.isclose(refined[:, covered], values[:, covered]).all(-1).any()
@@ -120,20 +120,24 @@ def test_triangular_weights(network):
     values = recording(25)
     shares = [1, 2, 3, 4, 4, 3, 2, 1]
     np.testing.assert_allclose(window_weights("triangular", W), shares)
-    np.testing.assert_allclose(one(network, values, weighting="triangular").final,
-                               naive(network, values, 1, weights=shares), atol=1e-5)
+    np.testing.assert_allclose(
+        one(network, values, weighting="triangular").final, naive(network, values, 1, weights=shares), atol=1e-5
+    )
 
 
 def test_weights_by_the_networks_confidence(network):
     values = recording(12)
     firsts = sliding_window.starts(12, W, 1)
     with torch.no_grad():
-        out = network(torch.stack([values[0, first:first + W] for first in firsts]))
+        out = network(torch.stack([values[0, first : first + W] for first in firsts]))
     final, quality = out.final[:, 0].numpy(), out.quality[:, 0].numpy()
     refined = one(network, values, weighting="quality").final[0]
     for frame in range(12):
-        entries = [(quality[n, frame - first], final[n, frame - first]) for n, first in enumerate(firsts)
-                   if 0 <= frame - first < W]
+        entries = [
+            (quality[n, frame - first], final[n, frame - first])
+            for n, first in enumerate(firsts)
+            if 0 <= frame - first < W
+        ]
         expected = sum(q * value for q, value in entries) / sum(q for q, _ in entries)
         np.testing.assert_allclose(refined[frame], expected, atol=1e-5)
 
@@ -155,7 +159,7 @@ def test_a_lag_leaves_out_windows_that_end_too_late(network, lag, frames):
     refined = one(network, values, lag=lag).final[0]
     firsts = range(len(rows) - W + 1)
     with torch.no_grad():
-        out = {first: network(values[:, rows[first:first + W]][None]).final[0, 0].numpy() for first in firsts}
+        out = {first: network(values[:, rows[first : first + W]][None]).final[0, 0].numpy() for first in firsts}
     for frame in range(W - 1, frames):
         known = [out[first][frame - first] for first in firsts if first <= frame <= first + W - 1 <= frame + lag]
         np.testing.assert_allclose(refined[frame], np.mean(known, axis=0), atol=1e-5)
@@ -171,8 +175,9 @@ def test_smoothnet_comes_the_same_way():
 @pytest.mark.parametrize("window", [4, 16])
 def test_synsp_at_another_window(network, window):
     values = recording(30)
-    np.testing.assert_allclose(one(network, values, window=window, step=2).final,
-                               naive(network, values, 2, window), atol=1e-5)
+    np.testing.assert_allclose(
+        one(network, values, window=window, step=2).final, naive(network, values, 2, window), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("align", ["frame", "sequence"])
@@ -196,8 +201,11 @@ def test_views_that_stand_in_one_frame_are_refined_the_same_whichever_way_they_a
 def test_numpy_recordings(network):
     values, present = recording(12, 2), np.ones((2, 12), bool)
     present[1, 9:] = False
-    np.testing.assert_allclose(one(network, values.double().numpy(), present).final,
-                               one(network, values, torch.from_numpy(present)).final, atol=1e-6)
+    np.testing.assert_allclose(
+        one(network, values.double().numpy(), present).final,
+        one(network, values, torch.from_numpy(present)).final,
+        atol=1e-6,
+    )
 
 
 def test_padding_repeats_the_last_frame():
@@ -207,9 +215,18 @@ def test_padding_repeats_the_last_frame():
     assert torch.equal(longer[:, :3], values) and torch.equal(longer[:, 3:], values[:, 2:].expand(1, 3, 12))
 
 
-@pytest.mark.parametrize("options, key", [({"step": 0}, "SLIDE_WINDOW_STEP_SIZE"), ({"weighting": "max"}, "WINDOW_WEIGHTS"),
-                                          ({"align": "both"}, "ALIGN_VIEWS"), ({"batch": 0}, "BATCH_SIZE"),
-                                          ({"lag": 8}, "lag"), ({"lag": -1}, "lag"), ({"lag": 2, "step": 2}, "lag")])
+@pytest.mark.parametrize(
+    "options, key",
+    [
+        ({"step": 0}, "SLIDE_WINDOW_STEP_SIZE"),
+        ({"weighting": "max"}, "WINDOW_WEIGHTS"),
+        ({"align": "both"}, "ALIGN_VIEWS"),
+        ({"batch": 0}, "BATCH_SIZE"),
+        ({"lag": 8}, "lag"),
+        ({"lag": -1}, "lag"),
+        ({"lag": 2, "step": 2}, "lag"),
+    ],
+)
 def test_impossible_settings_are_named(network, options, key):
     with pytest.raises(UserError, match=key):
         one(network, recording(10), **options)

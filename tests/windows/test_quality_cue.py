@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from lib import config
-from lib.windows import views
-from lib.evaluation.methods import load_networks, stacked
-from lib.windows.pipeline import refine
 from lib.dataset import catalog, sequences
+from lib.evaluation.methods import load_networks, stacked
+from lib.windows import views
+from lib.windows.pipeline import refine
 
 FRAMES = 8
 
@@ -23,9 +23,23 @@ def seen(root):
     """For each recording (corrupted view, frames, clean and corrupted), the last two each (windows [N, V, W, C],
     Refined, cue [V, T])."""
     checkpoint = root / "data" / "checkpoints" / "synsp_mv_3D_w8.pth.tar"
-    request = config.Request("eval", ["--checkpoint", str(checkpoint), "--dataset_name", "mmocap",
-                                      "--estimator", "noise", "--body_representation", "3D", "DEVICE", "cpu",
-                                      "DATASET.BASE_DIR", str(root / "data" / "poses")])
+    request = config.Request(
+        "eval",
+        [
+            "--checkpoint",
+            str(checkpoint),
+            "--dataset_name",
+            "mmocap",
+            "--estimator",
+            "noise",
+            "--body_representation",
+            "3D",
+            "DEVICE",
+            "cpu",
+            "DATASET.BASE_DIR",
+            str(root / "data" / "poses"),
+        ],
+    )
     cfg, (method,) = load_networks(request, torch.device("cpu"))
     split = sequences.load(*catalog.sources(cfg), "test", cfg)
     generator, found = torch.Generator().manual_seed(0), []
@@ -43,25 +57,23 @@ def _through(method, split, poses):
     noted = []
     hook = method.network.register_forward_hook(lambda _, inputs, output: noted.append((inputs[0], output)))
     try:
-        result, = refine(method.network, [(poses, None)], method.window, align=method.align,
-                         root=split.layout.root)
+        (result,) = refine(method.network, [(poses, None)], method.window, align=method.align, root=split.layout.root)
     finally:
         hook.remove()
-    (windows, output), = noted
+    ((windows, output),) = noted
     return windows, output, result.quality
 
 
 def rise(before, after, view):
     """How much a number of each view [V] rose: (of one view, most of any other)."""
     change = after - before
-    return change[view], torch.cat((change[:view], change[view + 1:])).max()
+    return change[view], torch.cat((change[:view], change[view + 1 :])).max()
 
 
 def test_heads_disagree_more_about_the_corrupted_view(seen):
     """The cue's raw material: the two heads' distance, over the window that is corrupted from end to end."""
     for view, frames, both in seen:
-        apart = [(output.precision - output.smoothness)[frames.start].abs().mean((1, 2))
-                 for _, output, _ in both]
+        apart = [(output.precision - output.smoothness)[frames.start].abs().mean((1, 2)) for _, output, _ in both]
         own, others = rise(*apart, view)
         assert own > 0.2 * apart[0][view] and own > others
 

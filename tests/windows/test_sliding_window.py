@@ -27,11 +27,18 @@ def random(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).normal(size=shape))
 
 
-@pytest.mark.parametrize("length, window, expected", [
-    (10, 4, {1: [0, 1, 2, 3, 4, 5, 6], 2: [0, 2, 4, 6], 4: [0, 4, 6], 5: [0, 5, 6], 6: [0, 6], 7: [0, 6], 50: [0, 6]}),
-    (4, 4, {1: [0], 3: [0], 9: [0]}),
-    (3, 4, {1: [0], 5: [0]}),
-])
+@pytest.mark.parametrize(
+    "length, window, expected",
+    [
+        (
+            10,
+            4,
+            {1: [0, 1, 2, 3, 4, 5, 6], 2: [0, 2, 4, 6], 4: [0, 4, 6], 5: [0, 5, 6], 6: [0, 6], 7: [0, 6], 50: [0, 6]},
+        ),
+        (4, 4, {1: [0], 3: [0], 9: [0]}),
+        (3, 4, {1: [0], 5: [0]}),
+    ],
+)
 def test_starts(length, window, expected):
     for step, firsts in expected.items():
         assert starts(length, window, step) == firsts
@@ -65,14 +72,14 @@ def test_published_average():
         windows, sequence = stored["windows_w8_step1"], stored["sequence_w8_step1"]
     ours = average(torch.from_numpy(windows), 1)
     assert ours.dtype == torch.float32
-    np.testing.assert_allclose(ours[:len(sequence)], sequence, atol=1e-5)
+    np.testing.assert_allclose(ours[: len(sequence)], sequence, atol=1e-5)
 
 
 def test_windows_cut_from_a_sequence_give_it_back():
     sequence = random(50, 6)
     for step in (1, 3, 8, 11):
         firsts = starts(50, 8, step)
-        windows = torch.stack([sequence[first:first + 8] for first in firsts])
+        windows = torch.stack([sequence[first : first + 8] for first in firsts])
         np.testing.assert_allclose(average(windows, step, 50, sequence), sequence, atol=1e-12)
 
 
@@ -81,10 +88,16 @@ def test_weights():
     firsts = starts(length, window, step)
     windows = random(len(firsts), window, 3)
     weights = random(len(firsts), window, seed=3).exp()
-    np.testing.assert_allclose(average(windows, step, length, weights=weights),
-                               naive(windows.numpy(), firsts, length, weights=weights.numpy()), atol=1e-12)
-    np.testing.assert_allclose(average(windows, step, length, weights=torch.full_like(weights, 0.3)),
-                               average(windows, step, length), atol=1e-12)
+    np.testing.assert_allclose(
+        average(windows, step, length, weights=weights),
+        naive(windows.numpy(), firsts, length, weights=weights.numpy()),
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        average(windows, step, length, weights=torch.full_like(weights, 0.3)),
+        average(windows, step, length),
+        atol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("step, length", [(1, 12), (3, 13), (7, 21)])
@@ -156,7 +169,9 @@ def test_impossible_step(step):
         average(random(3, 4, 2), step)
 
 
-@pytest.mark.parametrize("count, step, length", [(5, 2, 100), (5, 2, 101), (5, 2, 17), (2, 10, 28), (4, 10, 28), (3, 1, 7)])
+@pytest.mark.parametrize(
+    "count, step, length", [(5, 2, 100), (5, 2, 101), (5, 2, 17), (2, 10, 28), (4, 10, 28), (3, 1, 7)]
+)
 def test_a_number_of_windows_that_does_not_belong_to_the_length(count, step, length):
     assert count != len(starts(length, 8, step)) or length < 8
     with pytest.raises(ValueError, match=str(length)):

@@ -8,14 +8,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lib import config
-from lib.windows import views
-from lib.windows.pipeline import refine
 from lib.dataset import sequences
 from lib.dataset.catalog import Source
 from lib.models.synsp import SynSP, median_of_views
-from lib.windows import canonical
 from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS
+from lib.windows import canonical, views
+from lib.windows.pipeline import refine
 
 
 def rotations(count, seed=0):
@@ -130,8 +129,18 @@ def test_steadied_takes_what_is_quick_from_the_views_and_what_lasts_from_the_net
 
 @pytest.mark.parametrize("align", ["sequence", "frame"])
 def test_views_are_steadied_for_networks_that_fuse_them_alone(align, monkeypatch):
-    network = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, align_views="sequence",
-                    canonical=canonical.spec(LAYOUTS["h36m17"], representation("3D"))).eval()
+    network = SynSP(
+        51,
+        16,
+        16,
+        1,
+        2,
+        8,
+        8,
+        residual_components=2,
+        align_views="sequence",
+        canonical=canonical.spec(LAYOUTS["h36m17"], representation("3D")),
+    ).eval()
     poses = 0.3 * torch.randn(2, 1, 51, generator=torch.Generator().manual_seed(0)) + torch.zeros(2, 30, 51)
     poses = poses[:1] + 0.02 * torch.randn(3, 30, 51, generator=torch.Generator().manual_seed(1))
     seen = []

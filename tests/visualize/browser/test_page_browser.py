@@ -20,8 +20,9 @@ from lib.visualize.page import PageSequence, PageTrack, write_page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (webdriver and CHROMIUM and DRIVER):
-    pytest.skip("needs selenium (requirements-dev.txt) and Debian's chromium and chromium-driver",
-                allow_module_level=True)
+    pytest.skip(
+        "needs selenium (requirements-dev.txt) and Debian's chromium and chromium-driver", allow_module_level=True
+    )
 
 H36M = LAYOUTS["h36m17"]
 FLAGS = (
@@ -95,8 +96,9 @@ def element(browser, selector):
 
 def choose(browser, name, value):
     browser.execute_script(
-        "const s = document.getElementById(arguments[0]); s.value = arguments[1];"
-        "s.dispatchEvent(new Event('change'))", name, value,
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1];s.dispatchEvent(new Event('change'))",
+        name,
+        value,
     )
     settle(browser)
 
@@ -115,7 +117,9 @@ def has_colour(browser, rgb, name="stage"):
         "copy.drawImage(c, 0, 0);"
         "const d = copy.getImageData(0, 0, c.width, c.height).data;"
         "for (let i = 0; i < d.length; i += 4) if (d[i] === r && d[i+1] === g && d[i+2] === b) return true;"
-        "return false;", name, rgb,
+        "return false;",
+        name,
+        rgb,
     )
 
 
@@ -124,9 +128,25 @@ VERMILLION, BLUE, GREEN, INK = (213, 94, 0), (0, 114, 178), (0, 158, 115), (27, 
 
 # A person who stands before the camera and faces it: her right is on the camera's left. Metres, y down.
 STANDING = np.array(
-    [[0, 0, 0], [-0.12, 0, 0], [-0.12, 0.42, 0], [-0.12, 0.84, 0], [0.12, 0, 0], [0.12, 0.42, 0],
-     [0.12, 0.84, 0], [0, -0.25, 0], [0, -0.5, 0], [0, -0.58, -0.08], [0, -0.7, 0], [0.18, -0.48, 0],
-     [0.45, -0.48, 0], [0.7, -0.48, 0], [-0.18, -0.48, 0], [-0.45, -0.48, 0], [-0.7, -0.48, 0]]
+    [
+        [0, 0, 0],
+        [-0.12, 0, 0],
+        [-0.12, 0.42, 0],
+        [-0.12, 0.84, 0],
+        [0.12, 0, 0],
+        [0.12, 0.42, 0],
+        [0.12, 0.84, 0],
+        [0, -0.25, 0],
+        [0, -0.5, 0],
+        [0, -0.58, -0.08],
+        [0, -0.7, 0],
+        [0.18, -0.48, 0],
+        [0.45, -0.48, 0],
+        [0.7, -0.48, 0],
+        [-0.18, -0.48, 0],
+        [-0.45, -0.48, 0],
+        [-0.7, -0.48, 0],
+    ]
 )
 
 
@@ -139,7 +159,7 @@ def clip(frames=120, seed=0, spikes=(), dims=3, fps=30, name="clip", truth=True,
     tracks = true + noise
     for at in spikes:
         tracks[1, at, 1:] += [0.3, 0, 0]
-    tracks, true = ((tracks, true) if dims == 3 else (500 + 300 * tracks[..., :2], 500 + 300 * true[..., :2]))
+    tracks, true = (tracks, true) if dims == 3 else (500 + 300 * tracks[..., :2], 500 + 300 * true[..., :2])
     named = zip(("raw", "network", "savgol"), ("input", "refined", "filter"), tracks)
     made = [PageTrack(label, role, joints, person) for label, role, joints in named]
     return PageSequence(name, fps, made + ([PageTrack("truth", "truth", true, person)] if truth else []))
@@ -152,8 +172,10 @@ def mpjpe(pose, truth, root=(0,)):
 
 
 def test_it_loads_paused_with_the_title_the_numbers_and_what_made_it(show):
-    rows = [{"method": "network", "MPJPE": 46.816, "Accel": 3.0},
-            {"method": "savgol", "MPJPE": float("nan"), "Accel": 4.5}]
+    rows = [
+        {"method": "network", "MPJPE": 46.816, "Accel": 3.0},
+        {"method": "savgol", "MPJPE": float("nan"), "Accel": 4.5},
+    ]
     made = {"command": "python eval_smoothnet.py --cfg a.yaml", "config": "A: 1\nB: 2\n"}
     browser = show(clip(), provenance=made, metrics=rows, title="A title")
     assert browser.title == text_of(browser, "title") == "A title"
@@ -286,7 +308,10 @@ def test_scrubbing_on_the_slider_and_on_a_curve(show):
     canvas = element(browser, ".chart canvas")
     left, right, width = 50, 10, canvas.size["width"]
     plot = width - left - right
-    at = lambda share: round(left + share * plot - width / 2)  # selenium counts from the middle
+
+    def at(share):
+        return round(left + share * plot - width / 2)  # selenium counts from the middle
+
     pointer(browser).move_to_element_with_offset(canvas, at(0.2), 0).click_and_hold().perform()
     settle(browser)
     assert state(browser, "frame") == pytest.approx(20, abs=1)
@@ -440,8 +465,12 @@ def test_hostile_names_are_text(show):
     name = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
     joints = clip().tracks[0].joints
     tracks = [PageTrack(name, role, joints, name) for role in ("input", "refined")]
-    browser = show(PageSequence(name, 30, tracks), provenance={name: name, "config": f"{name}\n{name}"},
-                   metrics=[{name: name}], title=name)
+    browser = show(
+        PageSequence(name, 30, tracks),
+        provenance={name: name, "config": f"{name}\n{name}"},
+        metrics=[{name: name}],
+        title=name,
+    )
     assert browser.execute_script("return window.hacked") is None
     assert browser.find_elements("css selector", "img, body script:not([type]):not(:last-of-type)") == []
     assert text_of(browser, "title") == name and browser.title == name
@@ -452,8 +481,15 @@ def test_nothing_sticks_out_and_everything_has_a_name(show, size):
     long = "a-rather-long-sequence-name_from_some_folder_with_numbers_001.camera2"
     made = {"command": "python eval.py " + "--some_flag some/long/path/to/a/checkpoint.pth.tar " * 5}
     rows = [{f"column {i}": 1.5 for i in range(20)}]
-    browser = show(clip(name=long), clip(seed=1, name="b"), provenance=made, metrics=rows, title=long,
-                   width=size[0], height=size[1])
+    browser = show(
+        clip(name=long),
+        clip(seed=1, name="b"),
+        provenance=made,
+        metrics=rows,
+        title=long,
+        width=size[0],
+        height=size[1],
+    )
     assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
     small = browser.execute_script(
         "const size = (e) => e.getBoundingClientRect();"
