@@ -1,8 +1,12 @@
 """The one exception that stands for a user's mistake, and how the scripts end on it."""
 
+import contextlib
 import errno
+import io
 import os
 import sys
+import traceback
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -10,36 +14,93 @@ class UserError(Exception):
 
 
 def run(main):
-    """Run a script's `main()` and exit: 0, 2 with one line on stderr for a user's mistake, 130 on Ctrl-C.
+    """Run a script's `main()` and exit: 0, 2 with one line on stderr for what the user can mend, 130 on Ctrl-C.
 
-    A full disk, a folder without write permission and a file where a folder should be count as the user's to mend;
-    what is none of these is a defect of ours and keeps its traceback.
+    What the system refuses (a full disk, a folder without write permission, too little memory) is the user's to mend; any
+    other exception is a defect of ours and keeps its traceback. With --debug everything keeps it.
     """
     # Threads that wait for work sleep instead of spinning: on a machine with other work, training is several times faster
     # for it. Read when torch is imported, which happens in main().
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed, anything at all within another program
+            stream.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than names have
     try:
         main()
-    except UserError as error:
-        _refuse(" ".join(str(error).split()))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk can still be said
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _say("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our output (`| head`) went away: there is nobody left to tell.
         sys.stderr.close()
         sys.exit(141)
-    except OSError as error:
-        where = error.filename or "output"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _refuse(f"{where}: no space left on the disk. Free some, or choose another OUTPUT_DIR")
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            _refuse(f"{where}: not allowed ({error.strerror}). Change its permissions, or choose another place")
-        if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EIO):
-            _refuse(f"{where}: cannot be used ({error.strerror}). Choose another place")
+    except Exception as error:
+        message = message_of(error)
+        if message is None:
+            raise
+        if "--debug" in sys.argv[1:]:
+            traceback.print_exc()
+        _say(f"error: {message}")
+        _leave(2)
+
+
+def message_of(error):
+    """What to tell the user of an exception, in one line; None for a defect of ours."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return f"not enough memory ({error or 'none left'}). Give a shorter input, or smaller batches"
+    if not isinstance(error, OSError):
+        return None
+    where, reason = error.filename or "output", error.strerror or error
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}: no space left on the disk. Free some, or choose another place"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return f"{where}: not allowed ({reason}). Change its permissions, or choose another place"
+    return f"{where}: cannot be used ({reason}). Choose another place"
+
+
+@contextlib.contextmanager
+def reading(path, kind):
+    """Around a reader, a pure function from a file's bytes to what they hold: whatever it raises is the file's fault.
+
+    path: how to call the file; kind: what it was to be, as in "a pose file". A UserError and what the system refuses
+    (message_of) pass; any other exception becomes a UserError with its reason and its place in the reader.
+    """
+    try:
+        yield
+    except UserError:
         raise
+    except RecursionError:
+        raise UserError(f"{path}: cannot be read as {kind} (nested too deeply)") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {str(error)[:200]}".removesuffix(": ")
+        raise UserError(
+            f"{path}: cannot be read as {kind} ({reason}, at {Path(place.filename).name}:{place.lineno}). "
+            "Copy or export the file again; --debug says more"
+        ) from error
 
 
-def _refuse(message):
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+def printable(text):
+    """`text` with every character that steers a terminal, or that cannot be printed, written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _say(message):
+    if sys.stderr is not None:
+        print(printable(" ".join(str(message).split())), file=sys.stderr)
+
+
+def _leave(code):
+    """Exit without a second complaint where the output that failed is still in a buffer."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -1,5 +1,6 @@
 """What every script does around its work: messages, signals, the device, and the run's folder."""
 
+import glob
 import logging
 import signal
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import torch
 
 from .errors import UserError
-from .files import atomic_write
+from .files import make_folder
+from .files import write_text as write_text
 
 log = logging.getLogger(__name__)
 
@@ -60,34 +62,35 @@ def choose_device(cfg):
 
 
 def new_folder(cfg, name=None):
-    """results/<exp>_<dd-mm-YYYY_HH-MM-SS>, made now. Two runs in one second get different folders."""
+    """results/<exp>_<dd-mm-YYYY_HH-MM-SS>, made now. Two runs in one second get different folders.
+
+    Raises UserError for an OUTPUT_DIR that is no folder and for a name that would leave it.
+    """
+    base, name = Path(cfg.OUTPUT_DIR), _inside(name or cfg.EXP_NAME)
     stamp = time.strftime("%d-%m-%Y_%H-%M-%S")
-    base = Path(cfg.OUTPUT_DIR)
-    folder, attempt = base / f"{name or cfg.EXP_NAME}_{stamp}", 1
+    folder, attempt = base / f"{name}_{stamp}", 1
+    make_folder(folder.parent)
     while True:
         try:
-            folder.mkdir(parents=True, exist_ok=False)
+            folder.mkdir()
             return folder
         except FileExistsError:
-            if base.exists() and not base.is_dir():
-                raise UserError(f"OUTPUT_DIR {base}: is a file, not a folder") from None
             attempt += 1
-            folder = base / f"{name or cfg.EXP_NAME}_{stamp}_{attempt}"
-        except NotADirectoryError:
-            raise UserError(f"OUTPUT_DIR {base}: lies inside a file, not a folder") from None
+            folder = base / f"{name}_{stamp}_{attempt}"
 
 
 def newest_folder(cfg):
     """The newest run folder of this EXP_NAME that has a last checkpoint, or None."""
-    pattern = f"{cfg.EXP_NAME}_[0-9][0-9]-[0-9][0-9]-[0-9][0-9][0-9][0-9]_*"
+    pattern = f"{glob.escape(_inside(cfg.EXP_NAME))}_[0-9][0-9]-[0-9][0-9]-[0-9][0-9][0-9][0-9]_*"
     found = [path.parent for path in Path(cfg.OUTPUT_DIR).glob(f"{pattern}/checkpoint_last.pth.tar")]
     return max(found, key=lambda folder: (folder / "checkpoint_last.pth.tar").stat().st_mtime, default=None)
 
 
-def write_text(path, text):
-    """A small text file, atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def _inside(name):
+    """The name of a run, which stays within OUTPUT_DIR. Raises UserError for one that does not."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"EXP_NAME {name}: leads out of OUTPUT_DIR. Leave out the {'..' if '..' in name else 'leading /'}")
+    return name
 
 
 class Deferred:

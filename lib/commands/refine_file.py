@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from .. import config
 from ..errors import UserError
+from ..files import atomic_folder, atomic_write
 from ..filters import fixed as filters
 from ..formats import registry
 from ..poses import gaps, mapping, rotations
@@ -255,14 +255,12 @@ def _copy(source, output):
     """The file or folder, byte for byte."""
     if source.resolve() == output.resolve():
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, output, dirs_exist_ok=True)
+        with atomic_folder(output) as temporary:
+            shutil.copytree(source, temporary, dirs_exist_ok=True)
         return
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        temporary = Path(folder) / output.name
+    with atomic_write(output) as temporary:
         shutil.copyfile(source, temporary)
-        temporary.replace(output)
 
 
 # ----------------------------------------------------------------------------------------- comparison

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from .. import config, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
+from ..files import is_stream
 from ..filters import fixed as filters
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
@@ -32,6 +33,8 @@ def evaluate(request):
     """Score what a command line asked for. Returns the list that `metrics.json` holds."""
     device = run.choose_device(request.config())
     report, figures = (_folder(request.args, flag) for flag in ("report", "figures"))
+    if str(request.args.json).lower().endswith(".csv"):
+        raise UserError(f"--json {request.args.json}: the CSV beside it would take its place. Give a name that ends in .json")
     cfg, networks = load_networks(request, device)
     if not networks and not cfg.EVALUATE.TRADITION:
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
@@ -56,10 +59,11 @@ def evaluate(request):
     places = [folder / "metrics.json"] + ([Path(request.args.json)] if request.args.json else [])
     for place in places:
         run.write_text(place, text)
-        for ending, rows in tables(results).items():
+        for ending, rows in () if is_stream(place) else tables(results).items():
             run.write_text(place.with_name(f"{place.stem}{ending}.csv"), as_csv(rows))
     run.write_text(folder / "config.yaml", config.dump(cfg))
-    written = [("JSON", places[-1]), ("CSV", places[-1].with_suffix(".csv")), ("log", folder / "eval_log.txt")]
+    beside = [] if is_stream(places[-1]) else [("CSV", places[-1].with_suffix(".csv"))]
+    written = [("JSON", places[-1]), *beside, ("log", folder / "eval_log.txt")]
     if report:
         from ..visualize.report import write_report  # pictures are a floor above, and not everybody's
 

@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_folder, write_text
 from .assign import assign
 from .opened import parse
 from .tracks import PoseFile, Track
@@ -456,12 +456,12 @@ def write(walk_tree, pose_file, refined, output_path):
     source = pose_file.source
     tree = parse(source["content"], source["path"])
     put_back(walk_tree(tree, source["path"], source["image_size"]).people, source["places"], refined)
-    files = {output_path: tree}
-    if isinstance(source["content"], dict):
-        files = {output_path / name: part for name, part in tree.items()}
-    for path, part in files.items():
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(part), encoding="utf-8")
+    if not isinstance(source["content"], dict):
+        write_text(output_path, json.dumps(tree))
+        return
+    with atomic_folder(output_path) as temporary:
+        for name, part in tree.items():
+            (temporary / name).write_text(json.dumps(part), encoding="utf-8")
 
 
 def put_back(people, places, refined):

@@ -10,6 +10,7 @@ both.
 
 import collections
 import copy
+import io
 import pickle
 import re
 
@@ -17,7 +18,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_bytes
 from . import joblib_file
 from .records import number_frames, timeline
 from .tracks import PoseFile, Track
@@ -430,6 +431,7 @@ def write_gvhmr(pose_file, refined, output_path, derived=None, translations=None
             new = _merged(old, *pair)
             params[name] = params[name] if new is old else torch.from_numpy(new)
         content[key] = params
-    with atomic_write(output_path) as temporary:
-        torch.save(content, temporary)
+    buffer = io.BytesIO()  # torch reports a full disk as an error without a cause, a file as what it is
+    torch.save(content, buffer)
+    write_bytes(output_path, buffer.getbuffer())
     return []

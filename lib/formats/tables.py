@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_text
 from .grids import joint_confidence
 from .mediapipe import looks_like_world
 from .tracks import PoseFile, Track, joint_name, layout_of_names
@@ -102,7 +102,7 @@ def write_trc(pose_file, refined, output_path):
         for column in np.flatnonzero(marks):
             cells[2 + column] = repr(float(values[column]))
         lines[row] = "\t".join(cells) + lines[row][len(body) :]
-    _write_text(output_path, "".join(lines))
+    write_text(output_path, "".join(lines))
 
 
 def _cells(line):
@@ -123,11 +123,6 @@ def _without_partial(poses, path):
     if np.isnan(poses).all():
         raise UserError(f"{path}: every value is missing. Nothing can be refined")
     return poses
-
-
-def _write_text(path, text):
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
 
 
 def _columns(header):
@@ -299,4 +294,4 @@ def write_csv(pose_file, refined, output_path):
     text = io.StringIO()
     csv.writer(text, delimiter=source["delimiter"], lineterminator=source["end"]).writerows(rows)
     text = text.getvalue() if source["final"] else text.getvalue().removesuffix(source["end"])
-    _write_text(output_path, ("\ufeff" if source["mark"] else "") + text)
+    write_text(output_path, ("\ufeff" if source["mark"] else "") + text)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_bytes
 from ..windows import canonical
 from .smoothnet import SmoothNet
 from .synsp import SynSP
@@ -141,11 +141,9 @@ def describe(network):
 
 def save(path, content):
     """Write a checkpoint dict atomically, with the format version."""
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        # Through a buffer: torch reports a full disk as a RuntimeError without a cause, a file as what it is.
-        buffer = io.BytesIO()
-        torch.save({"format_version": FORMAT_VERSION, **content}, buffer)
-        file.write(buffer.getbuffer())
+    buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError without a cause, a file as what it is
+    torch.save({"format_version": FORMAT_VERSION, **content}, buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def read(path):

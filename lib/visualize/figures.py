@@ -4,6 +4,7 @@
 `Scored` and returns a matplotlib Figure, or the reason why there is none.
 """
 
+import io
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from scipy import ndimage, signal, stats
 from ..errors import UserError
 from ..evaluation.evaluator import joint_names
 from ..evaluation.methods import FilterMethod
-from ..files import atomic_write
+from ..files import write_bytes
 from ..filters import fixed as filters
 from ..poses import metrics
 
@@ -134,10 +135,11 @@ def write_figures(folder, split, scores, cfg):
                 continue
             for ending in ("png", "pdf"):
                 path = folder / f"{split.source}_{name}.{ending}"
-                with atomic_write(path) as temporary:
-                    # Without a date the same numbers make the same file.
-                    undated = {"CreationDate": None} if ending == "pdf" else None
-                    figure.savefig(temporary, format=ending, metadata=undated)
+                # Without a date the same numbers make the same file.
+                undated = {"CreationDate": None} if ending == "pdf" else None
+                drawn = io.BytesIO()  # a PDF that meets a full disk would fail twice, the second time without a cause
+                figure.savefig(drawn, format=ending, metadata=undated)
+                write_bytes(path, drawn.getbuffer())
                 written.append(path)
     return written
 

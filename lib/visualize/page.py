@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import atomic_write
+from ..files import write_text
 
 ROLES = ("input", "refined", "filter", "truth")
 STEP = {2: 1 / 32, 3: 1e-4}  # px, m
@@ -77,8 +77,7 @@ def write_page(path, sequences, layout, provenance, metrics=None, title="Pose se
         "provenance": {str(label): _plain(value) for label, value in provenance.items()},
     }
     page = _assemble(data)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(page.encode("utf-8"))
+    write_text(path, page)
     return Path(path)
 
 

@@ -55,7 +55,7 @@ def write_video(frames, path, fps=30.0, total=None, quality=23, preset="veryfast
             file=sys.stderr,
         )
     encoder = _opencv_encoder if av is None else _h264_encoder
-    with _writable(path) as temporary:
+    with atomic_write(path) as temporary:
         with encoder(temporary, width, height, fps, quality, preset) as encode:
             bar = tqdm(frames, total=total, desc=path.name, unit="frame", disable=None if progress else True)
             count = _in_step(bar, encode)
@@ -105,7 +105,7 @@ def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
             written += 1
             yield image
 
-    with _writable(path) as temporary:
+    with atomic_write(path) as temporary:
         images = pictures()
         next(images).save(temporary, format="GIF", save_all=True, append_images=images, loop=0, optimize=False)
     return {"path": str(path), "frames": written, "width": width, "height": height, "fps": fps / every, "codec": "gif"}
@@ -120,22 +120,6 @@ def _first(frames, path, endings):
     if first is None:
         raise UserError(f"{path}: there are no frames to write. Check the range of frames")
     return first, itertools.chain([first], frames)
-
-
-@contextlib.contextmanager
-def _writable(path):
-    """`atomic_write` whose refusals name the video and say what to do."""
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder. Give a file name in it")
-    try:
-        with atomic_write(path) as temporary:
-            yield temporary
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{path}: no space left on the disk. Free some or choose another place") from None
-        if isinstance(error, (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError)):
-            raise UserError(f"{path}: cannot be written ({error.strerror}). Choose another place") from None
-        raise
 
 
 def _in_step(frames, encode):
@@ -207,10 +191,18 @@ def _opencv_encoder(path, width, height, fps, quality, preset):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), float(fps), (width, height))
     if not writer.isOpened():
         raise UserError(f"{path}: OpenCV cannot write mp4v here. Mend: pip install av")
+    count = itertools.count()
+
+    def encode(frame):
+        writer.write(cv2.cvtColor(_check_frame(frame, width, height), cv2.COLOR_RGB2BGR))
+        next(count)
+
     try:
-        yield lambda frame: writer.write(cv2.cvtColor(_check_frame(frame, width, height), cv2.COLOR_RGB2BGR))
+        yield encode
     finally:
         writer.release()
+    if cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) < next(count):  # OpenCV says nothing of a full disk
+        raise OSError(errno.ENOSPC, "frames are missing from the video", str(path))
 
 
 # --- reading --------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_refusals_name_the_file(tmp_path):
     with pytest.raises(UserError, match="no frames"):
         video.write_video(iter([]), tmp_path / "a.mp4", progress=False)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file/a.mp4: cannot be written"):
+    with pytest.raises(UserError, match="file is a file, not a folder"):
         video.write_video(marked(), tmp_path / "file" / "a.mp4", progress=False)
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(UserError, match="is a folder"):
