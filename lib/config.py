@@ -375,6 +375,7 @@ def parser(command):
         )
     for flag, (place, text) in PLACES.get(command, {}).items():
         parse.add_argument(f"--{flag}", metavar=place, help=text)
+    parse.add_argument("--debug", action="store_true", help="with an error, also its traceback")
     parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
     parse.error = _argument_error
     return parse

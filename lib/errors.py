@@ -50,7 +50,11 @@ def message_of(error):
     """What to tell the user of an exception, in one line; None for a defect of ours."""
     if isinstance(error, UserError):
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    ):
         return f"not enough memory ({error or 'none left'}). Give a shorter input, or smaller batches"
     if not isinstance(error, OSError):
         return None

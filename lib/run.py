@@ -89,7 +89,9 @@ def newest_folder(cfg):
 def _inside(name):
     """The name of a run, which stays within OUTPUT_DIR. Raises UserError for one that does not."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UserError(f"EXP_NAME {name}: leads out of OUTPUT_DIR. Leave out the {'..' if '..' in name else 'leading /'}")
+        raise UserError(
+            f"EXP_NAME {name}: leads out of OUTPUT_DIR. Leave out the {'..' if '..' in name else 'leading /'}"
+        )
     return name
 
 

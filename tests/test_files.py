@@ -63,7 +63,9 @@ def test_a_link_is_followed(tmp_path):
     assert (tmp_path / "there" / "x.json").read_text() == "whole" and (tmp_path / "link.json").is_symlink()
 
 
-@pytest.mark.parametrize("target, message", [("nowhere/x.json", "is a link to .*nowhere/x.json, whose"), (".", "is a folder")])
+@pytest.mark.parametrize(
+    "target, message", [("nowhere/x.json", "is a link to .*nowhere/x.json, whose"), (".", "is a folder")]
+)
 def test_places_that_are_none(tmp_path, target, message):
     (tmp_path / "link").symlink_to(tmp_path / target)
     with pytest.raises(UserError, match=message):

@@ -34,7 +34,9 @@ def evaluate(request):
     device = run.choose_device(request.config())
     report, figures = (_folder(request.args, flag) for flag in ("report", "figures"))
     if str(request.args.json).lower().endswith(".csv"):
-        raise UserError(f"--json {request.args.json}: the CSV beside it would take its place. Give a name that ends in .json")
+        raise UserError(
+            f"--json {request.args.json}: the CSV beside it would take its place. Give a name that ends in .json"
+        )
     cfg, networks = load_networks(request, device)
     if not networks and not cfg.EVALUATE.TRADITION:
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
