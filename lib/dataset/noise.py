@@ -1,6 +1,6 @@
 """Synthetic errors of a per-frame pose estimator, put on clean motion.
 
-`uniform` and `gaussian` are the published white noises; `simulated` is closer to a real estimator's error:
+`estimated` (lib/dataset/estimator_noise.py) has what real estimators were measured to do, `varied` takes turns between it and `simulated`. `uniform` and `gaussian` are the published white noises; `simulated` is closer to a real estimator's error:
 
     jitter        white, RMS length 5 mm (hips, torso) to 12 mm (wrists, ankles)
     slow bias     per joint an AR(1) with a time constant of 15-60 frames, smoothed by a Gaussian of 2 frames,
@@ -24,7 +24,8 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
 
-KINDS = ("uniform", "gaussian", "simulated")
+KINDS = ("uniform", "gaussian", "simulated", "estimated", "varied")
+OF_GIVEN_SIZE = KINDS[:2]  # by TRAIN.noise_std
 
 JITTER_MM = (5.0, 12.0)  # RMS length, for `_LEVEL` 0 and 1
 BIAS_MM = (37.0, 87.0)
@@ -129,7 +130,7 @@ def add_noise(
     error += jitter
     error *= frame_gain * millimetre
 
-    seen = _mix_sides(pose, lengths, limbs, rng) if limbs else pose
+    seen = exchange_limbs(pose, lengths, layout, MIXUP_EVERY, MIXUP_FRAMES, rng) if limbs else pose
     error += seen
     if dims == 3:
         error += _turn_and_scale(seen, lengths, layout, frame_gain, constant_bias, rng)
@@ -297,20 +298,31 @@ def _throw_limbs(error, jitter, lengths, limbs, weights, size_range, rng):
             jitter[joint, :, frame] *= 2
 
 
-def _mix_sides(pose, lengths, limbs, rng):
-    """`pose` [J, dims, F] with both arms or both legs swapped now and then; a copy."""
+def exchange_limbs(pose, lengths, layout, every, duration, rng):
+    """`pose` [J, dims, F] with both arms or both legs exchanged, one in `every` frames, for `duration` (from, to) frames; a copy."""
+    limbs, seen = _limbs(layout), pose.copy()
     pairs = [
         (limbs["left", limb], limbs["right", limb])
         for limb in _LIMBS
         if ("left", limb) in limbs and ("right", limb) in limbs
     ]
-    seen = pose.copy()
     if not pairs:
         return seen
-    event, frame, _, duration = _events(lengths, MIXUP_EVERY, MIXUP_FRAMES, rng)
-    pair = np.array(pairs)[rng.integers(len(pairs), size=len(duration))][event]  # [K, 2 sides, 3 joints]
+    event, frame, _, durations = _events(lengths, every, duration, rng)
+    pair = np.array(pairs)[rng.integers(len(pairs), size=len(durations))][event]  # [K, 2 sides, 3 joints]
     for left, right in ((pair[:, 0], pair[:, 1]), (pair[:, 1], pair[:, 0])):
         seen[left, :, frame[:, None]] = pose[right, :, frame[:, None]]
+    return seen
+
+
+def drop_limbs(pose, lengths, layout, every, duration, rng):
+    """`pose` [J, dims, F] with an arm or a leg that stands still now and then, as of an estimator that lost it; a copy."""
+    limbs, seen = list(_limbs(layout).values()), pose.copy()
+    if not limbs:
+        return seen
+    event, frame, age, durations = _events(lengths, every, duration, rng)
+    limb = np.array(limbs)[rng.integers(len(limbs), size=len(durations))][event]
+    seen[limb, :, frame[:, None]] = pose[limb, :, (frame - age)[:, None]]
     return seen
 
 

@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..poses import rotations
 from ..poses.representation import frame_2d, representation
 from ..poses.skeletons import Layout
-from . import catalog, noise, storage
+from . import catalog, estimator_noise, noise, storage
 
 log = logging.getLogger(__name__)
 
@@ -373,7 +373,10 @@ def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
     """Yield raw detections made from the truth of each sequence, [T, C] float32, drawn from `rng`.
 
     character: keyword arguments of the simulated errors (lib/dataset/noise.py); its `gain` is one number a sequence.
+    Raises UserError for a kind that the representation does not have.
     """
+    if kind in ("estimated", "varied") and rep.name != "3D":
+        raise UserError(f"TRAIN.noise_type {kind}: is for 3D joints, not for {rep.name}. Set it to simulated")
     done = 0
     for part in _parts(views, NOISE_FRAMES):
         truth, lengths = np.concatenate([view.truth for view in part]), [view.length for view in part]
@@ -382,6 +385,10 @@ def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
             options["gain"] = options["gain"][done : done + len(part)]
         if rep.name == "smpl":
             detected = noise.add_rotation_noise(truth, lengths, layout, rng, **options)
+        elif kind == "estimated":
+            detected = estimator_noise.draw(truth, lengths, layout, rng)
+        elif kind == "varied":
+            detected = estimator_noise.draw_varied(truth, lengths, layout, rng)
         else:
             detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng, **options)
         yield from np.split(detected, np.cumsum(lengths)[:-1])
