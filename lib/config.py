@@ -42,6 +42,9 @@ def defaults():
     cfg.DATASET.BASE_DIR = "data/poses"
     cfg.DATASET.JOINT_ORDER = "stored"  # stored | aist14 (mupots and mpiinf3dhp as published models expect them)
     cfg.DATASET.MULTI_VIEW = False  # group an unknown dataset's sequences into recordings of several cameras
+    # Who is seen: JSON files (lists of clip, subject, licence), or a regular expression over a recording's name.
+    cfg.DATASET.GROUPS = ""
+    cfg.DATASET.EXCLUDE = ""  # groups or licences that are left out of training, patterns such as hdm05_*
     cfg.DATASET.FPS = 0.0  # frames a second of the data; 0: not known
 
     cfg.MODEL = CfgNode()
@@ -82,10 +85,16 @@ def defaults():
     cfg.TRAIN.INIT = ""  # a checkpoint whose weights training starts from
     cfg.TRAIN.VALIDATE = True
     cfg.TRAIN.VAL_SHARE = 0.05  # of the training sequences, where there is no validate split
+    cfg.TRAIN.VAL_BY = (
+        "group"  # group (a person is in training or in validation, where DATASET.GROUPS says who) | recording
+    )
+    cfg.TRAIN.VAL_GROUPS = ""  # the groups that are held out, in place of a share
     cfg.TRAIN.USE_6D_SMPL = True
     cfg.TRAIN.noise_std = 0.0  # mm, of the `noise` estimators
-    cfg.TRAIN.noise_type = "simulated"  # simulated (what a real estimator does) | uniform | gaussian
-    cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest
+    cfg.TRAIN.noise_type = (
+        "simulated"  # simulated | estimated (as two estimators were measured) | varied (both) | uniform | gaussian
+    )
+    cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest | shares of the sets, such as 0.8,0.2
     cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR x LRDECAY each epoch) | onecycle (peak LR)
     cfg.TRAIN.PICTURES_EVERY = 5  # epochs between two pictures of a validation clip in TensorBoard; 0: never
     # -1: windows by themselves. L >= 0: also what a live stream of a lag of L frames makes of them, over runs of windows.

@@ -122,7 +122,7 @@ class WindowBank:
 
         mix: how several sets share an epoch: 'proportional' (every window once), 'balanced' (as many windows
         as there are, equally many of each set, small sets repeated), 'shortest' (each set cut to the smallest, as
-        published).
+        published), or shares of an epoch as long as with 'proportional', such as '0.8,0.2'.
         """
         members = [np.flatnonzero(self.source == number) for number in range(len(self.splits))]
         if mix == "proportional" or len(members) == 1:
@@ -130,11 +130,11 @@ class WindowBank:
         elif mix == "shortest":
             size = min(map(len, members))
             chosen = np.concatenate([rng.permutation(part)[:size] for part in members])
-        elif mix == "balanced":
-            size = len(self) // len(members)
-            chosen = np.concatenate([_repeated(part, size, rng) for part in members])
         else:
-            raise UserError(f"TRAIN.MIX {mix}: not known. Known: {', '.join(MIXES)}")
+            shares = np.full(len(members), 1 / len(members)) if mix == "balanced" else mix_shares(mix, len(members))
+            chosen = np.concatenate(
+                [_repeated(part, int(len(self) * share + 1e-9), rng) for part, share in zip(members, shares)]
+            )
         return torch.from_numpy(rng.permutation(chosen)).to(self.first.device)
 
     def batch(self, index, speed=None, view_order=None):
@@ -170,6 +170,17 @@ class WindowBank:
             )
             detected, truth = detected + played - truth, played
         return detected, truth, present
+
+
+def mix_shares(mix, count):
+    """TRAIN.MIX as `count` shares of an epoch, which add up to 1. Raises UserError for what is no mix of so many sets."""
+    try:
+        shares = np.array([float(part) for part in mix.split(",")])
+    except ValueError:
+        raise UserError(f"TRAIN.MIX {mix}: not known. Known: {', '.join(MIXES)}, or shares such as 0.8,0.2") from None
+    if len(shares) != count or not (shares > 0).all():
+        raise UserError(f"TRAIN.MIX {mix}: gives {len(shares)} shares of {count} sets; one above 0 is needed for each")
+    return shares / shares.sum()
 
 
 def _cubic_shares(t):

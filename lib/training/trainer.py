@@ -19,14 +19,14 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from .. import config, run
-from ..dataset import catalog, noise, sequences
+from ..dataset import catalog, groups, noise, sequences
 from ..errors import UserError
 from ..models import checkpoints
 from ..poses import metrics
 from ..windows import canonical, views
 from ..windows.pipeline import window_weights
 from .augment import Augment
-from .bank import MIXES, WindowBank
+from .bank import MIXES, WindowBank, mix_shares
 from .loss import ACCEL_SHARE, refinement_loss, stream_loss
 
 log = logging.getLogger(__name__)
@@ -44,10 +44,10 @@ def train(cfg):
 
 def load_sets(cfg):
     """(training splits, validation splits): the `validate` split where there is one, else a seeded share of whole
-    recordings kept out of training."""
+    groups or recordings kept out of training (`groups.hold_out`)."""
     training, validation = [], []
     for source in catalog.sources(cfg):
-        split = sequences.load(source, "train", cfg, cfg.TRAIN.USE_6D_SMPL)
+        split = groups.exclude(sequences.load(source, "train", cfg, cfg.TRAIN.USE_6D_SMPL), cfg)
         if cfg.TRAIN.VALIDATE and sequences.has_split(source, "validate", cfg):
             held_out = sequences.load(source, "validate", cfg, cfg.TRAIN.USE_6D_SMPL)
         elif cfg.TRAIN.VALIDATE:
@@ -64,20 +64,7 @@ def _share(split, cfg):
             f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
             "trains without validation"
         )
-    count = len(split.recordings)
-    if count < 2:
-        raise UserError(
-            f"{split.source}: has one training recording, so none can be kept for validation. "
-            "Add a validate split, or set TRAIN.VALIDATE False"
-        )
-    chosen = np.random.default_rng([cfg.SEED_VALUE, SHARE]).permutation(count)
-    chosen = chosen[: min(count - 1, max(1, round(count * cfg.TRAIN.VAL_SHARE)))]
-    kept = set(chosen.tolist())
-    parts = [
-        [recording for index, recording in enumerate(split.recordings) if (index in kept) == inside]
-        for inside in (False, True)
-    ]
-    return tuple(sequences.Split(split.source, split.split, split.layout, split.representation, part) for part in parts)
+    return groups.hold_out(split, cfg, np.random.default_rng([cfg.SEED_VALUE, SHARE]))
 
 
 class Trainer:
@@ -589,7 +576,7 @@ def _check(cfg):
             "TRAIN.LAG 0"
         )
     if (
-        training.noise_type != "simulated"
+        training.noise_type in noise.OF_GIVEN_SIZE
         and not training.noise_std
         and any(source.estimator == "noise" for source in catalog.sources(cfg))
     ):
@@ -607,8 +594,10 @@ def _check(cfg):
     for name, known in (
         ("SCHEDULE", ("exponential", "onecycle")),
         ("PRECISION", ("float32", "bfloat16")),
-        ("MIX", MIXES),
         ("noise_type", noise.KINDS),
+        ("VAL_BY", ("group", "recording")),
     ):
         if training[name] not in known:
             raise UserError(f"TRAIN.{name} {training[name]}: not known. Known: {', '.join(known)}")
+    if training.MIX not in MIXES:
+        mix_shares(training.MIX, len(catalog.sources(cfg)))

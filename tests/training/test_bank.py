@@ -11,7 +11,7 @@ from lib.dataset.sequences import Recording, Sequence, Split
 from lib.errors import UserError
 from lib.poses.representation import Frame, representation
 from lib.poses.skeletons import LAYOUTS, chain
-from lib.training.bank import WindowBank
+from lib.training.bank import WindowBank, mix_shares
 
 
 def sequence(length, channels=51, seed=0, detected=True, **more):
@@ -312,3 +312,15 @@ def test_synthetic_views_and_smpl():
     bank = WindowBank([split(sequence(12, 72, detected=False), kind="smpl", layout="smpl24")], 8)
     bank.draw_noise("simulated", 0, np.random.default_rng(0))
     assert bank.detected.shape == (12, 144) and torch.isfinite(bank.detected).all()
+
+
+def test_shares_mix_an_epoch(uneven):
+    order = uneven.order("3,1,1"[: 2 * len(uneven.splits) - 1], np.random.default_rng(0)).numpy()
+    counts = np.bincount(uneven.source[order])
+    assert counts[0] / counts.sum() == pytest.approx(3 / (len(uneven.splits) + 2), abs=0.02)
+
+
+@pytest.mark.parametrize("mix", ["0.5", "1,0", "1,2,3,4", "a,b"])
+def test_shares_that_cannot_be(mix):
+    with pytest.raises(UserError, match="TRAIN.MIX"):
+        mix_shares(mix, 2)
