@@ -18,6 +18,7 @@ import numpy as np
 from .. import safe_pickle
 from ..errors import UserError
 from ..files import atomic_write
+from ..pickle_machine import StandIn
 
 WRAPPERS = [
     (module, "NumpyArrayWrapper") for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
@@ -63,12 +64,17 @@ def load(content, what, extra=None):
         names[module, "memmap"] = np.ndarray
     wrapper = _wrapper(file, what, names)
     names |= {name: wrapper for name in WRAPPERS}
-    return safe_pickle.guarded(lambda: _with_arrays(safe_pickle.load(file, what, names), wrapper), what)
+    return safe_pickle.load(file, what, names)
 
 
 def _wrapper(file, what, names):
-    class ArrayBehind:
+    class ArrayBehind(StandIn):
         """Stands for joblib's wrapper: its state says what array follows in the stream."""
+
+        array = None
+
+        def plain(self):
+            return self.array
 
         def __setstate__(self, state):
             dtype, shape = np.dtype(state["dtype"]), tuple(int(size) for size in state["shape"])
@@ -85,25 +91,6 @@ def _wrapper(file, what, names):
             self.array = array.reshape(shape[::-1]).T if state["order"] == "F" else array.reshape(shape)
 
     return ArrayBehind
-
-
-def _with_arrays(value, wrapper, done=None):
-    """The structure with every stand-in replaced by its array, in place where it can be."""
-    done = {} if done is None else done
-    if isinstance(value, wrapper):
-        return value.array
-    if id(value) in done:
-        return done[id(value)]
-    done[id(value)] = value
-    if isinstance(value, dict):
-        for key, item in value.items():
-            value[key] = _with_arrays(item, wrapper, done)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            value[index] = _with_arrays(item, wrapper, done)
-    elif isinstance(value, tuple):
-        value = tuple(_with_arrays(item, wrapper, done) for item in value)
-    return value
 
 
 class _Pickler(pickle.Pickler):

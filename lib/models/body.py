@@ -19,6 +19,7 @@ import torch
 
 from .. import safe_pickle
 from ..errors import UserError
+from ..pickle_machine import StandIn
 from ..poses.rotations import axis_angle_to_matrix
 from ..poses.skeletons import LAYOUTS
 
@@ -205,7 +206,7 @@ class _Smpl(torch.nn.Module):
         return output.joints[:, :24], output.vertices
 
 
-class _Stored:
+class _Stored(StandIn):
     """What stands in for a class of chumpy or scipy: the state that the pickle gives it, and nothing else."""
 
     def __setstate__(self, state):
@@ -242,8 +243,8 @@ class _Csr(_Csc):
 
 def _reconstructor(cls, base, state):
     """Python's own of this name, which protocols 0 and 1 make objects with, for the stand-ins only."""
-    if not issubclass(cls, _Stored):
-        raise TypeError(f"{cls.__name__} is not made this way")
+    if not isinstance(cls, type) or not issubclass(cls, _Stored):
+        raise TypeError(f"{getattr(cls, '__name__', 'a name')} is not made this way")
     return cls()
 
 
@@ -269,8 +270,7 @@ def _array(value):
 
 def _read_pickle(path):
     """The arrays of the official pickle, dense."""
-    with path.open("rb") as file:
-        stored = safe_pickle.load(file, path, extra=_STAND_INS)
+    stored = safe_pickle.load(path.read_bytes(), path, extra=_STAND_INS)
     if not isinstance(stored, dict):
         raise _not_smpl(path, f"it holds a {type(stored).__name__}, not a table of arrays")
     return {
