@@ -6,9 +6,11 @@ numpy, so that `--help` answers at once.
 """
 
 import argparse
+import functools
 import logging
 import math
 import os
+import re
 from pathlib import Path
 
 import yaml
@@ -19,11 +21,33 @@ from .errors import UserError
 log = logging.getLogger(__name__)
 
 
+def number(default, lowest, highest, off=None):
+    """A number of the schema: the lowest and highest value that make sense, and one more that switches it off."""
+    return default, lowest, highest, off  # yacs takes no class of our own
+
+
 def defaults():
     """The whole schema as a CfgNode, every key at its default."""
+    return _plain(_schema())
+
+
+def _plain(node):
+    """The schema with each number as its default."""
+    for name, value in node.items():
+        node[name] = _plain(value) if isinstance(value, CfgNode) else value[0] if isinstance(value, tuple) else value
+    return node
+
+
+@functools.cache
+def _numbers():
+    """{dotted key: `number`} of the schema."""
+    return {key: value for key, value in flatten(_schema()) if isinstance(value, tuple)}
+
+
+def _schema():
     cfg = CfgNode()
     cfg.DEVICE = "cuda"  # falls back to the CPU, said once, where there is none
-    cfg.SEED_VALUE = 4321
+    cfg.SEED_VALUE = number(4321, 0, 2**63 - 1)
     cfg.LOGDIR = ""  # a run's folder, written by the trainer
     cfg.EXP_NAME = "default"
     cfg.DEBUG = False  # train on 8 batches an epoch, for a quick look that everything runs
@@ -45,113 +69,137 @@ def defaults():
     # Who is seen: JSON files (lists of clip, subject, licence), or a regular expression over a recording's name.
     cfg.DATASET.GROUPS = ""
     cfg.DATASET.EXCLUDE = ""  # groups or licences that are left out of training, patterns such as hdm05_*
-    cfg.DATASET.FPS = 0.0  # frames a second of the data; 0: not known
+    cfg.DATASET.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second of the data; 0: not known
 
     cfg.MODEL = CfgNode()
     cfg.MODEL.NAME = "synsp"  # synsp | smoothnet
-    cfg.MODEL.SLIDE_WINDOW_SIZE = 8
-    cfg.MODEL.d_word_vec = 128
-    cfg.MODEL.d_model = 128
-    cfg.MODEL.d_inner = 128
-    cfg.MODEL.n_layers = 4
-    cfg.MODEL.n_head = 4
-    cfg.MODEL.d_k = 64
-    cfg.MODEL.d_v = 64
-    cfg.MODEL.persons = 1  # published key; a sequence is one person here
-    cfg.MODEL.HIDDEN_SIZE = 512  # SmoothNet
-    cfg.MODEL.RES_HIDDEN_SIZE = 256
-    cfg.MODEL.NUM_BLOCK = 3
-    cfg.MODEL.DROPOUT = -1.0  # -1: each network's own, 0.2 for SynSP, 0.5 for SmoothNet
+    cfg.MODEL.SLIDE_WINDOW_SIZE = number(8, 2, 10_000)
+    cfg.MODEL.d_word_vec = number(128, 2, 65_536)
+    cfg.MODEL.d_model = number(128, 2, 65_536)
+    cfg.MODEL.d_inner = number(128, 1, 65_536)
+    cfg.MODEL.n_layers = number(4, 1, 1000)
+    cfg.MODEL.n_head = number(4, 1, 1000)
+    cfg.MODEL.d_k = number(64, 1, 65_536)
+    cfg.MODEL.d_v = number(64, 1, 65_536)
+    cfg.MODEL.persons = number(1, 1, 1000)  # published key; a sequence is one person here
+    cfg.MODEL.HIDDEN_SIZE = number(512, 1, 65_536)  # SmoothNet
+    cfg.MODEL.RES_HIDDEN_SIZE = number(256, 1, 65_536)
+    cfg.MODEL.NUM_BLOCK = number(3, 0, 1000)
+    cfg.MODEL.DROPOUT = number(-1.0, 0, 0.99, off=-1.0)  # -1: each network's own, 0.2 for SynSP, 0.5 for SmoothNet
     # 0: SPEC 5, each head predicts the pose. K > 0: each head predicts a correction to the window's first
     # K DCT components (2: mean and slope).
-    cfg.MODEL.RESIDUAL_COMPONENTS = 0
+    cfg.MODEL.RESIDUAL_COMPONENTS = number(0, 0, 10_000)
     # Every window is turned to one heading (2D: moved to one place) for the network, which then learns each pose once.
     cfg.MODEL.CANONICAL = False
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
     # 0: the window is read whole. L: a window is read as segments of L frames, each as by a network of window L that also sees
     # the others (one view).
-    cfg.MODEL.SEGMENT = 0
+    cfg.MODEL.SEGMENT = number(0, 2, 10_000, off=0)
     # At lag 0 a stream's pose is what the newest window says, drawn by this share to the last pose: the network is trained to
     # say what then comes out right.
-    cfg.MODEL.CARRY = 0.0
+    cfg.MODEL.CARRY = number(0.0, 0, 0.99)
 
     cfg.TRAIN = CfgNode()
-    cfg.TRAIN.BATCH_SIZE = 1024
-    cfg.TRAIN.WORKERS_NUM = 0  # published key; windows are indices into one resident tensor, no workers needed
-    cfg.TRAIN.EPOCH = 70
-    cfg.TRAIN.LR = 0.001
-    cfg.TRAIN.LRDECAY = 0.95
+    cfg.TRAIN.BATCH_SIZE = number(1024, 1, 2**24)
+    cfg.TRAIN.WORKERS_NUM = number(
+        0, 0, 1000
+    )  # published key; windows are indices into one resident tensor, no workers needed
+    cfg.TRAIN.EPOCH = number(70, 1, 10**6)
+    cfg.TRAIN.LR = number(0.001, 1e-12, 1e30)
+    cfg.TRAIN.LRDECAY = number(0.95, 1e-6, 10)
     cfg.TRAIN.RESUME = ""  # a checkpoint's path, or `auto`: the newest run of this EXP_NAME
     cfg.TRAIN.INIT = ""  # a checkpoint whose weights training starts from
     cfg.TRAIN.VALIDATE = True
-    cfg.TRAIN.VAL_SHARE = 0.05  # of the training sequences, where there is no validate split
+    cfg.TRAIN.VAL_SHARE = number(0.05, 0.0001, 0.9999)  # of the training sequences, where there is no validate split
     cfg.TRAIN.VAL_BY = (
         "group"  # group (a person is in training or in validation, where DATASET.GROUPS says who) | recording
     )
     cfg.TRAIN.VAL_GROUPS = ""  # the groups that are held out, in place of a share
     cfg.TRAIN.USE_6D_SMPL = True
-    cfg.TRAIN.noise_std = 0.0  # mm, of the `noise` estimators
+    cfg.TRAIN.noise_std = number(0.0, 0, 10_000)  # mm, of the `noise` estimators
     cfg.TRAIN.noise_type = (
         "simulated"  # simulated | estimated (as two estimators were measured) | varied (both) | uniform | gaussian
     )
     cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest | shares of the sets, such as 0.8,0.2
     cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR x LRDECAY each epoch) | onecycle (peak LR)
-    cfg.TRAIN.PICTURES_EVERY = 5  # epochs between two pictures of a validation clip in TensorBoard; 0: never
+    cfg.TRAIN.PICTURES_EVERY = number(
+        5, 0, 10**6
+    )  # epochs between two pictures of a validation clip in TensorBoard; 0: never
     # -1: windows by themselves. L >= 0: also what a live stream of a lag of L frames makes of them, over runs of windows.
-    cfg.TRAIN.LAG = -1
-    cfg.TRAIN.CLIP_GRADIENT = 0.0  # largest gradient norm; 0: not clipped
-    cfg.TRAIN.WINDOW_STRIDE = 1  # every how many frames a training window starts
+    cfg.TRAIN.LAG = number(-1, 0, 10_000, off=-1)
+    cfg.TRAIN.CLIP_GRADIENT = number(0.0, 0, 1e9)  # largest gradient norm; 0: not clipped
+    cfg.TRAIN.WINDOW_STRIDE = number(1, 1, 10**6)  # every how many frames a training window starts
     cfg.TRAIN.PRECISION = "float32"  # float32 | bfloat16 (autocast, on CUDA and on CPUs that have it)
-    cfg.TRAIN.EMA = 0.0  # decay of the averaged weights that are validated and saved; 0: none
-    cfg.TRAIN.SAVE_EVERY_MINUTES = 10.0  # also within an epoch
+    cfg.TRAIN.EMA = number(0.0, 0, 0.999999)  # decay of the averaged weights that are validated and saved; 0: none
+    cfg.TRAIN.SAVE_EVERY_MINUTES = number(10.0, 0, 10**6)  # also within an epoch
 
     cfg.TRAIN.AUGMENT = CfgNode()
     # Share of the training sequences that get new simulated errors each epoch in place of their own (a network learns
     # those by heart).
-    cfg.TRAIN.AUGMENT.NOISE = 0.0
-    cfg.TRAIN.AUGMENT.YAW = 0.0  # degrees: turn about the vertical, uniform in +- YAW (3D)
+    cfg.TRAIN.AUGMENT.NOISE = number(0.0, 0, 1)
+    cfg.TRAIN.AUGMENT.YAW = number(0.0, 0, 360)  # degrees: turn about the vertical, uniform in +- YAW (3D)
     cfg.TRAIN.AUGMENT.MIRROR = False  # left and right change places in half of the windows
-    cfg.TRAIN.AUGMENT.SCALE = 0.0  # body size, uniform in 1 +- SCALE (3D, 2D)
-    cfg.TRAIN.AUGMENT.SPEED = 0.0  # motion speed, uniform in 1 +- SPEED
+    cfg.TRAIN.AUGMENT.SCALE = number(0.0, 0, 0.99)  # body size, uniform in 1 +- SCALE (3D, 2D)
+    cfg.TRAIN.AUGMENT.SPEED = number(0.0, 0, 0.99)  # motion speed, uniform in 1 +- SPEED
     # Degrees: half of the windows tip about a horizontal axis, mostly little, so that people may lie and cameras look down (3D,
     # with YAW).
-    cfg.TRAIN.AUGMENT.TILT = 0.0
+    cfg.TRAIN.AUGMENT.TILT = number(0.0, 0, 180)
     # Metres, standard deviation a coordinate: where a skeleton has its hips, shoulders, spine and head (3D).
-    cfg.TRAIN.AUGMENT.CONVENTION = 0.0
-    cfg.TRAIN.AUGMENT.LIMBS = 0.0  # share of arms and legs that come from another window of the batch (3D)
-    cfg.TRAIN.AUGMENT.TURNS = 0.0  # degrees: in half of the windows each bone of arms and legs turns by up to this (3D)
-    cfg.TRAIN.AUGMENT.BONES = 0.0  # each limb's length, uniform in 1 +- BONES (3D)
+    cfg.TRAIN.AUGMENT.CONVENTION = number(0.0, 0, 1)
+    cfg.TRAIN.AUGMENT.LIMBS = number(
+        0.0, 0, 1
+    )  # share of arms and legs that come from another window of the batch (3D)
+    cfg.TRAIN.AUGMENT.TURNS = number(
+        0.0, 0, 360
+    )  # degrees: in half of the windows each bone of arms and legs turns by up to this (3D)
+    cfg.TRAIN.AUGMENT.BONES = number(0.0, 0, 0.99)  # each limb's length, uniform in 1 +- BONES (3D)
 
     cfg.EVALUATE = CfgNode()
     cfg.EVALUATE.PRETRAINED = ""
     cfg.EVALUATE.ROOT_RELATIVE = True
-    cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = 1
+    cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = number(1, 1, 10_000)
     # mean | triangular | quality: how the windows over a frame are averaged. A checkpoint keeps what it was trained with.
     cfg.EVALUATE.WINDOW_WEIGHTS = "mean"
     cfg.EVALUATE.TRADITION = ""
-    cfg.EVALUATE.BATCH_SIZE = 2048  # windows through the network at once
-    cfg.EVALUATE.TRADITION_SAVGOL = CfgNode(dict(WINDOW_SIZE=31, POLYORDER=2))
-    cfg.EVALUATE.TRADITION_GAUS1D = CfgNode(dict(WINDOW_SIZE=31, SIGMA=3.0, BLOCKWISE=False))
-    cfg.EVALUATE.TRADITION_ONEEURO = CfgNode(dict(MIN_CUTOFF=0.04, BETA=0.7))
-    cfg.EVALUATE.TRADITION_BUTTERWORTH = CfgNode(dict(CUTOFF=0.4, ORDER=2))  # CUTOFF: share of the Nyquist rate
-    cfg.EVALUATE.TRADITION_MEDIAN_GAUSSIAN = CfgNode(dict(WINDOW_SIZE=5, SIGMA=1.5))
+    cfg.EVALUATE.BATCH_SIZE = number(2048, 1, 2**24)  # windows through the network at once
+    cfg.EVALUATE.TRADITION_SAVGOL = CfgNode(dict(WINDOW_SIZE=number(31, 1, 10_001), POLYORDER=number(2, 0, 20)))
+    cfg.EVALUATE.TRADITION_GAUS1D = CfgNode(
+        dict(WINDOW_SIZE=number(31, 1, 10_001), SIGMA=number(3.0, 0.01, 1000), BLOCKWISE=False)
+    )
+    cfg.EVALUATE.TRADITION_ONEEURO = CfgNode(dict(MIN_CUTOFF=number(0.04, 0, 1000), BETA=number(0.7, 0, 10**6)))
+    cfg.EVALUATE.TRADITION_BUTTERWORTH = CfgNode(
+        dict(CUTOFF=number(0.4, 1e-4, 0.9999), ORDER=number(2, 1, 20))
+    )  # CUTOFF: share of the Nyquist rate
+    cfg.EVALUATE.TRADITION_MEDIAN_GAUSSIAN = CfgNode(
+        dict(WINDOW_SIZE=number(5, 1, 10_001), SIGMA=number(1.5, 0.01, 1000))
+    )
 
     # refine_smoothnet.py: other tools' files and live streams. The filters' parameters above are meant at 30 frames a second.
     cfg.REFINE = CfgNode()
     cfg.REFINE.OUTPUT = ""  # default: <name>_refined beside the input
     cfg.REFINE.METHOD = "auto"  # auto | synsp | smoothnet | a filter | none
     cfg.REFINE.INPUT_FORMAT = ""  # default: told by the contents
-    cfg.REFINE.FPS = 0.0  # frames a second; 0: what the file says, else the model's
-    cfg.REFINE.STRENGTH = 1.0  # 0: the input, 1: refined
-    cfg.REFINE.MAX_GAP = 0.25  # seconds of missing key points that are filled
+    cfg.REFINE.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second; 0: what the file says, else the model's
+    cfg.REFINE.STRENGTH = number(1.0, 0, 1)  # 0: the input, 1: refined
+    cfg.REFINE.MAX_GAP = number(0.25, 0, 3600)  # seconds of missing key points that are filled
     cfg.REFINE.UP = ""  # the axis that is up in 3D: -y, y, -z, z, -x, x; default: told by the bodies themselves
-    cfg.REFINE.LAG = -1  # frames after which a pose must be out; -1: the whole recording is there
+    cfg.REFINE.LAG = number(
+        -1, 0, 10_000, off=-1
+    )  # frames after which a pose must be out; -1: the whole recording is there
     cfg.REFINE.REPORT = ""  # folder for report.html
     cfg.REFINE.CHECKPOINT_DIR = "data/checkpoints"  # where `auto` looks
 
-    cfg.LOSS = CfgNode(dict(W_ACCEL=1.0, W_POS=1.0))
+    cfg.LOSS = CfgNode(dict(W_ACCEL=number(1.0, 0, 10**6), W_POS=number(1.0, 0, 10**6)))
     cfg.LOG = CfgNode(dict(NAME=""))
-    cfg.VIS = CfgNode(dict(START=0, END=1000, INPUT_VIDEO_NUMBER="", OUTPUT_VIDEO_PATH="results/videos", FORMAT="mp4"))
+    cfg.VIS = CfgNode(
+        dict(
+            START=number(0, 0, 10**9),
+            END=number(1000, 0, 10**9),
+            INPUT_VIDEO_NUMBER="",
+            OUTPUT_VIDEO_PATH="results/videos",
+            FORMAT="mp4",
+        )
+    )
     return cfg
 
 
@@ -171,9 +219,14 @@ def _cast(value, default, key):
         if str(value).lower() in words:
             return words[str(value).lower()]
     elif isinstance(default, str):
-        return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        if all(ord(char) >= 32 for char in text):
+            return text
+        raise UserError(f"{key}: {text[:60]!r} holds control characters. Leave them out")
     elif isinstance(default, (int, float)) and not isinstance(value, bool):
         try:
+            if isinstance(default, int) and re.fullmatch(r"[+-]?\d+", str(value)):
+                return int(value)  # by way of a float a large one would change
             number = float(value)  # YAML reads 1e-3 as a string
             if isinstance(default, float) and math.isfinite(number):
                 return number
@@ -183,7 +236,7 @@ def _cast(value, default, key):
             pass  # said below, with the key
     else:
         return value
-    raise UserError(f"{key}: {value!r} given, but {_kind(default)} is needed (default {default})")
+    raise UserError(f"{key}: {repr(value)[:60]} given, but {_kind(default)} is needed (default {default})")
 
 
 def _kind(default):
@@ -217,8 +270,17 @@ def _set(cfg, key, value):
         return False
     if value is None and isinstance(node[name], CfgNode):
         return True  # a YAML section that is left empty
-    node[name] = _cast(value, node[name], key)
+    node[name] = _checked(_cast(value, node[name], key), key)
     return True
+
+
+def _checked(value, key):
+    """A number that its key can have. Raises UserError with those that it can."""
+    default, lowest, highest, off = _numbers().get(key, (value, value, value, value))
+    if not lowest <= value <= highest and value != off:
+        also = "" if off is None else f", or {off:g}"
+        raise UserError(f"{key} {value}: must be from {lowest:g} to {highest:g}{also} (default {default:g})")
+    return value
 
 
 def flatten(tree, prefix=""):
@@ -236,17 +298,43 @@ def merge_tree(cfg, tree):
     return [key for key, value in flatten(tree) if not _set(cfg, key, value)]
 
 
+LARGEST_YAML = 10_000  # values, each counted wherever it stands; and 100 times as many bytes
+
+
 def read_yaml(path):
     """A YAML file as nested dicts. Raises UserError naming the file and what is wrong in it."""
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"--cfg {path}: not found. The shipped ones lie in configs/")
+    if not path.is_file() or path.stat().st_size > 100 * LARGEST_YAML:
+        raise UserError(
+            f"--cfg {path}: not readable as YAML (no file, or far too large). Expected one such as those in configs/"
+        )
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"--cfg {path}: not found. The shipped ones lie in configs/") from None
-    except (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError) as error:
-        raise UserError(f"--cfg {path}: not readable as YAML ({error})") from None
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        _weigh(node, {}, f"--cfg {path}")
+        tree = loader.construct_document(node) if node else None
+    except (UserError, OSError):
+        raise
+    except Exception as error:  # a tag that does not fit its text raises nearly anything
+        raise UserError(f"--cfg {path}: not readable as YAML ({error or type(error).__name__})") from error
     if not isinstance(tree, dict):
         raise UserError(f"--cfg {path}: holds no keys. Expected YAML such as those in configs/")
     return tree
+
+
+def _weigh(node, known, where):
+    """Values below a YAML node, counted wherever an alias puts them. Raises UserError for too many, or for a circle."""
+    if id(node) not in known:
+        known[id(node)] = None  # while it is open
+        pairs = node.value if isinstance(node, yaml.CollectionNode) else ()
+        children = [child for pair in pairs for child in (pair if isinstance(pair, tuple) else (pair,))]
+        known[id(node)] = 1 + sum(_weigh(child, known, where) for child in children)
+    if known[id(node)] is None or known[id(node)] > LARGEST_YAML:
+        what = "an alias that holds itself" if known[id(node)] is None else f"more than {LARGEST_YAML} values"
+        raise UserError(f"{where}: not readable as a config: it has {what}")
+    return known[id(node)]
 
 
 def merge_overrides(cfg, pairs):
@@ -432,7 +520,8 @@ class Request:
 
 def _say_ignored(source, keys):
     if keys:
-        log.warning("%s: keys that this version does not know, ignored: %s", source, ", ".join(keys))
+        more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
+        log.warning("%s: keys that this version does not know, ignored: %s%s", source, ", ".join(keys[:20]), more)
 
 
 def command_line():

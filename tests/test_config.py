@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -296,3 +297,66 @@ def test_help_needs_neither_torch_nor_numpy(root):
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert "--slide_window_size" in out and out.endswith("[]\n")
+
+
+BOMB = "\n".join(["x0: &x0 {k: a}"] + [f"x{n}: &x{n} {{p: *x{n - 1}, q: *x{n - 1}}}" for n in range(1, 40)])
+MERGED = "\n".join(["x0: &x0 {k: a}"] + [f"x{n}: &x{n} {{<<: [*x{n - 1}, *x{n - 1}]}}" for n in range(1, 40)])
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (BOMB, "more than 10000 values"),
+        (MERGED, "more than 10000 values"),
+        (BOMB.replace("{k: a}", "[a]").replace("{p:", "[").replace(", q:", ",").replace("}", "]"), "more than 10000"),
+        ("a: &a\n  b: *a", "an alias that holds itself"),
+        ("a: &a [*a]", "an alias that holds itself"),
+        ("EXP_NAME: !!bool 'x'", "KeyError|'x'"),
+        ("EXP_NAME: !!timestamp '2020'", "not readable as YAML"),
+        ("EXP_NAME: !!python/object/apply:os.system [id]", "could not determine a constructor"),
+        ("SEED_VALUE: " + "9" * 5000, "not readable as YAML .*4300 digits"),
+        ("EXP_NAME: " + "[" * 1200 + "]" * 1200, "not readable as YAML"),
+        ("? [a]\n: b", "(?s)not readable as YAML .*unhashable"),
+        ('EXP_NAME: "a\\0b"', "EXP_NAME: .*holds control characters"),
+        ("a: 1\n" * 300_000, "far too large"),
+    ],
+)
+def test_yamls_of_strangers(text, message, tmp_path):
+    (tmp_path / "x.yaml").write_text(text)
+    start = time.process_time()
+    with pytest.raises(UserError, match=message):
+        config.Request("eval", ["--cfg", str(tmp_path / "x.yaml")])
+    assert time.process_time() - start < 10
+
+
+def test_anchors_of_people_work(tmp_path):
+    (tmp_path / "x.yaml").write_text("MODEL: &m {n_head: 2}\nTRAIN:\n  EPOCH: 3\nx: {<<: *m}\n")
+    assert config.Request("eval", ["--cfg", str(tmp_path / "x.yaml")]).config().MODEL.n_head == 2
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("TRAIN.BATCH_SIZE", 0, "must be from 1 to"),
+        ("SEED_VALUE", 2**64, "must be from 0 to"),
+        ("EVALUATE.TRADITION_GAUS1D.SIGMA", 1e9, r"must be from 0.01 to 1000 \(default 3\)"),
+        ("REFINE.MAX_GAP", 1e308, "must be from 0 to 3600"),
+        ("REFINE.FPS", 1e-300, "must be from 0.1 to 10000, or 0"),
+        ("MODEL.DROPOUT", 1, "must be from 0 to 0.99, or -1"),
+        ("REFINE.LAG", -2, "or -1"),
+    ],
+)
+def test_numbers_that_cannot_be(key, value, message):
+    with pytest.raises(UserError, match=f"^{key} .*{message}"):
+        config.Request("train", [key, str(value)])
+
+
+def test_every_number_has_a_range_and_its_default_lies_in_it():
+    for key, value in config.flatten(config.defaults()):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            default, lowest, highest, off = config._numbers()[key]
+            assert value == default and (lowest <= value <= highest or value == off), key
+
+
+def test_whole_numbers_do_not_pass_through_floats():
+    assert config.Request("train", ["SEED_VALUE", str(2**53 + 1)]).config().SEED_VALUE == 2**53 + 1
