@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from lib.dataset.sequences import add_fixed_noise
 from lib.evaluation.scores import Scores, compare, judge_of
-from lib.filters import fixed as filters
+from lib.filters import registry as filters
 
 # The keys of each filter's section in the config and the values tried: every combination that it takes.
 GRIDS = {

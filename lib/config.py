@@ -384,7 +384,8 @@ FLAGS = {
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar), or a comma list to compare"),
         "tradition": (
             "EVALUATE.TRADITION",
-            "filters to compare with: savgol, oneeuro, gaus1d, butterworth, median+gaussian, a comma list, or `all`",
+            "filters to compare with: savgol, oneeuro, gaus1d, butterworth, median+gaussian, gcv, whittaker, kalman, self_tuned, "
+            "a comma list, or `all`",
         ),
     },
     "visualize": {
@@ -403,7 +404,8 @@ FLAGS = {
         "output": ("REFINE.OUTPUT", "refined file or folder; default: <name>_refined beside INPUT"),
         "method": (
             "REFINE.METHOD",
-            "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian or none",
+            "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian, gcv, whittaker, kalman, self_tuned "
+            "or none",
         ),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: what lies in data/checkpoints"),
         "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),

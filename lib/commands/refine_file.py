@@ -11,7 +11,7 @@ import torch
 from .. import config
 from ..errors import UserError
 from ..files import atomic_folder, atomic_write
-from ..filters import fixed as filters
+from ..filters import registry as filters
 from ..formats import registry
 from ..poses import gaps, mapping, rotations
 from ..poses.skeletons import LAYOUTS, chain

@@ -13,7 +13,7 @@ from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..evaluation.methods import FilterMethod, InputMethod, load_networks, warn_of
 from ..evaluation.scores import judge_of
-from ..filters import fixed as filters
+from ..filters import registry as filters
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..visualize import background, page, scenes, video

@@ -17,7 +17,7 @@ from .. import config, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..files import is_stream
-from ..filters import fixed as filters
+from ..filters import registry as filters
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from .methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines, warn_of

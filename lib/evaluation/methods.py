@@ -14,7 +14,8 @@ import torch
 
 from ..dataset.sequences import ROOT_AT_ZERO, Recording, root_distance
 from ..errors import UserError
-from ..filters import fixed as filters
+from ..filters import fixed
+from ..filters import registry as filters
 from ..models import checkpoints
 from ..models.smoothnet import SmoothNet
 from ..models.synsp import median_of_views
@@ -167,7 +168,7 @@ class AlignedMedian:
             aligned, _, undo = align(values, present, split.layout.root)
             back = undo(median_of_views(aligned, present).expand_as(aligned))
             back = back.permute(2, 1, 0, 3)[0] if self.align == "frame" else back[0]
-            tracks = filters.gaus1d(back.double().numpy().transpose(1, 0, 2), 1.5)
+            tracks = fixed.gaus1d(back.double().numpy().transpose(1, 0, 2), 1.5)
             self.seconds += time.perf_counter() - begun
             yield list(torch.from_numpy(tracks).float().transpose(0, 1))
 

@@ -1,15 +1,13 @@
 """Traditional filters, the baselines of every table: tracks [T, K, C] in, smoothed tracks of the same shape out.
 
 Vectorised over joints K and coordinates C. Tracks must be finite (the callers fill gaps first); with T < 3 there is
-nothing to filter and the input comes back. Each filter takes the section of the config that holds its parameters.
+nothing to filter and the input comes back. Their parameters are kept in the config (registry.py).
 """
 
 import math
 
 import numpy as np
 from scipy import ndimage, signal
-
-from ..errors import UserError
 
 
 def savgol(tracks, window=31, polyorder=2):
@@ -74,52 +72,3 @@ FILTERS = {
     "butterworth": butterworth,
     "median+gaussian": median_gaussian,
 }
-
-
-def section(name):
-    """The key of cfg.EVALUATE that holds the parameters of the filter `name`."""
-    return "TRADITION_" + name.upper().replace("+", "_")
-
-
-def configured(name, cfg):
-    """The filter `name` with the parameters of cfg.EVALUATE, as a function [T, K, C] -> [T, K, C].
-
-    Raises UserError for an unknown name and for impossible parameters.
-    """
-    if name not in FILTERS:
-        raise UserError(f"filter {name!r}: not known. Known: {', '.join(FILTERS)}, or all")
-    node = cfg.EVALUATE[section(name)]
-    names = {"WINDOW_SIZE": "window"}
-    parameters = {names.get(key, key.lower()): value for key, value in node.items()}
-    _check(name, parameters)
-
-    def apply(tracks):
-        tracks = np.asarray(tracks)
-        return FILTERS[name](tracks, **parameters) if len(tracks) >= 3 else tracks
-
-    return apply
-
-
-def _check(name, parameters):
-    place = f"EVALUATE.{section(name)}"
-    if parameters.get("window", 1) < 1 or parameters.get("order", 1) < 1 or parameters.get("polyorder", 0) < 0:
-        raise UserError(f"{place}: {parameters}: windows and orders must be positive")
-    if parameters.get("sigma", 1.0) <= 0 or parameters.get("min_cutoff", 1.0) <= 0:
-        raise UserError(f"{place}: {parameters}: SIGMA and MIN_CUTOFF must be greater than 0")
-    if parameters.get("beta", 0.0) < 0:
-        raise UserError(f"{place}.BETA: {parameters['beta']}: must not be negative")
-    if name == "savgol" and parameters["polyorder"] >= parameters["window"]:
-        raise UserError(f"{place}: POLYORDER must be smaller than WINDOW_SIZE")
-    if not 0 < parameters.get("cutoff", 0.5) < 1:
-        raise UserError(f"{place}.CUTOFF: {parameters['cutoff']}: must lie between 0 and 1 (the Nyquist rate)")
-
-
-def names(text):
-    """The filter names of a `--tradition` value: a comma list, `all`, or nothing. Raises UserError."""
-    chosen = [name.strip() for name in text.split(",") if name.strip()]
-    if "all" in chosen:
-        return list(FILTERS)
-    for name in chosen:
-        if name not in FILTERS:
-            raise UserError(f"--tradition {name}: no such filter. Known: {', '.join(FILTERS)}, or all")
-    return list(dict.fromkeys(chosen))

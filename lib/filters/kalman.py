@@ -107,7 +107,10 @@ def kalman(tracks, times, groups=None, weights=None, robust=True):
             learnt = weights.copy()
             learnt[:, able] = np.where(outliers, 0.0, counted)
             again, noise = noise_levels(tracks, times, learnt, able, groups)
-            ratio, result.noise = np.where(np.isfinite(again), again, ratio), np.where(np.isfinite(again), noise, result.noise)
+            ratio, result.noise = (
+                np.where(np.isfinite(again), again, ratio),
+                np.where(np.isfinite(again), noise, result.noise),
+            )
     means, variances = places(known[:, able], frames, counted, ratio[able], result.noise[able] if robust else None)
     seen = counted > 0
     result.values[:, able] = np.where(seen[..., None], means, tracks[:, able])

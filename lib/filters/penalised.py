@@ -87,7 +87,7 @@ class CubicSpline(Penalised):
         middle, count = -first - last, len(times) - 2
         self.rows = first, middle, last  # Q': second differences
         self.gram = np.zeros((3, count))  # Q'Q
-        self.gram[0] = first ** 2 + middle ** 2 + last ** 2
+        self.gram[0] = first**2 + middle**2 + last**2
         self.gram[1, :-1] = middle[:-1] * first[1:] + last[:-1] * middle[1:]
         self.gram[2, :-2] = last[:-2] * first[2:]
         self.inner = np.zeros((3, count))  # R: of f'' that is straight between knots
@@ -127,5 +127,5 @@ def _squared(rows, count):
     bands = np.zeros((width, count))
     for offset in range(width):
         for place in range(width - offset):
-            bands[offset, place:place + last] += rows[:, place] * rows[:, place + offset]
+            bands[offset, place : place + last] += rows[:, place] * rows[:, place + offset]
     return bands

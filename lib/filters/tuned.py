@@ -190,7 +190,7 @@ def _lowest(scores, tried):
     best = int(np.argmin(scores))
     if not 0 < best < len(tried) - 1:
         return float(tried[best])
-    before, here, after = scores[best - 1:best + 2]
+    before, here, after = scores[best - 1 : best + 2]
     bend = before - 2 * here + after
     shift = 0.5 * (before - after) / bend if bend > 0 else 0.0
     return float(tried[best] * (tried[1] / tried[0]) ** shift)

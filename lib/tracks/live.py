@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..filters.kalman import LiveKalman
 from ..formats.tracks import Track
 from ..models.export import windows_of
 from ..poses.space import IDENTITY, enter, leave, space_of
@@ -28,8 +29,8 @@ class Stream:
     """`step(frame)` for each frame [J, D], or [P, J, D] of P people, always the same; `flush()` at the end.
 
     NaN: missing. A key point that goes missing is held where it was for `max_gap` seconds, then it is missing in the
-    output too; one that was never seen stays missing. Without a lag in the Refiner it is `LAG`, and 0 without a
-    network. Rotations are axis-angles [J, 3] (`Refiner(kind="smpl")`).
+    output too; one that was never seen stays missing. Without a lag in the Refiner it is `LAG`, and 0 for the One-Euro
+    filter. Rotations are axis-angles [J, 3] (`Refiner(kind="smpl")`).
     """
 
     def __init__(self, refiner):
@@ -66,13 +67,14 @@ class Stream:
             rest = np.setdiff1d(np.arange(joints), written)
             if self.plan.synsp is None or len(rest):
                 channel = self.plan.channel
-                if refiner.method == "oneeuro" or not isinstance(channel, Model):
-                    self.lanes.append(_OneEuro(refiner, rest))
-                else:
+                if isinstance(channel, Model):
                     self.lanes.append(_Network(channel, None, joints, rest))
+                else:
+                    self.lanes.append(_OneEuro(refiner, rest) if channel == "oneeuro" else _Kalman(rest))
         windows = [lane.window for lane in self.lanes if isinstance(lane, _Network)]
         if self.lag is None:
-            self.lag = min([LAG, *(window - 1 for window in windows)]) if windows else 0
+            waits = any(not isinstance(lane, _OneEuro) for lane in self.lanes)
+            self.lag = min([LAG, *(window - 1 for window in windows)]) if waits else 0
         if windows:
             check_lag(self.lag, min(windows))
         self.window = max(windows, default=1)
@@ -147,7 +149,7 @@ class Stream:
             seen[..., None], poses, self.buffer[:, -2] if self.buffer.shape[1] > 1 else self.buffer[:, -1]
         )
         self.there[:, -1] = self.unseen <= self.patience
-        self.back = back.any(axis=1)  # [P]
+        self.back, self.returned = back.any(axis=1), back  # [P], [P, J]
         if back.any():  # of what went before it nothing is known: it begins anew
             people, joints = np.nonzero(back)
             self.buffer[people, :, joints] = poses[people, joints][:, None]
@@ -311,7 +313,7 @@ class _Network:
 
 
 class _OneEuro:
-    """The One-Euro filter, which needs no window and adds no lag of its own; parameters as in `refiner.filter_at`."""
+    """The One-Euro filter, which needs no window and adds no lag of its own; parameters as in `registry.at_rate`."""
 
     window = 1
 
@@ -342,6 +344,38 @@ class _OneEuro:
 
     def put(self, stream, out, late):
         out[:, self.joints] = self.done[-1 - late]
+
+    def close(self, stream):
+        pass
+
+
+class _Kalman:
+    """The Kalman filter at the stream's lag, which learns the jitter on the way."""
+
+    window = 1
+
+    def __init__(self, joints):
+        self.joints, self.live, self.roots = joints, None, None
+
+    def needed(self, stream):
+        return True
+
+    def step(self, stream, values, roots):
+        now = values[:, -1][:, self.joints]
+        if self.live is None:
+            self.live = LiveKalman(now.shape[0] * now.shape[1], now.shape[2], stream.rate, stream.lag)
+            self.roots = deque(maxlen=stream.lag + 1)
+        self.live.restart(stream.returned[:, self.joints].ravel())
+        seen = stream.unseen[:, self.joints].ravel() == 0
+        self.live.step(now.reshape(len(seen), -1), seen.astype(float))
+        self.roots.append(roots[:, -1:])
+
+    def put(self, stream, out, late):
+        places, _ = self.live.late(late)
+        full = np.zeros((len(out), 1, *out.shape[1:]))
+        full[:, 0, self.joints] = places.reshape(len(out), len(self.joints), -1)
+        places = stream.outof(full, self.roots[-1 - late])[:, 0, self.joints]
+        out[:, self.joints] = np.where(np.isfinite(places), places, out[:, self.joints])
 
     def close(self, stream):
         pass

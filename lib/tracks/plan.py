@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import config
 from ..errors import UserError
-from ..filters import fixed as filters
+from ..filters import registry as filters
 from ..models import checkpoints
 from ..models.smoothnet import SmoothNet
 from ..poses.skeletons import LAYOUTS
 
-RATE = 30.0  # of models that do not say theirs, and what the filters' parameters are meant for
-# Without any network: against outliers and jitter, at little cost in amplitude.
-FALLBACK = "median+gaussian"
-LIVE = ("auto", "synsp", "smoothnet", "oneeuro", "none")  # methods that need not see the whole recording
+RATE = filters.RATE  # of models that do not say theirs
+# Without any network: what fits itself to the jitter (docs/accuracy.md), and its like for a stream.
+FALLBACK, LIVE_FALLBACK = "self_tuned", "kalman"
+LIVE = ("auto", "synsp", "smoothnet", *filters.LIVE, "none")  # methods that need not see the whole recording
 
 
 def check_live(method, wish):
@@ -112,41 +111,6 @@ class Plan:
     @property
     def rate(self):
         return next((model.fps for model in (self.synsp, self.channel) if isinstance(model, Model)), RATE)
-
-
-def filter_at(name, cfg, rate):
-    """The filter `name` as a function [T, K, C] -> [T, K, C] at `rate` frames a second.
-
-    Its parameters in the config are meant at 30 frames a second: windows and widths are lengths in time,
-    cutoffs are in Hz, so that 60 frames a second are smoothed as much as 30 of the same motion.
-    """
-    factor = rate / RATE
-    section = filters.section(name)
-    node = cfg.EVALUATE[section].clone()
-    extra = {}
-    for key in node:
-        if key == "WINDOW_SIZE":
-            half = int(round((node[key] - 1) / 2 * factor))
-            node[key] = max(2 * half + 1, 3) if node[key] > 1 else node[key]
-        elif key == "SIGMA":
-            node[key] = node[key] * factor
-        elif key == "CUTOFF":
-            node[key] = min(node[key] / factor, 0.99)
-        elif key == "MIN_CUTOFF":
-            node[key] = node[key] / factor
-            extra["d_cutoff"] = 1.0 / factor
-    if name == "savgol":
-        node.WINDOW_SIZE = max(node.WINDOW_SIZE, (node.POLYORDER + 1) | 1)
-    scaled = config.defaults()
-    scaled.EVALUATE[section] = node
-    apply = filters.configured(name, scaled)
-    if not extra:
-        return apply
-
-    def oneeuro(tracks):
-        return filters.oneeuro(tracks, node.MIN_CUTOFF, node.BETA, **extra) if len(tracks) >= 3 else tracks
-
-    return oneeuro
 
 
 def pace(times):

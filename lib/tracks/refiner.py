@@ -16,13 +16,13 @@ import torch
 
 from .. import config
 from ..errors import UserError
-from ..filters import fixed as filters
+from ..filters import registry as filters
 from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
 from ..poses import gaps, mapping, rotations, space
 from ..poses.skeletons import LAYOUTS
 from ..windows.pipeline import refine
 from . import clock
-from .plan import FALLBACK, Model, Plan, check_live, filter_at, load_model, pace
+from .plan import FALLBACK, LIVE_FALLBACK, Model, Plan, check_live, load_model, pace
 from .work import Refined, Work
 
 log = logging.getLogger(__name__)
@@ -266,7 +266,7 @@ class Refiner:
             return found[min([window for window in found if window > (self.lag or 0)] or found)]
         if self.method == "smoothnet":
             raise UserError(f"--method smoothnet: no smoothnet_w*.pth.tar in {self.folder}. Pass --checkpoint")
-        return "oneeuro" if live or self.lag is not None else FALLBACK
+        return LIVE_FALLBACK if live or self.lag is not None else FALLBACK
 
     def plan(self, track, poses, live=False):
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
@@ -348,6 +348,11 @@ class Refiner:
         """Fill in the results. Jobs of one network and width go through it together."""
         groups = {}
         for job in jobs:
+            if (
+                isinstance(job.method, str) and job.method in filters.TUNED and self.lag is None
+            ):  # they need no even clock
+                self._filter(job, [(job.values, job.times)], None)
+                continue
             rate = job.method.fps if isinstance(job.method, Model) else pace(job.times)
             clocks = clock.grids(job.times, rate)
             flat = job.values.reshape(len(job.values), -1)
@@ -355,9 +360,8 @@ class Refiner:
             if isinstance(job.method, Model):
                 groups.setdefault((id(job.method), flat.shape[1]), []).append((job, clocks, parts))
                 continue
-            apply = filter_at(job.method, self.cfg, rate)
-            done = [apply(part.reshape(len(part), *job.values.shape[1:])).reshape(part.shape) for part in parts]
-            job.result = self._back(job, clocks, done)
+            shape = job.values.shape[1:]
+            self._filter(job, [(part.reshape(len(part), *shape), None) for part in parts], clocks)
         for group in groups.values():
             model = group[0][0].method
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
@@ -372,6 +376,15 @@ class Refiner:
             for job, clocks, parts in group:
                 done = [next(refined).final[0].double().numpy() for _ in parts]
                 job.result = self._back(job, clocks, done)
+
+    def _filter(self, job, parts, clocks):
+        """Fill in what the job's filter makes of parts [(values [t, K, D], times or None)], each on one of the clocks."""
+        apply = filters.at_rate(job.method, self.cfg, pace(job.times), self.lag)
+        done = [apply(values, times) for values, times in parts]
+        job.result = self._back(job, clocks, [one.values.reshape(len(one.values), -1) for one in done])
+        job.cutoff = np.mean([one.cutoff for one in done], axis=0)
+        if not clocks:
+            job.sigma = done[0].sigma
 
     @staticmethod
     def _back(job, clocks, done):

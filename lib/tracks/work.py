@@ -6,8 +6,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
+from ..filters import registry as filters
 from ..poses import gaps, space
-from .plan import FALLBACK, Model, filter_at, pace
+from .plan import FALLBACK, Model, pace
 
 # Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
 # test data 3 to 4 %.
@@ -30,7 +31,7 @@ class Refined:
 
     poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
     filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
-    one sentence.
+    one sentence; sigma: [T, J] in the poses' unit, the standard deviation of a refined coordinate where the method says it, else NaN.
     """
 
     poses: np.ndarray
@@ -40,6 +41,7 @@ class Refined:
     notes: list = field(default_factory=list)
     plan: str = ""
     space: object = None
+    sigma: np.ndarray | None = None
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Job:
     times: np.ndarray
     first: bool  # SynSP's word comes before the per-channel method's
     result: np.ndarray = None
+    cutoff: np.ndarray = None  # [K] Hz, and
+    sigma: np.ndarray = None  # [t, K], of filters that say them
 
 
 class Work:
@@ -116,6 +120,7 @@ class Work:
         self.values = self.space.into(filled, self.roots)
         self.out = self.values.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
+        self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
         self.jobs = list(self._jobs())
 
     def _parts(self):
@@ -181,6 +186,18 @@ class Work:
             result = result - slow
         self.out[job.frames, job.joints] = result[:, job.picks]
         self.by[job.frames, job.joints] = 2 if job.first else 1
+        if job.sigma is not None and self.track.kind != "smpl":
+            self.sigma[job.frames, job.joints] = job.sigma[:, job.picks] / np.mean(self.space.scale)
+        if job.cutoff is not None:
+            self.cutoffs.extend(job.cutoff[np.isfinite(job.cutoff)])
+
+    def _say_cutoffs(self):
+        """What a filter that tunes itself amounts to."""
+        if self.cutoffs:
+            low, middle, high = np.percentile(self.cutoffs, [0, 50, 100])
+            self.notes.append(
+                f"{self.plan.channel}: as a low-pass of {middle:.1f} Hz (joints {low:.1f} to {high:.1f}; {self.rate / 2:.3g} Hz: untouched)"
+            )
 
     def _check_moved(self):
         """Say so where SynSP moves joints further than an estimator errs: it does not know such poses."""
@@ -211,6 +228,7 @@ class Work:
         refiner, track = self.refiner, self.track
         self._check_moved()
         self._check_root()
+        self._say_cutoffs()
         roots, translation = self.roots, track.translation
         if refiner.translation:
             apply = self._root_filter()
@@ -234,11 +252,12 @@ class Work:
             count = int((self.by == code).sum())
             if count:
                 methods[method.label if isinstance(method, Model) else method] = count
-        return Refined(poses, self.filled, methods, translation, self.notes, self.plan.sentence, self.space)
+        return Refined(poses, self.filled, methods, translation, self.notes, self.plan.sentence, self.space, self.sigma)
 
     def _root_filter(self):
         name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK
-        return filter_at(name, self.refiner.cfg, self.rate)
+        apply = filters.at_rate(name, self.refiner.cfg, self.rate, self.refiner.lag)
+        return lambda tracks: apply(tracks).values
 
 
 def _filtered_where_seen(values, apply, strength):

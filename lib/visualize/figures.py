@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..evaluation.evaluator import joint_names
 from ..evaluation.methods import FilterMethod
 from ..files import write_bytes
-from ..filters import fixed as filters
+from ..filters import registry as filters
 from ..poses import metrics
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 # dashes too.
 COLOURS = {
     "input": ("#d55e00",),
-    "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b"),
+    "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b", "#66a61e", "#e7298a", "#b8a100", "#1f6f8b"),
     "smoothnet": ("#0072b2", "#56b4e9", "#1b1f23"),
     "other": ("#6e7781", "#a0a7ae", "#40464c"),
 }
@@ -356,7 +356,8 @@ def _longest_run(view):
 
 
 def plane(scored):
-    """Accuracy against smoothness: every filter's sweep as a curve, the input and networks as points.
+    """Accuracy against smoothness: the sweep of every filter with a parameter as a curve, the others, the input and networks as
+    points.
 
     A network is worth it where it lies to the left of and below all curves.
     """
@@ -367,6 +368,19 @@ def plane(scored):
     figure = Figure((WIDTH, 4.2))
     axes = figure.subplots()
     for k, name in enumerate(filters.FILTERS):
+        if name in filters.TUNED:
+            point = _measured(FilterMethod(name, scored.cfg), scored, part, truths)
+            axes.plot(
+                *point,
+                "D",
+                color=COLOURS["filter"][k],
+                mec="white",
+                mew=0.6,
+                ms=6,
+                zorder=4,
+                label=f"{name}, tunes itself",
+            )
+            continue
         points, own = sweep(scored, name, part, truths)
         if not len(points):
             continue
@@ -458,16 +472,21 @@ def sweep(scored, name, split, truths):
             method = FilterMethod(name, cfg)
         except UserError:  # a window shorter than the configured order
             continue
-        pooled = {"accel": [], "mpjpe": []}
-        raws = (raw for views in method(split) for raw in views)
-        for view, raw, truth in zip(split.sequences, raws, truths):
-            joints = scored.judge.joints(view, raw)
-            inner = metrics.accel_unpadded(joints, truth)
-            counted = slice(None) if view.counted is None else torch.from_numpy(view.counted)
-            pooled["mpjpe"].append(metrics.mpjpe(joints, truth)[counted])
-            pooled["accel"].append(metrics.padded(inner, len(joints))[counted])
-        found.append((value, *(float(torch.cat(pooled[metric]).mean()) for metric in ("accel", "mpjpe"))))
+        found.append((value, *_measured(method, scored, split, truths)))
     return found, next((place for place, point in enumerate(found) if point[0] == configured), 0)
+
+
+def _measured(method, scored, split, truths):
+    """(ACCEL, MPJPE) of a method on a split."""
+    pooled = {"accel": [], "mpjpe": []}
+    raws = (raw for views in method(split) for raw in views)
+    for view, raw, truth in zip(split.sequences, raws, truths):
+        joints = scored.judge.joints(view, raw)
+        inner = metrics.accel_unpadded(joints, truth)
+        counted = slice(None) if view.counted is None else torch.from_numpy(view.counted)
+        pooled["mpjpe"].append(metrics.mpjpe(joints, truth)[counted])
+        pooled["accel"].append(metrics.padded(inner, len(joints))[counted])
+    return tuple(float(torch.cat(pooled[metric]).mean()) for metric in ("accel", "mpjpe"))
 
 
 # ---------------------------------------------------------------------------------------- quality cue

@@ -15,6 +15,7 @@ import pytest
 from lib import config
 from lib.commands import refine_file
 from lib.errors import UserError
+from lib.filters.registry import FILTERS
 from lib.formats import registry
 from lib.models.body import load_body
 
@@ -155,7 +156,7 @@ def test_compare_tells_methods_apart(tmp_path, capsys):
     np.save(tmp_path / "poses.npy", wave + rng.normal(0, 0.01, wave.shape))
     here(tmp_path / "poses.npy", "--compare", "--fps", 30, "--report", tmp_path, folder=tmp_path)
     rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()[1:]}
-    assert set(rows) == {"input", "auto", "savgol", "oneeuro", "gaus1d", "butterworth", "median+gaussian"}
+    assert set(rows) == {"input", "auto", *FILTERS}
     # Second differences of white noise of s have the norm of 3D normal numbers of s sqrt(6): mean s sqrt(6) sqrt(8 / pi).
     assert float(rows["input"][2]) == pytest.approx(0.01 * np.sqrt(6) * np.sqrt(8 / np.pi), rel=0.15)
     assert rows["input"][3] == "100.0%" and float(rows["input"][4]) == 0
@@ -184,7 +185,7 @@ def test_vertices_are_made_anew_where_there_is_a_body(tmp_path, moved):
     trans = person["trans"] if moved else None
     person["verts"] = body.vertices(person["pose"], person["betas"], trans).numpy()
     sample.path.write_bytes(pickle.dumps(content))
-    output = here(sample.path, "SMPL_MODEL_DIR", tmp_path / "smpl", folder=tmp_path)
+    output = here(sample.path, "--method", "gaus1d", "SMPL_MODEL_DIR", tmp_path / "smpl", folder=tmp_path)
     refined = pickle.loads(output.read_bytes())[0]
     assert np.abs(refined["pose"] - person["pose"]).max() > 1e-4
     np.testing.assert_allclose(refined["verts"], body.vertices(refined["pose"], refined["betas"], trans), atol=1e-5)

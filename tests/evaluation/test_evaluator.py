@@ -296,6 +296,10 @@ def test_the_csv_says_the_same(evaluate):
         "gaus1d",
         "butterworth",
         "median+gaussian",
+        "gcv",
+        "whittaker",
+        "kalman",
+        "self_tuned",
         "SynSP",
     ]
     assert {row["dataset"] for row in rows} == {"mocap_noise_3D"}
@@ -548,8 +552,8 @@ def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path, monkeypatch):
     [
         ((), "--checkpoint"),
         (("--checkpoint", "absent.pth.tar"), "absent.pth.tar"),
-        (("--tradition", "kalman"), "kalman"),
-        (("--checkpoint", SYNSP, "--tradition", "savgol,kalman"), "kalman"),
+        (("--tradition", "loess"), "loess"),
+        (("--checkpoint", SYNSP, "--tradition", "savgol,loess"), "loess"),
         (("--checkpoint", SMOOTHNET, "--slide_window_size", "16"), "window 8"),
         (("--checkpoint", REFERENCE / "synsp_2d_random.pth.tar", "MODEL.n_head", "2"), "34 channels"),
         (("--checkpoint", REFERENCE / "synsp_3d_random.pth.tar", "MODEL.n_head", "3"), "n_head"),

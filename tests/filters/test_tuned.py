@@ -160,11 +160,16 @@ def test_correlated_errors_do_not_pass_for_motion():
     rng = np.random.default_rng(5)
     clean, _ = wave(600, hertz=0.5)
     kernel = np.exp(-0.5 * (np.arange(-6, 7) / 0.8) ** 2)
-    errors = np.apply_along_axis(np.convolve, 0, rng.standard_normal((600, 2, 3)), kernel / np.sqrt((kernel**2).sum()), "same")
+    errors = np.apply_along_axis(
+        np.convolve, 0, rng.standard_normal((600, 2, 3)), kernel / np.sqrt((kernel**2).sum()), "same"
+    )
     noisy = clean + 0.05 * errors
     by_gcv, chosen = (apply(noisy, clock(600)) for apply in (tuned.whittaker, tuned.self_tuned))
     assert (chosen.cutoff < 0.7 * by_gcv.cutoff).all()
-    assert np.abs(np.diff(chosen.values - clean, 2, axis=0)).mean() < 0.7 * np.abs(np.diff(by_gcv.values - clean, 2, axis=0)).mean()
+    assert (
+        np.abs(np.diff(chosen.values - clean, 2, axis=0)).mean()
+        < 0.7 * np.abs(np.diff(by_gcv.values - clean, 2, axis=0)).mean()
+    )
 
 
 def test_long_recordings_are_tuned_on_blocks(monkeypatch):

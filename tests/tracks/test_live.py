@@ -247,7 +247,7 @@ def test_oneeuro_live_is_the_filter(folder, tmp_path):
         np.testing.assert_allclose(refined, Refiner("oneeuro", fps=60)(poses), atol=1e-6)
     stream = Refiner("auto", fps=30, folder=tmp_path).stream()
     all_of(stream, poses)
-    assert "oneeuro" in stream.describe() and "lag 0" in stream.describe()
+    assert "kalman" in stream.describe() and "lag 3" in stream.describe()
 
 
 def test_types_shapes_and_refusals(folder):
@@ -322,3 +322,16 @@ def test_garbage_is_named_by_its_line(line):
     good = json.dumps({"pose": [[1.0, 2.0]]})
     with pytest.raises(UserError, match="line 2"):
         serve(Refiner("oneeuro"), [good, line])
+
+
+@pytest.mark.parametrize("lag", (0, 3))
+def test_kalman_live_is_the_filter_at_that_lag(folder, lag):
+    poses = noisy(40)
+    refined, early = all_of(Refiner("kalman", fps=60, lag=lag).stream(), poses)
+    assert early == 40 - lag
+    np.testing.assert_allclose(refined, Refiner("kalman", fps=60, lag=lag)(poses), atol=1e-6)
+    poses[10:12, 4] = np.nan
+    poses[20:39, 5] = np.nan  # longer than max_gap
+    holed, _ = all_of(Refiner("kalman", fps=60, lag=lag).stream(), poses)
+    assert np.isfinite(holed[:, :5]).all() and np.isnan(holed[36:39, 5]).all()
+    np.testing.assert_allclose(holed[39, 5], poses[39, 5], atol=1e-6)

@@ -11,13 +11,13 @@ from scipy.spatial.transform import Rotation
 from lib.config import defaults
 from lib.dataset import storage
 from lib.errors import UserError
+from lib.filters import registry
 from lib.formats.tracks import JOINT_NAMES, Track
 from lib.models import checkpoints
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
 from lib.poses import space
 from lib.poses.skeletons import LAYOUTS
-from lib.tracks.plan import filter_at
 from lib.tracks.refiner import Refiner
 from lib.windows.pipeline import lag_weights
 
@@ -285,7 +285,7 @@ def test_frames_without_anybody_split_the_track(exact):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 7, 8])
-@pytest.mark.parametrize("method", ["auto", "savgol", "oneeuro", "gaus1d", "butterworth", "median+gaussian", "none"])
+@pytest.mark.parametrize("method", ["auto", *registry.FILTERS, "none"])
 def test_short_sequences(folder, frames, method):
     poses = straight(frames)
     refined = Refiner(method, fps=30, folder=folder)(poses)
@@ -461,7 +461,7 @@ def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip
 def test_auto_says_what_it_falls_back_to(folder, tmp_path):
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
-    assert refine.results[0].plan.startswith("the filter median+gaussian")
+    assert refine.results[0].plan.startswith("the filter self_tuned")
     refine = Refiner("auto", fps=30, folder=folder)
     refine(np.random.default_rng(0).normal(size=(30, 21, 3)))  # a hand
     assert refine.results[0].plan.startswith("SmoothNet (window 8") and "does not name" in refine.results[0].plan
@@ -560,7 +560,7 @@ def test_filters_go_by_hertz(name):
     kept = {}
     for rate in (30, 60, 120):
         wave = np.sin(2 * np.pi * np.arange(6 * rate) / rate)[:, None, None]
-        filtered = filter_at(name, defaults(), rate)(wave)
+        filtered = registry.at_rate(name, defaults(), rate)(wave).values
         kept[rate] = np.abs(filtered[2 * rate : -2 * rate]).max()
     assert kept[60] == pytest.approx(kept[30], abs=0.06) and kept[120] == pytest.approx(kept[30], abs=0.09)
 
@@ -587,3 +587,18 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
     checkpoints.save(path, {**content, "config": {"TRAIN": {"AUGMENT": {"CONVENTION": 0.02}}}})
     assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8_general", "synsp_3D_w8_causal", "synsp_3D_w8_general"]
     assert taken(9) == "synsp_3D_w32"  # a window of 8 has no lag of 9
+
+
+@pytest.mark.parametrize("method", ("gcv", "whittaker", "kalman", "self_tuned"))
+def test_filters_that_tune_themselves_say_their_cutoff(method):
+    rng = np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * 0.8 * np.arange(240) / 60)[:, None, None] + rng.uniform(-1, 1, (1, 5, 3))
+    refine = Refiner(method, fps=60, units="m")
+    refined = refine(wave + 0.02 * rng.standard_normal(wave.shape))
+    assert np.sqrt(((refined - wave) ** 2).mean()) < 0.01
+    assert any(note.startswith(f"{method}: as a low-pass of") for note in refine.results[0].notes)
+    sigma = refine.results[0].sigma
+    if method == "kalman":
+        assert 0.6 < np.sqrt(((refined - wave) ** 2).mean()) / np.sqrt(np.mean(sigma**2)) < 1.5
+    else:
+        assert np.isnan(sigma).all()
