@@ -7,15 +7,15 @@ ARGS ?=
 
 .PHONY: demo test slow benchmarks accuracy clean
 
-.venv/installed: requirements.txt requirements-dev.txt
+.venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed; say make PYTHON=python3.11'"
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --upgrade pip
-	$(PY) -m pip install -q -r requirements.txt -r requirements-dev.txt
+	$(PY) -m pip install -q -r requirements.txt -e ".[dev]"
 	touch $@
 
 demo: .venv/installed
-	$(PY) -m lib.commands.demo $(if $(EPOCHS),TRAIN.EPOCH $(EPOCHS))
+	$(PY) -m lib demo $(if $(EPOCHS),TRAIN.EPOCH $(EPOCHS))
 
 test: .venv/installed
 	$(PY) -m pytest -q -m "not slow"

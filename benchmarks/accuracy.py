@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks import accuracy_tuning as tuning
-from lib import config, errors, run
+from lib import config, errors, messages, run
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
@@ -358,7 +358,7 @@ def main():
     if args.threads < 1:
         raise UserError(f"--threads {args.threads}: at least 1")
     torch.set_num_threads(args.threads)
-    run.start_messages()
+    messages.start()
     name, begun = "errors" if args.errors else "accuracy", time.perf_counter()
     if args.markdown and Path(args.markdown).exists():  # refused before minutes of work
         replace_between(Path(args.markdown).read_text(encoding="utf-8"), name, "", args.markdown)

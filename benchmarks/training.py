@@ -170,7 +170,7 @@ def validation_mpjpe(precision, seed):
 
 
 def rows():
-    logging.getLogger("lib").setLevel(logging.ERROR)
+    logging.getLogger("synsp").setLevel(logging.ERROR)
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     found = rates()

@@ -7,7 +7,6 @@ numpy, so that `--help` answers at once.
 
 import argparse
 import functools
-import logging
 import math
 import os
 import re
@@ -17,8 +16,9 @@ import yaml
 from yacs.config import CfgNode
 
 from .errors import UserError
+from .messages import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def number(default, lowest, highest, off=None):
@@ -187,7 +187,7 @@ def _schema():
         -1, 0, 10_000, off=-1
     )  # frames after which a pose must be out; -1: the whole recording is there
     cfg.REFINE.REPORT = ""  # folder for report.html
-    cfg.REFINE.CHECKPOINT_DIR = "data/checkpoints"  # where `auto` looks
+    cfg.REFINE.CHECKPOINT_DIR = ""  # folder of weights; default: see lib/weights.py
 
     cfg.LOSS = CfgNode(dict(W_ACCEL=number(1.0, 0, 10**6), W_POS=number(1.0, 0, 10**6)))
     cfg.LOG = CfgNode(dict(NAME=""))
@@ -407,7 +407,7 @@ FLAGS = {
             "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian, gcv, whittaker, kalman, self_tuned "
             "or none",
         ),
-        "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: what lies in data/checkpoints"),
+        "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: the shipped weights that fit"),
         "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),
         "strength": ("REFINE.STRENGTH", "0 (the input) to 1 (refined)"),
         "max_gap": ("REFINE.MAX_GAP", "seconds of missing key points that are filled"),
@@ -442,8 +442,8 @@ PLACES = {
 }
 
 
-def parser(command):
-    """The argparse parser of one of the scripts: 'train', 'eval', 'visualize' or 'refine'."""
+def parser(command, prog=None):
+    """The argparse parser of 'train', 'eval', 'visualize' or 'refine'; prog: how the user called it, for its help."""
     example = {
         "train": "--cfg configs/mocap_noise_3D.yaml TRAIN.EPOCH 5",
         "eval": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --tradition all",
@@ -451,9 +451,10 @@ def parser(command):
         "refine": "alphapose-results.json --fps 25 --report report",
     }[command]
     parse = argparse.ArgumentParser(
+        prog=prog,
         description=PURPOSE[command],
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"example:\n  python {command}_smoothnet.py {example}\n\n"
+        epilog=f"example:\n  {prog or f'python {command}_smoothnet.py'} {example}\n\n"
         "Trailing KEY VALUE pairs override any key of the config; lib/config.py lists them.",
     )
     parse.add_argument("--cfg", metavar="YAML", help="config file; without it the defaults of lib/config.py")
@@ -491,8 +492,8 @@ class Request:
     args: the parsed flags. `config(stored)` puts the layers of the config together.
     """
 
-    def __init__(self, command, argv=None):
-        known, rest = parser(command).parse_known_args(argv)
+    def __init__(self, command, argv=None, prog=None):
+        known, rest = parser(command, prog).parse_known_args(argv)
         overrides = list(known.overrides) + rest
         unknown = [word for word in rest if word.startswith("--")]
         if unknown:
@@ -531,4 +532,6 @@ def command_line():
     import shlex
     import sys
 
-    return shlex.join(["python", os.path.relpath(sys.argv[0])] + sys.argv[1:])
+    script = Path(sys.argv[0])
+    called = ["synsp"] if script.stem in ("synsp", "__main__") else ["python", os.path.relpath(script)]
+    return shlex.join(called + sys.argv[1:])

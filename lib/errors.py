@@ -8,6 +8,20 @@ import sys
 import traceback
 from pathlib import Path
 
+# Libraries that not every command needs, and the extra of pyproject.toml that installs each.
+EXTRAS = {
+    "tensorboard": "train",
+    "cv2": "video",
+    "av": "video",
+    "PIL": "video",
+    "matplotlib": "video",
+    "smplx": "smpl",
+    "mannequin": "smpl",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+}
+
 
 class UserError(Exception):
     """Something the user can mend. The message is one line: what, where, how to mend."""
@@ -50,6 +64,9 @@ def message_of(error):
     """What to tell the user of an exception, in one line; None for a defect of ours."""
     if isinstance(error, UserError):
         return error
+    if isinstance(error, ModuleNotFoundError):
+        module = (error.name or "").partition(".")[0]
+        return f'{module}: not installed. pip install "synsp[{EXTRAS[module]}]"' if module in EXTRAS else None
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

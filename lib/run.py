@@ -1,9 +1,7 @@
-"""What every script does around its work: messages, signals, the device, and the run's folder."""
+"""What every command does around its work: signals, the device, and the run's folder."""
 
 import glob
-import logging
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -12,33 +10,9 @@ import torch
 from .errors import UserError
 from .files import make_folder
 from .files import write_text as write_text
+from .messages import logger
 
-log = logging.getLogger(__name__)
-
-
-def start_messages():
-    """Messages of the toolkit go to the terminal, one line each; other libraries' only from warnings on."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
-    logging.getLogger().handlers[0].setLevel(logging.INFO)
-    logging.getLogger("lib").setLevel(logging.DEBUG)
-
-
-class _LogFile(logging.FileHandler):
-    """A log file whose full disk ends the run like any other, instead of a traceback for every message."""
-
-    def handleError(self, record):
-        error = sys.exc_info()[1]
-        if isinstance(error, OSError):
-            logging.getLogger("lib").removeHandler(self)
-            raise OSError(error.errno, error.strerror, self.baseFilename) from error
-        super().handleError(record)
-
-
-def also_log_to(path):
-    """From now on messages go to this file as well, with those that are too many for the terminal (DEBUG)."""
-    handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logging.getLogger("lib").addHandler(handler)
+log = logger(__name__)
 
 
 def choose_device(cfg):

@@ -1,8 +1,8 @@
 """What a dataset folder holds, and what the toolkit will make of it.
 
-    python -m lib.commands.check data/poses/aist_vibe_3D      one set
-    python -m lib.commands.check data/poses                   all of them
-    python -m lib.commands.check FOLDER KEY VALUE ...         with config keys, such as DATASET.MULTI_VIEW True
+    synsp check data/poses/aist_vibe_3D       one set
+    synsp check data/poses                    all of them
+    synsp check FOLDER KEY VALUE ...          with config keys, such as DATASET.MULTI_VIEW True
 
 Prints a table for each set: sequences, frames, joints, extent, missing values; then notes on what looks odd or
 will be changed, and what will be refused and why. Exits with 0 when all is usable, with 2 when something will be refused.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import config, errors
+from .. import config
 from ..dataset import catalog, sequences, storage
 from ..errors import UserError
 from ..poses.space import extent
@@ -37,10 +37,8 @@ class Report:
     refused: list = field(default_factory=list)
 
 
-def main(argv=None):
-    parse = argparse.ArgumentParser(
-        prog="python -m lib.commands.check", description="What a dataset folder holds, and what will be refused."
-    )
+def main(argv=None, prog=None):
+    parse = argparse.ArgumentParser(prog=prog, description="What a dataset folder holds, and what will be refused.")
     parse.add_argument("folder", help="one dataset folder (with groundtruth/ and detected/), or a folder of them")
     parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True")
     args = parse.parse_args(argv)
@@ -254,13 +252,13 @@ class _Messages(logging.Handler):
         self.lines.append(record.getMessage())
 
     def __enter__(self):
-        logger = logging.getLogger("lib.dataset")
+        logger = logging.getLogger("synsp.dataset")
         self._propagate, logger.propagate = logger.propagate, False
         logger.addHandler(self)
         return self
 
     def __exit__(self, *_):
-        logger = logging.getLogger("lib.dataset")
+        logger = logging.getLogger("synsp.dataset")
         logger.removeHandler(self)
         logger.propagate = self._propagate
 
@@ -288,7 +286,3 @@ def text(report):
         lines.append("  " + "  ".join(cells).rstrip())
     lines += [f"  note: {line}" for line in report.notes] + [f"  refused: {line}" for line in report.refused]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    errors.run(main)

@@ -1,24 +1,36 @@
 """`make demo`: train on the shipped sample, film a test clip, score all test clips, and say where everything lies.
 
-Runs the three scripts as a person would and prints each command, to be repeated by hand. Trailing KEY VALUE pairs go to
-the training.
+Runs three scripts of the checkout and prints each command, to be repeated by hand. Trailing KEY VALUE pairs go to the
+training.
 """
 
+import argparse
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from .. import config, errors, run
+from .. import config, run
+from ..errors import UserError
 
 CFG = "configs/mocap_noise_3D.yaml"
+ROOT = Path(__file__).resolve().parents[2]
 FILTERS = "savgol,oneeuro,gaus1d"
 
 
-def main():
-    request = config.Request("train", ["--cfg", CFG, *sys.argv[1:]])
+def main(argv=None, prog=None):
+    """What `synsp demo` does. Raises UserError outside a checkout, which holds the sample and the scripts."""
+    overrides = sys.argv[1:] if argv is None else list(argv)
+    argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0]).parse_known_args(overrides)  # --help
+    if not (ROOT / CFG).is_file():
+        raise UserError(
+            f"{ROOT / CFG}: not found. The demo needs a checkout of the repository, not the installed package"
+        )
+    os.chdir(ROOT)
+    request = config.Request("train", ["--cfg", CFG, *overrides])
     cfg = request.config()
-    _step("1/3 train", "train_smoothnet.py", "--cfg", CFG, *sys.argv[1:])
+    _step("1/3 train", "train_smoothnet.py", "--cfg", CFG, *overrides)
     folder = run.newest_folder(cfg)
     checkpoint = folder / "checkpoint_best.pth.tar"
     videos, scores = folder / "video", folder / "metrics.json"
@@ -44,12 +56,7 @@ def main():
 
 
 def _step(title, script, *arguments):
-    root = Path(__file__).resolve().parents[2]
     print(f"\n== {title}\npython {shlex.join([script, *arguments])}", flush=True)
-    code = subprocess.run([sys.executable, script, *arguments], cwd=root).returncode
+    code = subprocess.run([sys.executable, script, *arguments]).returncode
     if code:
         sys.exit(code)
-
-
-if __name__ == "__main__":
-    errors.run(main)

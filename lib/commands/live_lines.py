@@ -2,7 +2,6 @@
 (`refine_smoothnet.py - --live`)."""
 
 import json
-import logging
 import math
 import sys
 from collections import deque
@@ -11,8 +10,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..formats.tracks import JOINT_NAMES, layout_of_count
+from ..messages import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 RATE_FRAMES = 10  # by which the frames' own rate is told
 

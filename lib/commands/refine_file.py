@@ -1,6 +1,5 @@
 """A pose file in, the same kind of file with refined poses out, and what was done said and drawn."""
 
-import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +12,13 @@ from ..errors import UserError
 from ..files import atomic_folder, atomic_write
 from ..filters import registry as filters
 from ..formats import registry
+from ..messages import logger
 from ..poses import gaps, mapping, rotations
 from ..poses.skeletons import LAYOUTS, chain
 from ..tracks.plan import RATE, pace, short
 from ..tracks.refiner import Refined, Refiner
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 # What networks know of themselves; no command line can change it here.

@@ -1,8 +1,8 @@
 """Make shipped weights of a run's checkpoint: half precision, no optimiser, with licence and scores.
 
-    python -m lib.commands.release results/<run>/checkpoint_best.pth.tar data/checkpoints/synsp_3D_w8.pth.tar \\
+    synsp release results/<run>/checkpoint_best.pth.tar data/checkpoints/synsp_3D_w8.pth.tar \\
         --licence "trained on CC BY-NC 4.0 data: non-commercial use only" --scores metrics.json
-    python -m lib.commands.release --table data/checkpoints        # rewrites data/checkpoints/README.md
+    synsp release --table data/checkpoints        # rewrites data/checkpoints/README.md
 
 `--scores` takes the metrics.json files that eval wrote for this checkpoint. `--blend OTHER SHARE` takes that share of the weights of
 OTHER, from which the run started (TRAIN.INIT) or which started from the same: between a network for the training clips' motions
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from .. import config, errors, run
+from .. import config, run
 from ..errors import UserError
 from ..models import checkpoints
 from ..windows.pipeline import check_settings
@@ -126,7 +126,7 @@ def table(folder):
         (
             "# Shipped weights",
             "",
-            "Made by `python -m lib.commands.release --table data/checkpoints` from what the files say of themselves. Each holds its",
+            "Made by `synsp release --table data/checkpoints` from what the files say of themselves. Each holds its",
             "training command (`provenance`), configuration and joint layout; use one with `--checkpoint`, or start from it with",
             "`TRAIN.INIT`. MPJPE and ACCEL from the input to the refined sequence, on clips that were not trained on.",
             "",
@@ -138,8 +138,9 @@ def table(folder):
     )
 
 
-def main():
+def main(argv=None, prog=None):
     parser = argparse.ArgumentParser(
+        prog=prog,
         description=__doc__.splitlines()[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=__doc__.split("\n", 2)[2],
@@ -153,7 +154,7 @@ def main():
         "--blend", nargs=2, metavar=("OTHER", "SHARE"), help="take a share of another checkpoint's weights"
     )
     parser.add_argument("--table", metavar="FOLDER", help="rewrite the README of a folder of weights")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.source and args.target:
         blend = (args.blend[0], float(args.blend[1])) if args.blend else None
         release(args.source, args.target, args.licence, args.scores, blend, args.window_weights)
@@ -161,7 +162,3 @@ def main():
         raise UserError("give a source and a target checkpoint, or --table FOLDER")
     if args.table:
         run.write_text(Path(args.table) / "README.md", table(args.table))
-
-
-if __name__ == "__main__":
-    errors.run(main)

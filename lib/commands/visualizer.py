@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from ..errors import UserError
 from ..evaluation.methods import FilterMethod, InputMethod, load_networks, warn_of
 from ..evaluation.scores import judge_of
 from ..filters import registry as filters
+from ..messages import logger
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..visualize import background, page, scenes, video
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WRITERS = {"mp4": video.write_video, "gif": video.write_gif}
 

@@ -4,13 +4,13 @@ A dataset that the table does not have works all the same: joints are counted fr
 """
 
 import functools
-import logging
 from dataclasses import dataclass, replace
 
 from ..errors import UserError
+from ..messages import logger
 from ..poses.skeletons import LAYOUTS, chain
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 REPRESENTATIONS = ("3D", "2D", "smpl")
 WIDTH = {"3D": 3, "2D": 2, "smpl": 3}

@@ -3,7 +3,6 @@
 A recording is one person seen by V cameras at the same frames; a single-view sequence is a recording of one view.
 """
 
-import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,13 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..messages import logger
 from ..poses import rotations
 from ..poses.representation import frame_2d, representation
 from ..poses.skeletons import Layout
 from . import catalog, estimator_noise, noise, storage
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 KEY = {"3D": "joints_3d", "2D": "joints_2d", "smpl": "pose"}
 # Frames of which synthetic detections are drawn together: enough to be fast, few enough to bound the memory.

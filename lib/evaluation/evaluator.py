@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .. import config, run
+from .. import config, messages, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..files import is_stream
@@ -49,7 +49,7 @@ def evaluate(request):
             check_fits(network.checkpoint, split)
             warn_of(network.checkpoint, split)
     folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
-    run.also_log_to(folder / "eval_log.txt")
+    messages.also_log_to(folder / "eval_log.txt")
     results, scored = [], []
     for split in splits:
         result, scores = score_split(split, [*others, *several_view_baselines(split, networks), *networks], cfg)

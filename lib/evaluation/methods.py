@@ -6,7 +6,6 @@ files, together with the time it took.
 
 import copy
 import dataclasses
-import logging
 import time
 from pathlib import Path
 
@@ -16,13 +15,14 @@ from ..dataset.sequences import ROOT_AT_ZERO, Recording, root_distance
 from ..errors import UserError
 from ..filters import fixed
 from ..filters import registry as filters
+from ..messages import logger
 from ..models import checkpoints
 from ..models.smoothnet import SmoothNet
 from ..models.synsp import median_of_views
 from ..windows.pipeline import check_settings, refine
 from ..windows.views import align
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class InputMethod:

@@ -3,15 +3,14 @@
 Definitions of the metrics: SPEC section 6 and lib/poses/metrics.py.
 """
 
-import logging
-
 import numpy as np
 import torch
 
+from ..messages import logger
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 PCK_FRACTIONS = {"pck_005": 0.05, "pck_01": 0.1, "pck_02": 0.2}
 # The order of the published table: (column, the two joints of jhmdb15 whose mean it is).

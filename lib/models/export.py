@@ -1,22 +1,18 @@
 """Networks for use elsewhere: a lean form of SynSP for single windows, torch.export and ONNX.
 
-python -m lib.models.export data/checkpoints/synsp_3D_w8.pth.tar synsp.onnx      # needs requirements-export.txt
+The command is `synsp export` (lib/commands/export.py).
 """
 
-import argparse
 import copy
 import logging
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from .. import errors
 from ..errors import UserError
 from ..files import atomic_write
 from ..windows.canonical import Canonical
-from . import checkpoints
 from .smoothnet import SmoothNet
 from .synsp import _dct_matrix, _positions, _slow_part
 
@@ -204,36 +200,10 @@ def to_onnx(network, window, path, channels=None):
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError(f"{error.name}: not installed. pip install -r requirements-export.txt") from None
+        raise UserError(f'{error.name}: not installed. pip install "synsp[export]"') from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
     program = torch.onnx.export(
         export(network, window, channels), dynamo=True, input_names=["windows"], output_names=["refined"], verbose=False
     )
     with atomic_write(path) as temporary:
         program.save(str(temporary), external_data=False)
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Write a checkpoint's network as ONNX (single view, final head).")
-    parser.add_argument("checkpoint")
-    parser.add_argument("output", help="an .onnx file, or .pt2 for torch.export")
-    parser.add_argument("--window", type=int, help="W, where the checkpoint does not say it (published SynSP)")
-    parser.add_argument("--n_head", type=int, default=4, help="heads of a published SynSP")
-    args = parser.parse_args(argv)
-    checkpoint = checkpoints.load(args.checkpoint, args.n_head)
-    window = args.window or checkpoint.window or 8
-    if isinstance(checkpoint.network, SmoothNet) and window != checkpoint.window:
-        raise UserError(f"--window {window}: this SmoothNet has {checkpoint.window}")
-    if Path(args.output).suffix == ".pt2":
-        with atomic_write(args.output) as temporary:
-            torch.export.save(export(checkpoint.network, window), temporary)
-    else:
-        to_onnx(checkpoint.network, window, args.output)
-    print(
-        f"{args.output}: windows [batch, {window}, {checkpoint.channels or 'channels'}] in and out, in network units "
-        f"({checkpoint.data.get('representation', 'see the checkpoint')})"
-    )
-
-
-if __name__ == "__main__":
-    errors.run(main)

@@ -1,6 +1,6 @@
 """Refining anyone's poses: which method fits, missing key points, units, frame rates, and all of it undone afterwards.
 
-    from lib.tracks.refiner import Refiner
+    from synsp import Refiner
     refined = Refiner("auto", fps=60)(poses)          # [T, J, D], numpy or torch, NaN for missing
     live = Refiner("auto", lag=3).stream()            # lib/tracks/live.py
     pose = live.step(frame)
@@ -8,16 +8,16 @@
 Networks run through the one path of lib/windows/pipeline.py. Shapes: T frames, J joints, D coordinates (6 for rotations).
 """
 
-import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .. import config
+from .. import config, weights
 from ..errors import UserError
 from ..filters import registry as filters
 from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
+from ..messages import logger
 from ..poses import gaps, mapping, rotations, space
 from ..poses.skeletons import LAYOUTS
 from ..windows.pipeline import refine
@@ -25,7 +25,7 @@ from . import clock
 from .plan import FALLBACK, LIVE_FALLBACK, Model, Plan, check_live, load_model, pace
 from .work import Refined, Work
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 METHODS = ("auto", "synsp", "smoothnet", *filters.FILTERS, "none")
 KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
@@ -66,7 +66,7 @@ class Refiner:
         translation=False,
         own_places=False,
         cfg=None,
-        folder="data/checkpoints",
+        folder=None,
         device="cpu",
     ):
         method = str(method)
@@ -102,8 +102,10 @@ class Refiner:
         self.joint_names = tuple(joint_names) if joint_names is not None else JOINT_NAMES.get(layout)
         self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
         self.own_places = own_places
-        self.cfg, self.folder, self.device = cfg or config.defaults(), Path(folder), torch.device(device)
+        self.cfg, self.folder, self.device = cfg or config.defaults(), weights.folder(folder), torch.device(device)
         self.results, self._models, self._broken = [], {}, []
+        if method == "auto" and not checkpoint:
+            weights.warn_of_none(folder)
         self.model = self._load(checkpoint) if checkpoint else None
         if self.model is not None and method not in ("auto", self.model.name):
             raise UserError(

@@ -18,9 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from .. import config, run
+from .. import config, messages, run
 from ..dataset import catalog, groups, noise, sequences
 from ..errors import UserError
+from ..messages import logger
 from ..models import checkpoints
 from ..poses import metrics
 from ..windows import canonical, views
@@ -29,7 +30,7 @@ from .augment import Augment
 from .bank import MIXES, WindowBank, mix_shares
 from .loss import ACCEL_SHARE, refinement_loss, stream_loss
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 # Streams of random numbers, told apart by their first number.
 NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE = range(5)
@@ -292,7 +293,7 @@ class Trainer:
             if bad.any():
                 return (
                     place
-                    + f"The {name} of window {int(index[bad][0])} are not finite; check the data with lib.commands.check"
+                    + f"The {name} of window {int(index[bad][0])} are not finite; check the data with `synsp check`"
                 )
         saved = self.folder / "checkpoint_last.pth.tar"
         return place + (
@@ -391,7 +392,7 @@ class Trainer:
         self.folder = self.folder or run.new_folder(cfg)
         cfg.LOGDIR = str(self.folder)
         run.write_text(self.folder / "config.yaml", config.dump(cfg))
-        run.also_log_to(self.folder / "train_log.txt")
+        messages.also_log_to(self.folder / "train_log.txt")
         log.info("%s", config.command_line())
 
     def _resume(self, path):

@@ -1,15 +1,15 @@
 """The images behind 2D key points: which file of `--video` is a sequence's, and which image a frame's."""
 
-import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import UserError
+from ..messages import logger
 from . import video
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 

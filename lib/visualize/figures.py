@@ -5,7 +5,6 @@
 """
 
 import io
-import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,9 +19,10 @@ from ..evaluation.evaluator import joint_names
 from ..evaluation.methods import FilterMethod
 from ..files import write_bytes
 from ..filters import registry as filters
+from ..messages import logger
 from ..poses import metrics
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 # The colours of the interactive page, which colour-blind readers tell apart (Okabe and Ito); lines differ in
 # dashes too.

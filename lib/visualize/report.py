@@ -1,15 +1,14 @@
 """The page of an evaluation: its table, and the sequences that say most about it, to be played."""
 
-import logging
-
 import numpy as np
 
 from ..commands import visualizer
 from ..evaluation.evaluator import shown_columns
+from ..messages import logger
 from ..poses.skeletons import LAYOUTS
 from . import page
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WORST, BEST = 3, 2  # sequences of each dataset in a page, besides one of middling error
 # A page holds about one byte a number: this many joints x frames x tracks make some megabytes.

@@ -19,7 +19,7 @@ def sample(root, monkeypatch):
     monkeypatch.setattr(accuracy_tuning, "GRIDS", SMALL)
     monkeypatch.setattr(accuracy_tuning, "DRAWS", 1)
     monkeypatch.setattr(accuracy, "WEIGHTS", root / "nowhere")
-    monkeypatch.setattr(accuracy.run, "start_messages", lambda: None)
+    monkeypatch.setattr(accuracy.messages, "start", lambda: None)
     threads = torch.get_num_threads()
 
     def run(*arguments):

@@ -28,7 +28,7 @@ TINY = (
 @pytest.fixture
 def run(monkeypatch, capsys):
     """A function (door, *words) -> (exit code, what it wrote to both streams), the command run in this process."""
-    loggers = [logging.getLogger(), logging.getLogger("lib")]
+    loggers = [logging.getLogger(), logging.getLogger("synsp")]
     before = [(logger.handlers[:], logger.level) for logger in loggers]
     term = signal.getsignal(signal.SIGTERM)
 

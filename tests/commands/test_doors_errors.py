@@ -42,7 +42,7 @@ def door(monkeypatch, capfd):
             code = end.code
         return code, capfd.readouterr().err
 
-    loggers = [logging.getLogger(), logging.getLogger("lib")]
+    loggers = [logging.getLogger(), logging.getLogger("synsp")]
     before = [(logger.handlers[:], logger.level) for logger in loggers]
     yield run
     for logger, (handlers, level) in zip(loggers, before):

@@ -21,7 +21,7 @@ from lib.visualize.page import PageSequence, PageTrack, write_page
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (webdriver and CHROMIUM and DRIVER):
     pytest.skip(
-        "needs selenium (requirements-dev.txt) and Debian's chromium and chromium-driver", allow_module_level=True
+        "needs selenium (pip install -e '.[dev]') and Debian's chromium and chromium-driver", allow_module_level=True
     )
 
 H36M = LAYOUTS["h36m17"]

@@ -1,0 +1,41 @@
+"""Messages to the user: every logger of the package is a child of `logging.getLogger("synsp")`.
+
+The package is imported as `synsp` where it is installed and as `lib` in a checkout; its loggers have the same names in
+both, so that a program that uses it can set `logging.getLogger("synsp").setLevel(...)`.
+"""
+
+import logging
+import sys
+
+ROOT = "synsp"
+
+
+def logger(module):
+    """The logger of a module of this package; module: its `__name__`."""
+    _, _, inner = module.partition(".")
+    return logging.getLogger(f"{ROOT}.{inner}" if inner else ROOT)
+
+
+def start():
+    """Show the package's messages on the terminal, one line each; those of other libraries only from warnings on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
+    logging.getLogger().handlers[0].setLevel(logging.INFO)
+    logging.getLogger(ROOT).setLevel(logging.DEBUG)
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that ends the run with an OSError when the disk is full, instead of a traceback for every message."""
+
+    def handleError(self, record):
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            logging.getLogger(ROOT).removeHandler(self)
+            raise OSError(error.errno, error.strerror, self.baseFilename) from error
+        super().handleError(record)
+
+
+def also_log_to(path):
+    """From now on write every message to this file as well, including those too many for the terminal (DEBUG)."""
+    handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logging.getLogger(ROOT).addHandler(handler)

@@ -1,0 +1,47 @@
+"""Where trained weights are found.
+
+The first of these that is given or exists: the folder REFINE.CHECKPOINT_DIR; the folder in the environment variable
+SYNSP_WEIGHTS; the weights inside the installed package; data/checkpoints of the checkout. Which files are installed
+with the package is listed in pyproject.toml, under `synsp.checkpoints`.
+"""
+
+import os
+from pathlib import Path
+
+from .messages import logger
+
+log = logger(__name__)
+
+VARIABLE = "SYNSP_WEIGHTS"
+PATTERN = "*.pth.tar"
+_PACKAGE = Path(__file__).parent
+
+
+def candidates(chosen=None):
+    """The folders to search, in order. A folder that the user named (`chosen`, or the variable) is the only one."""
+    named = chosen or os.environ.get(VARIABLE)
+    if named:
+        return [Path(named)]
+    return [_PACKAGE / "checkpoints", _PACKAGE.parent / "data" / "checkpoints"]
+
+
+def folder(chosen=None):
+    """The first folder that holds weights; where none does, the last one searched.
+
+    chosen: REFINE.CHECKPOINT_DIR, or None.
+    """
+    searched = candidates(chosen)
+    return next((place for place in searched if any(place.glob(PATTERN))), searched[-1])
+
+
+def warn_of_none(chosen=None):
+    """Warn, naming the folders searched, if none of them holds weights."""
+    searched = candidates(chosen)
+    if not any(any(place.glob(PATTERN)) for place in searched):
+        log.warning(
+            "warning: no trained weights (%s) in %s: filters are used instead of networks. Set REFINE.CHECKPOINT_DIR or "
+            "%s to the folder that holds them",
+            PATTERN,
+            " or ".join(map(str, searched)),
+            VARIABLE,
+        )
