@@ -94,7 +94,7 @@ def _schema():
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
     # 0: the window is read whole. L: a window is read as segments of L frames, each as by a network of window L that also sees
     # the others (one view).
-    cfg.MODEL.SEGMENT = number(0, 2, 10_000, off=0)
+    cfg.MODEL.SEGMENT = number(0, 0, 10_000)
     # At lag 0 a stream's pose is what the newest window says, drawn by this share to the last pose: the network is trained to
     # say what then comes out right.
     cfg.MODEL.CARRY = number(0.0, 0, 0.99)
