@@ -219,6 +219,13 @@ def _is_left(entry):
         return False
 
 
+def check_unpacked(archive, size, what):
+    """Refuse a zip archive of `size` bytes that would unpack to far more than poses do. Raises UserError."""
+    total = sum(entry.file_size for entry in archive.infolist())
+    if total > 2**28 + 30 * size:
+        raise UserError(f"{what}: refused, because its {size} bytes would unpack to {total}. Write it again uncompressed")
+
+
 def write_npz(path, arrays, compressed=True):
     """Write an .npz of {key: array}, object arrays included, whole or not at all; the same arrays give the same bytes."""
     compression = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED

@@ -109,6 +109,10 @@ class Machine:
             raise Refused("it calls what cannot be called")
         return make.function(self, *args)
 
+    def outside(self, name):
+        """What an object that the file only names is."""
+        raise Refused("it refers to an object outside the file")
+
     def build(self):
         state = self.stack.pop()
         if not isinstance(self.stack[-1], StandIn):

@@ -150,8 +150,12 @@ def _newobj_ex(machine):
     _reduce(machine)
 
 
-def _outside(machine):
-    raise Refused("it refers to an object outside the file")
+def _persistent(machine):
+    machine.push(machine.outside(machine.stack.pop()))
+
+
+def _buffer(machine):
+    raise Refused("it refers to data outside the file")
 
 
 STEPS = {
@@ -215,5 +219,8 @@ STEPS = {
     pickle.NEWOBJ: _reduce,
     pickle.NEWOBJ_EX: _newobj_ex,
     pickle.BUILD: lambda machine: machine.build(),
-    **dict.fromkeys((pickle.PERSID, pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER), _outside),
+    pickle.PERSID: lambda machine: machine.push(machine.outside(machine.line())),
+    pickle.BINPERSID: _persistent,
+    pickle.NEXT_BUFFER: _buffer,
+    pickle.READONLY_BUFFER: _buffer,
 }

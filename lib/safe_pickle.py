@@ -181,7 +181,7 @@ def _scalar_of(kind):
 
 _NUMPY = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ str_ bytes_".split()
 # What a program may call, and what is called in its place.
-_MAKERS = {
+MAKERS = {
     **{kind: _collection(kind) for kind in (list, tuple, set, frozenset)},
     **{kind: _mapping(kind) for kind in (dict, collections.OrderedDict)},
     **{kind: _raw(kind) for kind in (bytes, bytearray)},
@@ -189,7 +189,7 @@ _MAKERS = {
     slice: lambda machine, *ends: slice(*(None if end is None else int(end) for end in ends)),
     collections.defaultdict: _defaultdict,
 }
-_MAKERS = {kind: Callable(make) for kind, make in _MAKERS.items()}
+MAKERS = {kind: Callable(make) for kind, make in MAKERS.items()}
 
 
 def _admitted():
@@ -241,7 +241,7 @@ def load(source, what, extra=None):
         return table[module, name]
 
     file = source if isinstance(source, io.BytesIO) else io.BytesIO(source)
-    return guarded(lambda: Machine(file, names, _MAKERS).run(), what)
+    return guarded(lambda: Machine(file, names, MAKERS).run(), what)
 
 
 def guarded(read, what):

@@ -11,8 +11,6 @@ both.
 import collections
 import copy
 import io
-import pickle
-import re
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -361,20 +359,10 @@ def read_gvhmr(opened, image_size=None, fps=None):
     """One person, 22 rotations (the root and SMPL-X's 21), in the camera's and in the world's frame."""
     import torch  # only this kind of file needs it, and it takes seconds
 
+    from .. import safe_tensors
+
     path = opened.path
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        named = named[1] if named else "code that is not tensors"
-        raise UserError(
-            f"{path}: refused, because loading it would call {named}. Only tensors and plain "
-            "containers are read; ask its author for a file that holds just those"
-        ) from None
-    except Exception as error:  # a damaged archive raises nearly anything
-        raise UserError(
-            f"{path}: not a readable .pt file ({str(error).splitlines()[0][:100]}). Copy or download it again"
-        ) from None
+    content = safe_tensors.load(path, str(path))
     if not isinstance(content, dict) or not content.keys() & {"smpl_params_incam", "smpl_params_global"}:
         raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt")
     tracks, places = [], []

@@ -19,10 +19,12 @@ its tensors.
 import io
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
-from ..errors import UserError
+from .. import safe_tensors
+from ..errors import UserError, reading
 from ..files import write_bytes
 from ..windows import canonical
 from .smoothnet import SmoothNet
@@ -149,7 +151,7 @@ def save(path, content):
 def read(path):
     """The dict in a checkpoint file. Raises UserError when there is none, or when it is another kind of file."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = safe_tensors.load(Path(path), f"checkpoint {path}")
     except FileNotFoundError:
         raise UserError(
             f"checkpoint {path}: not found. Pass --checkpoint with a file from data/checkpoints/ or "
@@ -157,16 +159,10 @@ def read(path):
         ) from None
     except IsADirectoryError:
         raise UserError(f"checkpoint {path}: is a folder. Pass the .pth.tar file in it") from None
-    except PermissionError:
-        raise
-    except Exception as error:  # torch raises nearly anything on what it did not write
-        refused = re.search(r"GLOBAL (\S+) (was not an allowed|whose module)", str(error))
-        if refused:
-            raise UserError(
-                f"checkpoint {path}: refused, because loading it would call {refused[1]}. Only tensors, numbers, "
-                "strings and plain containers are read; ask its author to save it anew"
-            ) from None
-        raise UserError(f"checkpoint {path}: not a readable checkpoint ({_kind_of_file(path)})") from None
+    except UserError as error:
+        if ": refused, because" in str(error):
+            raise
+        raise UserError(f"checkpoint {path}: not a readable checkpoint ({_kind_of_file(path)})") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         found = (
             f"keys {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else type(content).__name__
@@ -208,6 +204,55 @@ def load(path, n_head=4):
     the missing, unexpected or impossible key.
     """
     content = read(path)
+    with reading(f"checkpoint {path}", "a checkpoint"):
+        return _checkpoint(path, content, n_head)
+
+
+# What a file says of itself, by its kind; what a door relies on is looked at there.
+_KINDS = {
+    "model": {
+        "n_head": int,
+        "residual_components": int,
+        "dropout": float | int,
+        "align_views": str,
+    },
+    "data": {
+        "representation": str,
+        "window": int,
+        "channels": int,
+        "fps": float | int,
+        "views": int,
+        "lag": int | None,
+        "layout": dict,
+    },
+    "config": {},
+    "provenance": {},
+}
+_LAYOUT = {"name": str, "joints": list, "edges": list, "root": list}
+
+
+def _check_kinds(path, content):
+    """Refuse what is not of the kind that the doors rely on. Raises UserError naming the entry."""
+    for part, kinds in _KINDS.items():
+        of_part = content.get(part, {})
+        for name, value, kind in [
+            (part, of_part, dict),
+            *((f"{part}.{key}", of_part[key], kind) for key, kind in kinds.items() if key in of_part),
+        ]:
+            if not isinstance(value, kind):
+                raise UserError(f"checkpoint {path}: its {name} is a {type(value).__name__}. The file is damaged")
+    data = content.get("data", {})
+    layout = data.get("layout", {})
+    count = len(layout.get("joints", ()))
+    if layout and not all(isinstance(layout.get(key), kind) for key, kind in _LAYOUT.items()):
+        raise UserError(f"checkpoint {path}: its layout lacks names, joints, edges or root. The file is damaged")
+    places = [joint for edge in layout.get("edges", ()) for joint in edge] + list(layout.get("root", ()))
+    if not all(isinstance(joint, int) and 0 <= joint < count for joint in places):
+        raise UserError(f"checkpoint {path}: its layout names joints that it does not have. The file is damaged")
+
+
+def _checkpoint(path, content, n_head):
+    _check_kinds(path, content)
     weights = content["state_dict"]
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in weights.items()
@@ -323,4 +368,9 @@ def _fill(path, network, weights):
     for name, tensor in weights.items():
         if own[name].shape != tensor.shape:
             raise UserError(f"checkpoint {path}: {name} is {list(tensor.shape)}, {list(own[name].shape)} expected")
+        if not torch.isfinite(tensor).all():
+            raise UserError(
+                f"checkpoint {path}: {name} holds numbers that are not finite. Its training diverged, or the file is "
+                "damaged: take another"
+            )
     network.load_state_dict(weights)

@@ -433,3 +433,42 @@ def test_sizes_that_cannot_be(overrides, name):
 def test_a_window_needs_two_frames(window):
     with pytest.raises(UserError, match="SLIDE_WINDOW_SIZE"):
         built(window=window)
+
+
+def edited(tmp_path, change):
+    content = torch.load(Path(__file__).parents[1] / "reference" / "format_1.pth.tar", weights_only=True)
+    change(content)
+    torch.save(content, tmp_path / "x.pth.tar")
+    return tmp_path / "x.pth.tar"
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    """They were loaded, and every pose came back as it was, as refined."""
+
+    def spoil(content):
+        next(iter(content["state_dict"].values())).view(-1)[0] = float("nan")
+
+    with pytest.raises(UserError, match=r"x.pth.tar: .* holds numbers that are not finite"):
+        checkpoints.load(edited(tmp_path, spoil))
+
+
+@pytest.mark.parametrize("key, value", [("n_head", "4"), ("dropout", "x"), ("canonical", 5), ("align_views", [1])])
+def test_a_model_of_another_kind_is_one_line(tmp_path, key, value):
+    with pytest.raises(UserError, match="x.pth.tar: "):
+        checkpoints.load(edited(tmp_path, lambda content: content["model"].update({key: value})))
+
+
+def test_a_tensor_larger_than_its_storage_is_refused(tmp_path):
+    def grow(content):
+        content["state_dict"]["extra"] = torch.zeros(1).expand(10**9)
+
+    with pytest.raises(UserError, match="refused, because its tensors claim"):
+        checkpoints.load(edited(tmp_path, grow))
+
+
+def test_a_program_without_an_end_is_refused(tmp_path):
+    """A tuple of itself twice, 40 times over, as a key: torch would hash it for days."""
+    path = tmp_path / "x.pth.tar"
+    path.write_bytes(b"\x80\x02}" + b")q\x00" + b"h\x00h\x00\x86q\x00" * 40 + b"K\x01s.")
+    with pytest.raises(UserError, match="x.pth.tar"):
+        checkpoints.load(path)
