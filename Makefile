@@ -1,11 +1,13 @@
 # make demo: from a fresh clone to a trained, scored and filmed network.   make test: every test not marked slow.
+# make slow: the other tests.   make lint: ruff, mypy, complexity.   make docs: the documentation, into site/.
 # make accuracy: the shipped weights against every filter on the sample that ships; ARGS="--set bn --base_dir DIR".
 PYTHON ?= python3
 PY := .venv/bin/python
 EPOCHS ?=
 ARGS ?=
+COMPLEXITY := 20
 
-.PHONY: demo test slow benchmarks accuracy clean
+.PHONY: demo test slow lint docs benchmarks accuracy clean
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed; say make PYTHON=python3.11'"
@@ -23,6 +25,16 @@ test: .venv/installed
 slow: .venv/installed
 	$(PY) -m pytest -q -m slow
 
+# Readers of foreign formats (lib/formats) follow the formats' own cases and are left out of the complexity check.
+lint: .venv/installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) .ci/complexity.py $(COMPLEXITY)
+
+docs: .venv/installed
+	$(PY) -m mkdocs build --quiet
+
 benchmarks: .venv/installed
 	$(PY) -m benchmarks
 
@@ -30,4 +42,4 @@ accuracy: .venv/installed
 	$(PY) -m benchmarks.accuracy $(ARGS)
 
 clean:
-	rm -rf .venv results
+	rm -rf .venv results site build
