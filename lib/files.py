@@ -223,7 +223,9 @@ def check_unpacked(archive, size, what):
     """Refuse a zip archive of `size` bytes that would unpack to far more than poses do. Raises UserError."""
     total = sum(entry.file_size for entry in archive.infolist())
     if total > 2**28 + 30 * size:
-        raise UserError(f"{what}: refused, because its {size} bytes would unpack to {total}. Write it again uncompressed")
+        raise UserError(
+            f"{what}: refused, because its {size} bytes would unpack to {total}. Write it again uncompressed"
+        )
 
 
 def write_npz(path, arrays, compressed=True):
