@@ -179,6 +179,8 @@ def _schema():
     cfg.REFINE.OUTPUT = ""  # default: <name>_refined beside the input
     cfg.REFINE.METHOD = "auto"  # auto | synsp | smoothnet | a filter | none
     cfg.REFINE.INPUT_FORMAT = ""  # default: told by the contents
+    cfg.REFINE.AXES = ""  # of an array: T frames, P people, J joints, D coordinates (TPJD); default: told by the numbers
+    cfg.REFINE.IMAGE_SIZE = ""  # WIDTHxHEIGHT in px, for coordinates that are shares of the image
     cfg.REFINE.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second; 0: what the file says, else the model's
     cfg.REFINE.STRENGTH = number(1.0, 0, 1)  # 0: the input, 1: refined
     cfg.REFINE.MAX_GAP = number(0.25, 0, 3600)  # seconds of missing key points that are filled
@@ -413,6 +415,8 @@ FLAGS = {
         "max_gap": ("REFINE.MAX_GAP", "seconds of missing key points that are filled"),
         "up": ("REFINE.UP", "axis of INPUT's 3D that is up: y, z, -y, ...; default: told by the bodies. Write --up=-y"),
         "lag": ("REFINE.LAG", "frames after which a pose must be out, as in live use"),
+        "axes": ("REFINE.AXES", "axes of an array: T frames, P people, J joints, D coordinates, such as TPJD"),
+        "image_size": ("REFINE.IMAGE_SIZE", "WIDTHxHEIGHT in px, for coordinates that are shares of the image"),
         "input_format": ("REFINE.INPUT_FORMAT", "kind of INPUT, where it cannot be told"),
         "report": ("REFINE.REPORT", "folder for report.html, raw against refined"),
     },

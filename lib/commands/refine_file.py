@@ -1,5 +1,6 @@
 """A pose file in, the same kind of file with refined poses out, and what was done said and drawn."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,13 @@ def refine_file(path, cfg, args):
         raise UserError(
             f"--output {output}: is a {'file' if output.is_file() else 'folder'}, but {source} is not. Name another"
         )
-    pose_file = registry.read(path, cfg.REFINE.INPUT_FORMAT or None, fps=cfg.REFINE.FPS or None)
+    pose_file = registry.read(
+        path,
+        cfg.REFINE.INPUT_FORMAT or None,
+        image_size(cfg.REFINE.IMAGE_SIZE),
+        cfg.REFINE.FPS or None,
+        cfg.REFINE.AXES,
+    )
     _describe(path, pose_file)
     results = refine.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
     table = summary(pose_file, results)
@@ -92,6 +99,16 @@ def refine_file(path, cfg, args):
     if cfg.REFINE.REPORT:
         log.info("report: %s", report(Path(cfg.REFINE.REPORT), path, pose_file, results, refine, table, rows, cfg))
     return output
+
+
+def image_size(text):
+    """(width, height) in px of `1920x1080`, None of an empty text. Raises UserError for anything else."""
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d{1,5})\s*[x, ]\s*(\d{1,5})", text.strip())
+    if not match or "0" in (match[1], match[2]):
+        raise UserError(f"--image_size {text}: expected WIDTHxHEIGHT in px, such as 1920x1080")
+    return int(match[1]), int(match[2])
 
 
 def beside(path):
@@ -149,8 +166,9 @@ def summary(pose_file, results):
         lengths = gaps.gap_lengths(track.poses)
         total["key points"] += there.size
         total["missing"] += int((~there).sum())
-        total["filled"] += int(result.filled.sum())
-        total["still missing"] += int((~there & ~result.filled).sum())
+        filled = result.filled & track.writable  # what has no record in the file cannot be filled there
+        total["filled"] += int(filled.sum())
+        total["still missing"] += int((~there & ~filled).sum())
         total["never seen"] += int((~there.any(axis=0)).sum())
         total["gaps"] += len(lengths)
         total["longest gap"] = max([total["longest gap"], *lengths])
@@ -208,7 +226,7 @@ def _write(pose_file, results, refine, source, output, cfg):
     refined = []
     for track, result in zip(pose_file.tracks, results):
         values = result.poses.copy()
-        values[~track.present] = np.nan  # no record to write to
+        values[~track.writable] = np.nan  # no record to write to
         refined.append(values)
     translations = [result.translation for result in results] if refine.translation else None
     return registry.write(

@@ -11,10 +11,13 @@ from ..files import atomic_write
 
 @dataclass
 class View:
-    """Where a track's poses stand: `arrays[key][index]`, [T, J, C >= D] or [T, >= J*D]."""
+    """Where a track's poses stand: columns from `first` on of person `person` in `arrays[key]`, whose axes are the letters
+    of `axes` (`lib.formats.axes`)."""
 
     key: str
-    index: tuple
+    axes: str
+    person: int
+    first: int = 0
 
 
 def poses_of(array, where, dims=None):

@@ -12,10 +12,9 @@ Landmarks normalised to the image are refined in x, y; their z, which has no uni
 import numpy as np
 
 from ..errors import UserError
-from .records import Part, Person, Slot, Walk, numbers, scaled, slots
+from .records import Part, Person, Slot, Walk, numbers, scaled, short, slots
+from .sense import looks_like_world
 from .tracks import layout_of_count
-
-WORLD_SPREAD = 0.02  # metres that the middle of the hips may lie off the origin
 
 
 def sniff(opened):
@@ -139,7 +138,7 @@ def _slot(points, name, where):
             confidence = numbers([point.get(score) for point in points], f"{where}, {score}")
 
         def put(joint, axis, value):
-            points[joint][keys[axis]] = value
+            points[joint][keys[axis]] = short(value)
     else:
         array = numbers(points, where, 2)
         dims = min(array.shape[1], 3)
@@ -147,7 +146,7 @@ def _slot(points, name, where):
         array = array[:, :dims]
 
         def put(joint, axis, value):
-            points[joint][axis] = value
+            points[joint][axis] = short(value)
 
     layout = layout_of_count(len(array)) if len(array) == 33 else None
     (slot,) = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
@@ -181,15 +180,6 @@ def _split(walk, image_size):
         if len(set(frames)) == len(frames):
             for person in walk.people:
                 person.id = 0
-
-
-def looks_like_world(poses):
-    """Whether 33 landmarks [N, 33, D] are metres around the hips and not places in an image."""
-    if poses.shape[1:] != (33, 3):
-        return False
-    hips = poses[:, 23:25].mean(axis=1)
-    hips = hips[np.isfinite(hips).all(axis=-1)]
-    return len(hips) > 0 and bool(np.median(np.linalg.norm(hips, axis=-1)) < WORLD_SPREAD)
 
 
 def _pieces(slot, units, image_size):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import records
-from .records import Part, Person, Walk, first_id, nested_slots, number_frames, numbers, set_units, slots
+from .records import Part, Person, Walk, first_id, nested_slots, number_frames, numbers, set_units, short, slots
 from .tracks import PoseFile, joint_name, layout_of_count, layout_of_names
 
 
@@ -157,7 +157,7 @@ def _nested_person(person, key, name, dims, where):
     def put(joint, axis, value):
         if isinstance(person[key], np.ndarray) and person[key].dtype.kind != "f":
             person[key] = person[key].astype(np.float64)  # refined coordinates are no integers
-        person[key][joint][axis] = value
+        person[key][joint][axis] = value if isinstance(person[key], np.ndarray) else short(value)
 
     return slots(array[:, :dims], array[:, dims] if columns > dims else None, part, put)
 

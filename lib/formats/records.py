@@ -113,6 +113,11 @@ def numbers(values, where, dims=1):
     return array.astype(np.float64)
 
 
+def short(value):
+    """A number as a text file gets it: the nine digits that a float32 needs."""
+    return float(f"{value:.9g}")
+
+
 def _flattened(values):
     if isinstance(values, list):
         for value in values:
@@ -137,10 +142,10 @@ def flat_slots(values, stride, part, where, rated=True):
     array = array.reshape(-1, stride)
 
     def put(joint, axis, value):
-        values[joint * stride + axis] = value
+        values[joint * stride + axis] = short(value)
 
     if not rated:
-        return slots(np.where((array[:, :-1] == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None, part, put)
+        return slots(np.where((array == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None, part, put)
     return slots(array[:, :-1], array[:, -1], part, put)
 
 
@@ -156,7 +161,7 @@ def nested_slots(points, confidence, part, where, dims=None):
         raise UserError(f"{where}: {array.shape[1]} numbers a key point. Expected x, y or x, y, z")
 
     def put(joint, axis, value):
-        points[joint][axis] = value
+        points[joint][axis] = short(value)
 
     return slots(array[:, :dims], confidence, part, put)
 
@@ -373,7 +378,8 @@ def _owners(people, index, parts, max_gap):
 
 
 def _pose(person, part, shape):
-    return next((slot.poses for slot in person.slots if slot.part.name == part), np.full(shape, np.nan))
+    poses = next((slot.poses for slot in person.slots if slot.part.name == part), np.full(shape, np.nan))
+    return np.where((poses == 0).all(axis=-1, keepdims=True), np.nan, poses)  # nobody is followed by points at 0, 0
 
 
 def _confidence_scale(people):

@@ -7,24 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..poses import sentinels
 from . import (
     alphapose,
     arrays,
     coco,
+    csv_files,
     mediapipe,
     mmpose,
     openpose,
     records,
     sequences,
     smpl_outputs,
-    tables,
+    trc,
     videopose3d,
 )
 from .opened import Opened
 
 # sniff(opened) -> bool; read(opened, image_size, fps) -> PoseFile; write(pose_file, refined, path, …).
-# `derived`, `translation`: whether its writer takes these.
-Format = namedtuple("Format", "description sniff read write derived translation", defaults=(False, False))
+# `derived`, `translation`: whether its writer takes these; `axes`: whether its reader takes the order of axes.
+Format = namedtuple("Format", "description sniff read write derived translation axes", defaults=(False, False, False))
 
 
 def _json(name, description, sniff, walk):
@@ -39,10 +41,15 @@ FORMATS = {
     "mmpose0": _json("mmpose0", "MMPose 0.x nested result lists, JSON", mmpose.sniff_nested, mmpose.walk_nested),
     "coco": _json("coco", "COCO key-point results or annotations", coco.sniff, coco.walk),
     "mediapipe": _json("mediapipe", "MediaPipe landmarks, JSON list of frames", mediapipe.sniff, mediapipe.walk),
-    "trc": Format("TRC marker trajectories", tables.sniff_trc, tables.read_trc, tables.write_trc),
-    "csv": Format("CSV with columns <joint>_x, _y, (_z), (_v)", tables.sniff_csv, tables.read_csv, tables.write_csv),
+    "trc": Format("TRC marker trajectories", trc.sniff, trc.read, trc.write),
+    "csv": Format("CSV of one pose or one landmark per line", csv_files.sniff, csv_files.read, csv_files.write),
     "npy": Format(
-        ".npy array [T, J, D] or [P, T, J, D], freemocap's too", arrays.sniff_npy, arrays.read_npy, arrays.write_npy
+        ".npy array of positions or SMPL rotations",
+        arrays.sniff_npy,
+        arrays.read_npy,
+        arrays.write_npy,
+        translation=True,
+        axes=True,
     ),
     "videopose3d": Format("VideoPose3D .npz", videopose3d.sniff, videopose3d.read, videopose3d.write),
     "sequences": Format(
@@ -56,7 +63,14 @@ FORMATS = {
         derived=True,
         translation=True,
     ),
-    "npz": Format(".npz with an array [T, J, D]", arrays.sniff_npz, arrays.read_npz, arrays.write_npz),
+    "npz": Format(
+        ".npz of positions or SMPL rotations",
+        arrays.sniff_npz,
+        arrays.read_npz,
+        arrays.write_npz,
+        translation=True,
+        axes=True,
+    ),
     "vibe": Format(
         "VIBE .pkl",
         smpl_outputs.sniff_vibe,
@@ -88,13 +102,14 @@ def known():
     return "; ".join(f"{name} ({kind.description})" for name, kind in FORMATS.items())
 
 
-def read(path, input_format=None, image_size=None, fps=None):
+def read(path, input_format=None, image_size=None, fps=None, axes=None):
     """Read a pose file of any kind.
 
     path: a file, or a folder of per-frame files;
     input_format: a key of `FORMATS` (default: told by the contents);
     image_size: (width, height) in px, by which coordinates normalised to the image become pixels;
-    fps: frames a second, instead of what the file says.
+    fps: frames a second, instead of what the file says;
+    axes: which axis of an array is which (`lib.formats.axes`), such as TPJD (default: told by the numbers).
     Returns a `PoseFile`. Raises UserError naming file, place and mend for what is not readable or holds no
     pose, and listing the known kinds where the kind cannot be told.
     """
@@ -111,7 +126,33 @@ def read(path, input_format=None, image_size=None, fps=None):
             f"{path}: what kind of pose file this is cannot be told from its contents. "
             f"Known kinds: {known()}. Name one with --input_format"
         )
-    return FORMATS[input_format].read(opened, image_size, fps)
+    kind = FORMATS[input_format]
+    if axes and not kind.axes:
+        raise UserError(f"--axes {axes}: {path} is {kind.description}, whose axes are known. Leave it out")
+    pose_file = kind.read(opened, image_size, fps, *([axes] if axes else []))
+    _take_out_sentinels(pose_file.tracks)
+    return pose_file
+
+
+def _take_out_sentinels(tracks):
+    """Points that stand for "not found" become missing; what belongs to the same points (their depth) with them."""
+    flat = [track for track in tracks if track.kind != "smpl" and track.poses.shape[-1] > 1]
+    for track in flat:
+        absent = sentinels.absent(track.poses)
+        if absent.any():
+            same = (
+                other
+                for other in tracks
+                if other.poses.shape[-1] == 1
+                and str(other.id) == str(track.id)
+                and other.start == track.start
+                and other.poses.shape[:2] == track.poses.shape[:2]
+                and other.part.removesuffix("depth").strip("_ ") in (track.part, "")
+            )
+            for one in (track, *same):
+                one.poses[absent] = np.nan
+                if one.confidence is not None:
+                    one.confidence = np.where(absent, 0, one.confidence)
 
 
 def write(pose_file, refined, output_path, derived=None, translations=None):

@@ -38,6 +38,11 @@ JOINT_NAMES = {
         "r_pinky l_index r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle "
         "r_ankle l_heel r_heel l_foot_index r_foot_index"
     ),
+    # Kinect v2, and NTU RGB+D.
+    "kinect25": _names(
+        "pelvis spine neck head l_shoulder l_elbow l_wrist l_hand r_shoulder r_elbow r_wrist r_hand l_hip l_knee "
+        "l_ankle l_foot r_hip r_knee r_ankle r_foot thorax l_hand_tip l_thumb r_hand_tip r_thumb"
+    ),
     **{name: layout.joints for name, layout in LAYOUTS.items()},
     # SMPL without its hands, as SMPL-X body poses have it.
     "smpl22": LAYOUTS["smpl24"].joints[:22],
@@ -62,7 +67,7 @@ class Track:
     radians, [T, 24 or 22, 3]); layout: a key of `JOINT_NAMES`, or None; joint_names: J names, or None; units:
     "px", "normalised" (to the image), "m", "mm" or None; part: which set of the person's key points it is
     ("body", "left_hand", "face", "world", …); present: bool [T], the frames in which the file has a record
-    that can be written to; image_size: (width, height) in px where it differs between tracks; betas [T, 10],
+    that can be written to; recorded: bool [T, J], the same for key points where it differs between them; image_size: (width, height) in px where it differs between tracks; betas [T, 10],
     translation [T, 3]: of SMPL tracks, where the file has them.
     """
 
@@ -80,6 +85,12 @@ class Track:
     image_size: tuple | None = None
     betas: np.ndarray | None = None
     translation: np.ndarray | None = None
+    recorded: np.ndarray | None = None
+
+    @property
+    def writable(self):
+        """bool [T, J]: the key points that the file has a place for, missing or not."""
+        return np.broadcast_to(self.present[:, None], self.poses.shape[:2]) if self.recorded is None else self.recorded
 
     def __post_init__(self):
         if self.joint_names is None and self.layout is not None:

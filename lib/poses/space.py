@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.signal import savgol_filter
 
 from . import gaps, mapping, rotations
 from .representation import frame_2d
@@ -179,6 +180,22 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
     if up != AXES["-y"]:
         notes.append(f"3D joints have {_said(up)} up: turned for the network, and back")
     return Space(_TURNS[up], np.zeros(3), factor, root), notes
+
+
+# Seconds of the straight line or bow along which a body's own path is told from its motion.
+PATH = 1.0
+
+
+def path(values, times):
+    """Where the middle of joints [T, J, D] goes, smoothly, [T, 1, D]: parabolas over `PATH` seconds.
+
+    values: without gaps; times: [T] seconds.
+    """
+    middle = values.mean(axis=1)
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    window = min(len(middle), int(PATH / step) if step > 0 else len(middle)) // 2 * 2 - 1
+    smooth = savgol_filter(middle, window, 2, axis=0) if window >= 5 else middle.mean(axis=0) + 0 * middle
+    return smooth[:, None]
 
 
 IDENTITY = np.array([1.0, 0, 0, 1, 0, 0])  # no rotation, in 6D

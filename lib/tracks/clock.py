@@ -7,6 +7,8 @@ from scipy.interpolate import CubicSpline
 
 # Rates and steps that differ by less than this are the same: 29.97 is 30, and cameras tick a little unevenly.
 SAME_RATE = 0.02
+# Frames of an even clock for each that is there, and clocks of one rate, at most: work stays linear in the frames.
+MOST_FRAMES, MOST_CLOCKS = 20, 50
 EVEN = 0.2
 
 
@@ -20,12 +22,15 @@ def grids(times, rate):
     """Even clocks of `rate` Hz over times [T], as a list of arrays.
 
     One where the rate is at most `rate`. Where it is k times as high there are k, each shifted by a k-th of a step, so that
-    every frame is used: at 60 Hz the even and the odd frames are two sequences at 30. [] where times are that clock already.
+    every frame is used: at 60 Hz the even and the odd frames are two sequences at 30. [] where times are that clock already,
+    or so far from it that the poses of one tell nothing of the other's.
     """
     duration = times[-1] - times[0]
     own = (len(times) - 1) / duration if duration > 0 else rate
     if len(times) < 2 or is_even(times) and abs(own / rate - 1) <= SAME_RATE:
         return []
+    if own * MOST_FRAMES < rate or own > MOST_CLOCKS * rate:
+        return []  # such times are refined frame by frame, as they are
     count = max(1, math.ceil(own / rate - SAME_RATE))
     result = []
     for phase in range(count):

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..filters import registry as filters
 from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
 from ..messages import logger
-from ..poses import gaps, mapping, rotations, space
+from ..poses import gaps, mapping, rotations, sentinels, space
 from ..poses.skeletons import LAYOUTS
 from ..windows.pipeline import refine
 from . import clock
@@ -127,15 +127,8 @@ class Refiner:
         kind = self.kind
         try:
             working, undo = self._to_tracks(array)  # matrices are rotations, this time
-            scores = [None] * len(working) if confidence is None else np.asarray(confidence, dtype=np.float64)
-            if confidence is not None:
-                scores = scores.reshape(len(working), *working[0].shape[:2])
+            scores = [None] * len(working) if confidence is None else _confidences(confidence, working, array.shape)
             tracks = [self.track(values, score, index) for index, (values, score) in enumerate(zip(working, scores))]
-        except ValueError:
-            raise UserError(
-                f"confidence: shape {list(np.shape(confidence))} for poses {list(array.shape)}. Pass one number a "
-                "key point, [T, J]"
-            ) from None
         finally:
             self.kind = kind
         self.results = self.refine_tracks(tracks, self.fps, timestamps, self.image_size)
@@ -158,7 +151,12 @@ class Refiner:
             names = JOINT_NAMES.get(layout)
         if names is not None and len(names) != poses.shape[1]:
             raise UserError(f"{len(names)} joint names for {poses.shape[1]} joints. Pass one for each, or none")
-        poses = np.where(np.isfinite(poses).all(axis=-1, keepdims=True), poses, np.nan)
+        missing = ~np.isfinite(poses).all(axis=-1)
+        if kind != "smpl":
+            missing |= sentinels.absent(poses)
+        if confidence is not None:
+            missing |= ~(confidence > 0)
+        poses = np.where(missing[..., None], np.nan, poses)
         return Track(identity, f"person {identity}", poses, confidence, kind, layout, names, self.units)
 
     def _to_tracks(self, array):
@@ -398,6 +396,18 @@ class Refiner:
         from .live import Stream
 
         return Stream(self)
+
+
+def _confidences(confidence, people, shape):
+    """Confidences [P, T, J] for people's poses [T, J, D]. Raises UserError that names both shapes."""
+    scores = np.asarray(confidence, dtype=np.float64)
+    wanted = people[0].shape[:2]
+    if scores.shape not in ((len(people), *wanted), wanted) or scores.ndim == 2 and len(people) > 1:
+        expected = list(wanted if len(people) == 1 else (len(people), *wanted))
+        raise UserError(
+            f"confidence: shape {list(scores.shape)} for poses {list(shape)}. Expected {expected}: one number per key point"
+        )
+    return scores.reshape(len(people), *wanted)
 
 
 def _looks_like_h36m(poses):

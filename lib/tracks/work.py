@@ -59,6 +59,7 @@ class Job:
     picks: np.ndarray
     times: np.ndarray
     first: bool  # SynSP's word comes before the per-channel method's
+    path: object = 0.0  # [t, 1, D] that was subtracted from values
     result: np.ndarray = None
     cutoff: np.ndarray = None  # [K] Hz, and
     sigma: np.ndarray = None  # [t, K], of filters that say them
@@ -161,19 +162,15 @@ class Work:
             joints = np.array(joints)
             for frames in self._stretches(there[:, joints[0]], self.plan.channel):
                 if not covered[frames][:, joints].all():
-                    yield Job(
-                        self.index,
-                        self.plan.channel,
-                        frames,
-                        self.values[frames][:, joints],
-                        joints,
-                        np.arange(len(joints)),
-                        self.times[frames],
-                        False,
-                    )
+                    values, times, along = self.values[frames][:, joints], self.times[frames], 0.0
+                    if isinstance(self.plan.channel, Model) and self.track.kind != "smpl" and self.space.root is None:
+                        # Networks know bodies about their root; far off it they draw them towards it.
+                        along = space.path(values, times)
+                    picks = np.arange(len(joints))
+                    yield Job(self.index, self.plan.channel, frames, values - along, joints, picks, times, False, along)
 
     def take(self, job):
-        result = job.result
+        result = job.result + job.path
         fit = self.plan.mapping
         mapped = fit is not None and len(fit.written) < len(fit.gather)
         if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":

@@ -25,7 +25,7 @@ def test_nested_results(nested, as_array):
             assert list(a) == list(b) == list(c) and type(a["keypoints"]) is type(c["keypoints"])
             a, b, c = (np.array(person.pop("keypoints")) for person in (a, b, c))
             np.testing.assert_array_equal(a, b)
-            np.testing.assert_array_equal(c, a + np.where(a[:, 2:] > 0, [0.5, 0.5, 0], 0))
+            np.testing.assert_allclose(c, a + np.where(a[:, 2:] > 0, [0.5, 0.5, 0], 0), rtol=1e-9)
         assert original == unchanged == shifted
     results[0][0]["keypoints"][0][0] = -1  # what came in and what went out are not tied
     assert moved[0][0]["track_id"] == 0

@@ -158,8 +158,8 @@ def test_metadata(build):
         ("mmpose_demo_3d", "h36m17", None),
         ("mediapipe", "mediapipe33", "normalised"),
         ("coco_annotations", "coco17", "px"),
-        ("npy_flat", "h36m17", None),
-        ("freemocap", "mediapipe33", "mm"),
+        ("npy_flat", None, None),  # 17 joints, of which the first is not between the hips
+        ("freemocap", "mediapipe33", None),  # units are told by the size of the body
         ("sequences", "h36m17", "m"),
         ("videopose3d", "h36m17", "px"),
         ("csv_table", "mediapipe33", "normalised"),

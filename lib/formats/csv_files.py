@@ -1,0 +1,270 @@
+"""CSV tables: one pose per line (<joint>_x, …; x1, y1, …; DeepLabCut's), or one landmark per line.
+
+Every cell that does not change keeps its text. An empty cell, or NaN, is a missing value. Columns that belong to no joint
+are carried over, and named where they hold coordinates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from . import csv_columns, csv_rows, sense
+from .axes import stretch
+from .grids import joint_confidence
+from .joint_orders import layout_of_poses
+from .table import Table, shortest
+from .tracks import PoseFile, Track, joint_name, layout_of_names
+
+
+@dataclass
+class Poses:
+    """The poses of one set of points in a table, N of them.
+
+    rows [N, J] and columns [J, D]: where each number stands (row -1: nowhere); scores: [J] columns, -1 where there is
+    none; names: J joint names or None; ids, frames: of each pose; part: which set of points it is.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    scores: np.ndarray
+    names: tuple | None
+    ids: list
+    frames: np.ndarray
+    part: str = "body"
+
+
+def sniff(opened):
+    if opened.is_folder or opened.suffix not in (".csv", ".tsv"):
+        return False
+    rows = Table(opened).rows
+    return bool(csv_columns.of_deeplabcut(rows) or csv_columns.of_header(rows[0]).joints or _bare(rows[0]) is not None)
+
+
+def _bare(header):
+    """{axis: column} of columns that are called x, y, (z) and no more, or None."""
+    known = csv_rows.lowered(header)
+    found = {axis: known.index(axis) for axis in "xyz" if axis in known}
+    score = csv_rows.column_of(header, csv_columns.SCORES)
+    if not {"x", "y"} <= found.keys():
+        return None
+    return found if score is None else {**found, "c": score}
+
+
+def read(opened, image_size=None, fps=None):
+    table = Table(opened)
+    rows, notes = table.rows, []
+    labelled = csv_columns.of_deeplabcut(rows)
+    if labelled:
+        columns, first = labelled
+        header = [
+            " ".join(filter(None, (row[column].strip() for row in rows[:first]))) for column in range(len(rows[0]))
+        ]
+    else:
+        header, first = rows[0], 1
+        columns = csv_columns.of_header(header)
+    bare = None if labelled or len(columns.joints) > 1 else _bare(header)
+    if not columns.joints and bare is None:
+        raise UserError(
+            f"{opened.path}: no columns <joint>_x and <joint>_y in the first line. Name the columns so, or write one landmark "
+            "per line with columns frame, landmark, x, y"
+        )
+    body = table.body(header, first)
+    if labelled:
+        sets, lines = _wide(table, header, body, columns, fps, index=0)
+    elif len(columns.joints) > 1:
+        sets, lines = _wide(table, header, body, columns, fps)
+    else:
+        sets, lines = _long(table, header, body, bare or columns.joints[0].columns, fps)
+    notes += lines.notes
+    if columns.left and bare is None:
+        said = ", ".join(columns.left[:4]) + (f" and {len(columns.left) - 4} more" if len(columns.left) > 4 else "")
+        notes.append(f"left as they are (no joints; what was derived from the joints no longer fits them): {said}")
+    return _pose_file(table, sets, lines, image_size, fps, notes)
+
+
+def _wide(table, header, body, columns, fps, index=None):
+    lines = csv_rows.place(table, header, body, fps, index=index)
+    sets = []
+    for person in dict.fromkeys(joint.person for joint in columns.joints):
+        joints = [joint for joint in columns.joints if joint.person == person]
+        cells = np.array([[joint.columns[axis] for axis in columns.axes] for joint in joints])
+        scores = np.array([joint.columns.get("c", -1) for joint in joints])
+        names = tuple(joint.name for joint in joints) if any(joint.named for joint in joints) else None
+        where = np.repeat(np.array(body)[:, None], len(joints), axis=1)
+        ids = [person or identity for identity in lines.ids]
+        sets.append(Poses(where, cells, scores, names, ids, lines.frames))
+    return sets, lines
+
+
+def _long(table, header, body, axes, fps):
+    """Poses of a table with one landmark per line."""
+    column = csv_rows.column_of(header, csv_rows.LANDMARKS)
+    kind = csv_rows.column_of(header, csv_rows.SETS)
+    order = [axes[axis] for axis in "xyz" if axis in axes]
+    rows = table.rows
+    if column is None:
+        values = np.array([[table.number(number, place, header[place]) for place in order] for number in body])
+        timed = csv_rows.column_of(header, csv_rows.FRAMES) is not None
+        count = 1 if timed else csv_rows.points_per_frame(values, table.path)
+        points = [str(position % count) for position in range(len(body))]
+        named = False
+    else:
+        points = [rows[number][column].strip() for number in body]
+        named = not all(point.replace(".0", "").isdigit() for point in points)
+    groups = [rows[number][kind].strip() if kind is not None else "" for number in body]
+    lines = csv_rows.place(
+        table, header, body, fps, per_pose=[f"{group}/{point}" for group, point in zip(groups, points)]
+    )
+    sets = []
+    for group in dict.fromkeys(groups):
+        mine = [position for position, other in enumerate(groups) if other == group]
+        labels = list(dict.fromkeys(points[position] for position in mine))
+        if not named:
+            labels.sort(key=float)
+        joint = {label: number for number, label in enumerate(labels)}
+        poses, ids, frames = {}, [], []
+        for position in mine:
+            key = (lines.ids[position], int(lines.frames[position]))
+            if key not in poses:
+                poses[key] = np.full(len(labels), -1)
+                ids.append(key[0])
+                frames.append(key[1])
+            poses[key][joint[points[position]]] = body[position]
+        part = _part_name(group) if len(set(groups)) > 1 else "body"
+        sets.append(
+            Poses(
+                np.array(list(poses.values())),
+                np.tile(order, (len(labels), 1)),
+                np.full(len(labels), axes.get("c", -1)),
+                tuple(labels) if named else None,
+                ids,
+                np.array(frames),
+                part,
+            )
+        )
+    return sets, lines
+
+
+def _part_name(group):
+    name = joint_name(group.rpartition(".")[2])
+    return "body" if name in ("pose", "body", "") else name
+
+
+def _pose_file(table, sets, lines, image_size, fps, notes):
+    tracks, places = [], []
+    for poses in sets:
+        values, confidence = _numbers(table, poses)
+        people = {str(identity): identity for identity in poses.ids}
+        sure = poses.names is not None
+        layout = layout_of_names(poses.names) if sure else None
+        names = tuple(map(joint_name, poses.names)) if sure else None
+        if not sure and np.isfinite(values).any():
+            first = [position for position, other in enumerate(poses.ids) if str(other) == str(poses.ids[0])]
+            dims = values.shape[2] if values.shape[2] == 2 or not _in_image(values[first]) else 2
+            layout = layout_of_poses(values[first][None], dims, notes)
+        for text, identity in people.items():
+            chosen = np.array([position for position, other in enumerate(poses.ids) if str(other) == text])
+            chosen = chosen[np.argsort(poses.frames[chosen], kind="stable")]
+            score = None if confidence is None else confidence[chosen]
+            for part, points, first, kind, units in _pieces(values, chosen):
+                factors = None
+                if image_size is not None and units == "normalised":
+                    units, factors = "px", np.array(image_size, dtype=np.float64)[: points.shape[-1]]
+                track = _track(
+                    identity, len(people) > 1, part, points, factors, poses.frames[chosen], score, kind, units
+                )
+                track.recorded = _spread(poses.frames[chosen], poses.rows[chosen] >= 0, False)
+                track.layout, track.joint_names = (layout if first == 0 else None), names
+                if names is None and track.layout is not None:
+                    track = Track(**vars(track))
+                if poses.part != "body":
+                    track.part, track.name = (
+                        (f"{poses.part}" if part == "body" else f"{poses.part}_{part}"),
+                        f"{track.name} {poses.part}",
+                    )
+                if np.isfinite(track.poses).any():
+                    tracks.append(track)
+                    places.append((poses, chosen, first, factors, points))
+    if not tracks:
+        raise UserError(f"{table.path}: every value is missing. Nothing can be refined")
+    source = {"table": table, "places": places}
+    count = int(max(poses.frames.max() for poses in sets)) + 1
+    return PoseFile("csv", tracks, count, fps, lines.time, image_size, True, source, notes)
+
+
+def _numbers(table, poses):
+    """Coordinates [N, J, D], NaN where missing, and confidences [N, J] (of a joint without its own: 1) or None."""
+    count, joints = poses.rows.shape
+    values = np.full((count, joints, poses.columns.shape[1]), np.nan)
+    scores = np.full((count, joints), np.nan)
+    header = table.rows[0]
+    for pose, joint in zip(*np.nonzero(poses.rows >= 0)):
+        row = poses.rows[pose, joint]
+        for axis, column in enumerate(poses.columns[joint]):
+            values[pose, joint, axis] = table.number(row, column, header[column])
+        if poses.scores[joint] >= 0:
+            scores[pose, joint] = table.number(row, poses.scores[joint], header[poses.scores[joint]])
+    values[np.isnan(values).any(axis=-1)] = np.nan
+    if not (scores > 0).any():  # 0 throughout says nothing of any joint
+        return values, None
+    confidence = np.where(np.isnan(scores), 1, joint_confidence(scores))
+    values[confidence <= 0] = np.nan
+    return values, np.where(np.isnan(values).any(axis=-1), 0, confidence)
+
+
+def _in_image(points):
+    """Whether x, y of one person's points [N, J, 3] are shares of an image, and z is apart."""
+    places = sense.finite(points[..., :2])
+    if not len(places) or places.min() <= -0.5 or np.abs(places).max() > sense.EXTENT_2D:
+        return False
+    if sense.looks_like_world(points):
+        return False
+    return points.shape[1] in sense.IMAGE_SETS or stretch(points[None]) > stretch(points[None, ..., :2])
+
+
+def _pieces(values, chosen):
+    """What a person's coordinates are: [(part, points, first axis, kind, units)].
+
+    3D if the three are metres or the like; x, y of an image, and z apart, if they are places in one.
+    """
+    points = values[chosen]
+    if points.shape[2] == 3:
+        depth = sense.finite(values[..., 2])
+        if len(depth) and (depth == depth[0]).all():
+            return [("body", points[..., :2], 0, "2D", sense.units_2d(values[..., :2]))]
+        if not _in_image(points):
+            return [("body", points, 0, "3D", "m" if sense.looks_like_world(points) else None)]
+    units = sense.units_2d(values[..., :2])
+    found = [("body", points[..., :2], 0, "2D", units)]
+    return found + ([("depth", points[..., 2:], 2, "2D", units)] if points.shape[2] == 3 else [])
+
+
+def _spread(frames, values, empty):
+    """values [N, …] of rising frames as an array over the first to the last frame."""
+    result = np.full((int(frames[-1] - frames[0]) + 1, *values.shape[1:]), empty)
+    result[frames - frames[0]] = values
+    return result
+
+
+def _track(identity, several, part, points, factors, frames, confidence, kind, units):
+    values = _spread(frames, points if factors is None else points * factors, np.nan)
+    present = _spread(frames, np.ones(len(frames), dtype=bool), False)
+    score = None if confidence is None else _spread(frames, confidence, 0.0)
+    name = f"person {identity}" if several else "person"
+    name = name if part == "body" else f"{name} {part}"
+    return Track(identity, name, values, score, kind, None, None, units, part, int(frames[0]), present)
+
+
+def write(pose_file, refined, output_path):
+    table = pose_file.source["table"]
+    rows = [list(row) for row in table.rows]
+    for (poses, chosen, first, factors, points), values in zip(pose_file.source["places"], refined):
+        inside = poses.frames[chosen] - poses.frames[chosen[0]]
+        original = points if factors is None else points * factors
+        new = values[inside]
+        changed = np.isfinite(new) & (new != original) & (poses.rows[chosen] >= 0)[..., None]
+        new = new if factors is None else new / factors
+        for pose, joint, axis in zip(*np.nonzero(changed)):
+            rows[poses.rows[chosen[pose], joint]][poses.columns[joint, first + axis]] = shortest(new[pose, joint, axis])
+    table.write(rows, output_path)

@@ -1,0 +1,205 @@
+"""SMPL rotations in arrays of an .npz or .npy: whole poses, root and body apart, axis-angle or matrices."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ..poses.skeletons import LAYOUTS
+from .axes import LONGEST
+from .tracks import Track
+
+WHOLE = ("poses", "pose", "full_pose", "fullpose", "smpl_pose", "smpl_poses", "thetas", "theta", "pred_pose")
+MATRICES = ("pred_rotmat", "rotmat", "rotmats", "rotations", "rot_mats", "pred_rotmats")
+ROOT = ("global_orient", "root_orient", "root_pose", "smpl_global_orient")
+BODY = ("body_pose", "pose_body", "smpl_body_pose")
+TRANSLATION = ("trans", "transl", "translation", "root_trans", "smpl_trans", "pred_trans")
+# Other arrays beside which numbers named as above are SMPL's.
+BESIDE = ("betas", "shape", "gender", "surface_model_type", "smpl_betas", *TRANSLATION)
+# How many rotations an array may hold, and how many of them are a body's: SMPL, SMPL-X's body, SMPL-H, SMPL-X; without root.
+COUNTS = {24: 24, 22: 22, 52: 22, 55: 22, 23: 23, 21: 21}
+RIGID = 0.15  # how much a bone's length varies at most, as a share of the median bone, where joints are positions
+
+
+@dataclass(frozen=True)
+class Piece:
+    """`count` rotations of `arrays[key]` from the `first` on, as axis-angle (vectors) or matrices."""
+
+    key: str
+    first: int
+    count: int
+    matrices: bool = False
+
+    def of(self, array):
+        """The view [T, count, 3] or [T, count, 3, 3] of an array."""
+        shape = (3, 3) if self.matrices else (3,)
+        return array.reshape(len(array), -1, *shape)[:, self.first : self.first + self.count]
+
+    def vectors(self, array):
+        """Axis-angle float64 [T, count, 3], NaN for what is no rotation."""
+        values = self.of(array).astype(np.float64)
+        if not self.matrices:
+            return np.where(np.isfinite(values).all(axis=-1, keepdims=True), values, np.nan)
+        flat = values.reshape(-1, 3, 3)
+        usable = np.isfinite(flat).all(axis=(1, 2))
+        usable[usable] = np.linalg.det(flat[usable]) > 0
+        result = np.full((len(flat), 3), np.nan)
+        if usable.any():
+            result[usable] = Rotation.from_matrix(flat[usable]).as_rotvec()
+        return result.reshape(*values.shape[:2], 3)
+
+    def put(self, array, refined, original):
+        """A copy of `array` with the rotations [T, count, 3] in which refined differs from original."""
+        changed = np.isfinite(refined).all(axis=-1) & (refined != original).any(axis=-1)
+        if not changed.any():
+            return array
+        new = array.copy()
+        values = refined[changed]
+        self.of(new)[changed] = Rotation.from_rotvec(values).as_matrix() if self.matrices else values
+        return new
+
+
+@dataclass
+class Found:
+    """The rotations of one file: `pieces` in order make one pose; `twins` hold some of them a second time."""
+
+    pieces: list
+    twins: list  # (Piece, first rotation of the pose)
+    names: tuple
+    layout: str | None
+    notes: list
+
+
+def find(arrays):
+    """The `Found` of a file's arrays {name: array}, or None where they hold no SMPL rotations."""
+    told = any(key in arrays for key in BESIDE) or any(key in arrays for key in (*ROOT, *BODY))
+    whole = next((piece for key, array in arrays.items() if (piece := _whole(key, array, told))), None)
+    root = next((piece for key in ROOT if (piece := _part(key, arrays.get(key), (1,)))), None)
+    body = next((piece for key in BODY if (piece := _part(key, arrays.get(key), (21, 23)))), None)
+    notes = []
+    if whole is None and body is None:
+        return None
+    if whole is None:
+        pieces, twins = [piece for piece in (root, body) if piece], []
+        if root and len(arrays[root.key]) != len(arrays[body.key]):
+            pieces = [body]
+    else:
+        pieces, twins = [whole], []
+        joined = whole.count in (21, 23) and root and len(arrays[root.key]) == len(arrays[whole.key])
+        if joined:
+            pieces = [root, whole]
+        for twin, first in ((root, 0), (body, 1)):
+            if twin is None or twin in pieces or len(arrays[twin.key]) != len(arrays[whole.key]):
+                continue
+            if first + twin.count > whole.count:
+                twin = Piece(twin.key, twin.first, whole.count - first, twin.matrices)
+            if _same(twin.vectors(arrays[twin.key]), whole.vectors(arrays[whole.key])[:, first : first + twin.count]):
+                twins.append((twin, first))
+            else:
+                notes.append(f"{twin.key} is not what {whole.key} holds, and is left as it is")
+    total = sum(piece.count for piece in pieces)
+    joints = LAYOUTS["smpl24"].joints
+    names = joints[:total] if total in (22, 24) else joints[1 : 1 + total]
+    return Found(pieces, twins, names, f"smpl{total}" if total in (22, 24) else None, notes)
+
+
+def _same(one, other):
+    return np.allclose(one, other, atol=1e-5, equal_nan=True)
+
+
+def _whole(key, array, told):
+    """The `Piece` of an array that holds whole poses, or None."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim < 2 or not array.size:
+        return None
+    if array.ndim == 4 and array.shape[2:] == (3, 3):
+        if array.shape[1] in COUNTS and _orthonormal(array):
+            return Piece(key, 0, COUNTS[array.shape[1]], True)
+        return None
+    named = key in (*WHOLE, *MATRICES)
+    if array.ndim == 3 and array.shape[2] == 3 and array.shape[1] in COUNTS:
+        count = array.shape[1]
+    elif array.ndim == 2 and array.shape[1] % 3 == 0 and array.shape[1] // 3 in COUNTS and (named or not key):
+        count = array.shape[1] // 3
+    else:
+        return None
+    piece = Piece(key, 0, COUNTS[count])
+    sure = named and array.ndim == 2 and (told or count in (24, 22, 52, 55))
+    if sure or (named or not key) and not is_rigid(piece.of(array)):
+        return piece
+    return None
+
+
+def _part(key, array, counts):
+    """The `Piece` of the root's or the body's rotations, or None."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim < 2:
+        return None
+    width = array[0].size if len(array) else 0
+    for count in counts:
+        if array.shape[-2:] == (3, 3) and array.ndim > 2 and width == 9 * count and _orthonormal(array):
+            return Piece(key, 0, count, True)
+        if width == 3 * count and array.shape[-2:] != (3, 3):
+            return Piece(key, 0, count)
+    return None
+
+
+def _orthonormal(array):
+    matrices = array[:LONGEST].reshape(-1, 3, 3).astype(np.float64)
+    matrices = matrices[np.isfinite(matrices).all(axis=(1, 2))]
+    return len(matrices) > 0 and bool(
+        np.median(np.abs(matrices @ matrices.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))) < 0.01
+    )
+
+
+def is_rigid(vectors):
+    """Whether [T, J, 3] in SMPL's order are positions: the distances along its bones hardly vary.
+
+    True as well where the numbers are too large for rotations (2 pi), or too few to tell.
+    """
+    vectors = np.asarray(vectors[:LONGEST], dtype=np.float64)
+    vectors = vectors[np.isfinite(vectors).all(axis=(1, 2))]
+    if len(vectors) < 3 or np.linalg.norm(vectors, axis=-1).max() > 2 * np.pi + 0.1:
+        return True
+    parents = np.array(LAYOUTS["smpl24"].parents)
+    if vectors.shape[1] in (21, 23):  # without the root
+        parents = parents[1:] - 1
+    bones = [(joint, parent) for joint, parent in enumerate(parents[: vectors.shape[1]]) if parent >= 0]
+    lengths = np.stack([np.linalg.norm(vectors[:, a] - vectors[:, b], axis=-1) for a, b in bones], axis=-1)
+    middle = np.median(lengths)
+    return bool(middle == 0 or np.percentile(lengths.std(axis=0), 75) < RIGID * middle)
+
+
+def track_of(found, arrays):
+    """(Track, original [T, J, 3]) of what `find` found."""
+    poses = np.concatenate([piece.vectors(arrays[piece.key]) for piece in found.pieces], axis=1)
+    poses[np.isnan(poses).any(axis=-1)] = np.nan
+    length = len(poses)
+    translation = next(
+        (arrays[key].astype(np.float64).reshape(length, 3) for key in translation_keys(arrays, length)), None
+    )
+    betas = arrays.get("betas")
+    if betas is not None and betas.dtype.kind == "f" and betas.shape[-1:] and betas.shape[-1] >= 10:
+        betas = np.broadcast_to(betas[..., :10], (length, 10)) if betas.ndim == 1 or len(betas) in (1, length) else None
+    else:
+        betas = None
+    track = Track(0, "person", poses, None, "smpl", found.layout, found.names, betas=betas, translation=translation)
+    return track, poses.copy()
+
+
+def translation_keys(arrays, length):
+    """The keys under which the body's place is, [T, 3]."""
+    return [
+        key for key in TRANSLATION if key in arrays and arrays[key].dtype.kind == "f" and arrays[key].size == 3 * length
+    ]
+
+
+def put(found, arrays, refined, original):
+    """The arrays {name: array} with refined rotations [T, J, 3] in the pieces and their twins."""
+    arrays, first = dict(arrays), 0
+    places = []
+    for piece in found.pieces:
+        places.append((piece, first))
+        first += piece.count
+    for piece, first in [*places, *found.twins]:
+        part = slice(first, first + piece.count)
+        arrays[piece.key] = piece.put(arrays[piece.key], refined[:, part], original[:, part])
+    return arrays

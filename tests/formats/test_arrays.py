@@ -1,0 +1,209 @@
+"""Plain arrays: which axis and which column is what, SMPL rotations, sentinels, times."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from lib.errors import UserError
+from lib.formats import registry
+from tests.formats.walker import FRAMES, walk
+
+
+def saved(tmp_path, array, name="poses.npy", **arrays):
+    path = tmp_path / name
+    if arrays:
+        np.savez(path, **arrays)
+    else:
+        np.save(path, array)
+    return registry.read(path)
+
+
+def two_people(dims, height=300.0):
+    return np.stack([walk(dims, height, place=100.0), walk(dims, height, place=700.0, seed=1)])  # [P, T, J, D]
+
+
+@pytest.mark.parametrize("order", ["PTJD", "TPJD", "DTJP"])
+def test_axes_are_told(tmp_path, order):
+    people = two_people(3 if order == "DTJP" else 2)
+    array = people.transpose(["PTJD".index(letter) for letter in order])
+    pose_file = saved(tmp_path, array)
+    assert pose_file.frame_count == FRAMES and len(pose_file.tracks) == 2
+    for track, poses in zip(pose_file.tracks, people):
+        np.testing.assert_array_equal(track.poses, poses)
+    assert any("read as" in note for note in pose_file.notes) == (order != "PTJD")
+    moved = [track.poses + 1 for track in pose_file.tracks]
+    registry.write(pose_file, moved, tmp_path / "out.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), array + 1)
+
+
+def test_axes_can_be_named(tmp_path):
+    people = two_people(2)
+    np.save(tmp_path / "poses.npy", people.transpose(1, 0, 2, 3))
+    assert len(registry.read(tmp_path / "poses.npy", axes="TMVC").tracks) == 2
+    with pytest.raises(UserError, match="--axes TJ: expected each of"):
+        registry.read(tmp_path / "poses.npy", axes="TJ")
+
+
+def test_axes_of_length_one_are_left_out(tmp_path):
+    array = np.concatenate([walk(2, 0.8, place=0.1), np.full((FRAMES, 17, 1), 0.7)], axis=2)[:, None, None]
+    pose_file = saved(tmp_path, array)
+    assert [track.poses.shape for track in pose_file.tracks] == [(FRAMES, 17, 2)]
+    registry.write(pose_file, [track.poses + 0.01 for track in pose_file.tracks], tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").shape == array.shape
+
+
+def test_scores_are_no_coordinates(tmp_path):
+    score = np.random.default_rng(3).uniform(0.3, 1, (FRAMES, 17, 1))
+    pose_file = saved(tmp_path, np.concatenate([walk(2, 0.8, place=0.1), score], axis=2))
+    (track,) = pose_file.tracks
+    assert (track.kind, track.units) == ("2D", "normalised")
+    np.testing.assert_allclose(track.confidence, score[..., 0])
+
+
+def test_metres_in_the_unit_cube_are_coordinates(tmp_path):
+    poses = walk(3, 0.9, place=0.05)
+    poses[..., 2] += 0.4
+    assert 0 < poses[..., 2].min() and poses[..., 2].max() < 1
+    assert saved(tmp_path, poses).tracks[0].kind == "3D"
+
+
+@pytest.mark.parametrize("third", [0.0, 1.0, np.nan])
+def test_a_third_column_that_says_nothing(tmp_path, third):
+    pose_file = saved(tmp_path, np.concatenate([walk(2, 400.0), np.full((FRAMES, 17, 1), third)], axis=2))
+    (track,) = pose_file.tracks
+    assert track.kind == "2D" and track.confidence is None and np.isfinite(track.poses).all()
+
+
+def test_a_name_says_no_units(tmp_path):
+    poses = np.zeros((FRAMES, 33, 3))
+    poses[:, :17] = walk(3, 1.6)
+    poses[:, 17:] = walk(3, 1.6, seed=2)[:, :16]
+    assert saved(tmp_path, poses, "mediapipe_world.npy").tracks[0].units is None
+
+
+def test_zeroed_points_with_a_score_are_missing(tmp_path):
+    array = np.concatenate([walk(2, 400.0, place=100.0), np.full((FRAMES, 17, 1), 0.9)], axis=2)
+    array[8:12, 9] = [0, 0, 0.4]
+    array[0, 0, 2] = 0.8
+    (track,) = saved(tmp_path, array).tracks
+    assert np.isnan(track.poses[8:12, 9]).all() and np.isnan(track.poses).sum() == 8
+    assert (track.confidence[8:12, 9] == 0).all()
+
+
+# ------------------------------------------------------------------------------------------------ rotations
+
+
+def rotations(joints, seed=0):
+    rng = np.random.default_rng(seed)
+    base = rng.normal(0, 0.4, (1, joints, 3))
+    return base + 0.3 * np.sin(0.4 * np.arange(FRAMES)[:, None, None] + np.arange(joints)[None, :, None])
+
+
+def as_matrices(vectors):
+    return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape[:2], 3, 3)
+
+
+@pytest.mark.parametrize("joints", [24, 22, 23, 21])
+def test_rotation_matrices(tmp_path, joints):
+    vectors = rotations(joints)
+    pose_file = saved(tmp_path, as_matrices(vectors))
+    (track,) = pose_file.tracks
+    assert (
+        track.kind == "smpl"
+        and track.joint_names[-1] == {24: "right_hand", 22: "right_wrist", 23: "right_hand", 21: "right_wrist"}[joints]
+    )
+    np.testing.assert_allclose(track.poses, vectors, atol=1e-9)
+    registry.write(pose_file, [0.9 * track.poses], tmp_path / "out.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), as_matrices(0.9 * vectors), atol=1e-9)
+
+
+@pytest.mark.parametrize("joints", [24, 23, 21])
+def test_rotation_vectors_are_no_positions(tmp_path, joints):
+    assert saved(tmp_path, rotations(joints)).tracks[0].kind == "smpl"
+    assert (
+        saved(tmp_path, None, "smpl.npz", poses=rotations(joints).reshape(FRAMES, -1), betas=np.zeros(10))
+        .tracks[0]
+        .kind
+        == "smpl"
+    )
+
+
+def test_joint_positions_in_smpls_order_are_positions(tmp_path):
+    poses = np.concatenate([walk(3, 1.7), walk(3, 1.7, seed=1)[:, :7]], axis=1)
+    assert saved(tmp_path, poses).tracks[0].kind == "3D"
+
+
+@pytest.mark.parametrize("body", ["vectors", "matrices", "flat"])
+def test_root_and_body_apart(tmp_path, body):
+    vectors = rotations(24)
+    part = {
+        "vectors": vectors[:, 1:],
+        "matrices": as_matrices(vectors[:, 1:]),
+        "flat": vectors[:, 1:].reshape(FRAMES, 69),
+    }[body]
+    trans = np.cumsum(np.full((FRAMES, 3), 0.01), axis=0)
+    pose_file = saved(
+        tmp_path, None, "smpl.npz", global_orient=vectors[:, 0], body_pose=part, transl=trans, betas=np.zeros((1, 10))
+    )
+    (track,) = pose_file.tracks
+    assert track.layout == "smpl24" and track.betas.shape == (FRAMES, 10)
+    np.testing.assert_allclose(track.poses, vectors, atol=1e-9)
+    registry.write(pose_file, [0.9 * vectors], tmp_path / "out.npz", translations=[trans + 1])
+    out = np.load(tmp_path / "out.npz")
+    assert out["body_pose"].shape == part.shape
+    np.testing.assert_allclose(out["global_orient"], 0.9 * vectors[:, 0], atol=1e-9)
+    np.testing.assert_allclose(out["transl"], trans + 1)
+    np.testing.assert_allclose(registry.read(tmp_path / "out.npz").tracks[0].poses, 0.9 * vectors, atol=1e-9)
+
+
+def test_amass_stageii(tmp_path):
+    poses = np.zeros((FRAMES, 165))
+    poses[:, :66] = rotations(22).reshape(FRAMES, 66)
+    pose_file = saved(
+        tmp_path,
+        None,
+        "walk_stageii.npz",
+        poses=poses,
+        root_orient=poses[:, :3],
+        pose_body=poses[:, 3:66],
+        mocap_frame_rate=120.0,
+    )
+    (track,) = pose_file.tracks
+    assert pose_file.fps == 120 and track.poses.shape == (FRAMES, 22, 3)
+    registry.write(pose_file, [0.9 * track.poses], tmp_path / "out.npz")
+    out = np.load(tmp_path / "out.npz")
+    np.testing.assert_allclose(out["root_orient"], 0.9 * poses[:, :3])
+    np.testing.assert_allclose(out["pose_body"], out["poses"][:, 3:66])
+
+
+def test_a_twin_that_differs_is_named(tmp_path):
+    poses = rotations(24).reshape(FRAMES, 72)
+    pose_file = saved(tmp_path, None, "smpl.npz", poses=poses, root_orient=poses[:, :3] + 0.1)
+    assert any(note.startswith("root_orient is not what poses holds") for note in pose_file.notes)
+
+
+# ------------------------------------------------------------------------------------------------ times
+
+
+@pytest.mark.parametrize(
+    "key, factor, said",
+    [
+        ("timestamps", 1, ""),
+        ("timestamps", 1e3, "ms"),
+        ("timestamps", 1e6, "µs"),
+        ("timestamp_ms", 1e3, ""),
+        ("timestamp_ms", 1, "taken as s"),
+    ],
+)
+def test_units_of_time_are_told(tmp_path, key, factor, said):
+    clock = np.round(np.arange(FRAMES) * factor / 30, 6)
+    pose_file = saved(tmp_path, None, "poses.npz", keypoints=walk(2, 400.0), **{key: clock})
+    np.testing.assert_allclose(pose_file.timestamps, np.arange(FRAMES) / 30, atol=1e-5)
+    assert bool(pose_file.notes) == bool(said) and said in "".join(pose_file.notes)
+
+
+def test_times_of_no_clip_are_refused(tmp_path):
+    np.savez(tmp_path / "poses.npz", keypoints=walk(2, 400.0), timestamps=np.arange(FRAMES) * 33.0 * 3600 * 1e9)
+    with pytest.raises(UserError, match="timestamps rises by .* per frame, .* --fps"):
+        registry.read(tmp_path / "poses.npz")
+    assert registry.read(tmp_path / "poses.npz", fps=30).timestamps is None
