@@ -10,7 +10,8 @@ import torch
 from .. import config, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
-from ..evaluation.methods import FilterMethod, InputMethod, load_networks, warn_of
+from ..evaluation.methods import InputMethod, load_networks, warn_of
+from ..evaluation.offset import filter_methods
 from ..evaluation.scores import judge_of
 from ..filters import registry as filters
 from ..messages import logger
@@ -32,7 +33,7 @@ def visualize(request):
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to show a filter alone")
     if cfg.VIS.FORMAT not in (*WRITERS, "html"):
         raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}, html")
-    methods = [InputMethod(), *(FilterMethod(name, cfg) for name in names), *networks]
+    methods = [InputMethod(), *filter_methods(names, cfg), *networks]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in catalog.sources(cfg)]
     under = request.args.video
     if under:

@@ -20,7 +20,8 @@ from ..files import is_stream
 from ..filters import registry as filters
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
-from .methods import FilterMethod, InputMethod, check_fits, load_networks, several_view_baselines, warn_of
+from .methods import InputMethod, check_fits, load_networks, several_view_baselines, warn_of
+from .offset import filter_methods
 from .scores import Scores, judge_of
 
 ACCEL_NOTE = (
@@ -42,7 +43,7 @@ def evaluate(request):
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
     chosen = catalog.sources(cfg)
     names = filters.names(cfg.EVALUATE.TRADITION)
-    others = [InputMethod(), *(FilterMethod(name, cfg) for name in names)]
+    others = [InputMethod(), *filter_methods(names, cfg)]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
     for split in splits:
         for network in networks:

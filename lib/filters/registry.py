@@ -9,6 +9,7 @@ from . import fixed, kalman, tuned
 RATE = 30.0  # frames a second that the parameters in the config are meant for
 TUNED = {"gcv": tuned.gcv, "whittaker": tuned.whittaker, "kalman": kalman.kalman, "self_tuned": tuned.self_tuned}
 FILTERS = (*fixed.FILTERS, *TUNED)
+OFFSET = "offset+"  # before a filter's name in eval: first each joint's constant offset (lib/evaluation/offset.py)
 LIVE = ("oneeuro", "kalman")  # those that need not see the whole recording
 
 
@@ -100,11 +101,16 @@ def _check(name, parameters):
 
 
 def names(text):
-    """The filter names of a `--tradition` value: a comma list, `all`, or nothing. Raises UserError."""
+    """The filter names of a `--tradition` value: a comma list, `all`, or nothing; OFFSET may stand before a name.
+
+    Raises UserError for other names.
+    """
     chosen = [name.strip() for name in text.split(",") if name.strip()]
     if "all" in chosen:
         return list(FILTERS)
     for name in chosen:
-        if name not in FILTERS:
-            raise UserError(f"--tradition {name}: no such filter. Known: {', '.join(FILTERS)}, or all")
+        if name.removeprefix(OFFSET) not in FILTERS:
+            raise UserError(
+                f"--tradition {name}: no such filter. Known: {', '.join(FILTERS)}, each also after {OFFSET}, or all"
+            )
     return list(dict.fromkeys(chosen))
