@@ -34,6 +34,10 @@ class Penalised:
         angle = np.linspace(0, math.pi, 2049)
         return float(np.interp(HALF_POWER / lam, self._roughness(angle), angle)) / (2 * math.pi * self.step)
 
+    def gain(self, angle, lam):
+        """The frequency response at an angle a frame (0 to pi), far from the ends."""
+        return 1 / (1 + lam * self._roughness(angle))
+
     def freedom(self, lam):
         """The trace of the matrix that smooths: how many free parameters the curve has.
 
@@ -62,7 +66,7 @@ class Whittaker(Penalised):
         super().__init__(times, order)
         self.weights = np.ones(len(times)) if weights is None else np.asarray(weights, dtype=np.float64)
         self.known = int((self.weights > 0).sum())
-        self.bands = _squared(_differences(self.frames, order), len(times))
+        self.bands = _squared(differences(self.frames, order), len(times))
 
     def fit(self, values, lam):
         """The smooth curves [C, T] of values [C, T]; values of weight 0 must be finite."""
@@ -112,7 +116,7 @@ class CubicSpline(Penalised):
         return (2 * np.sin(angle / 2)) ** 4 * 3 / (2 + np.cos(angle))
 
 
-def _differences(frames, order):
+def differences(frames, order):
     """Rows [T - order, order + 1] of the difference operator: sqrt(spacing) times the derivative of that order."""
     windows = np.lib.stride_tricks.sliding_window_view(frames, order + 1)
     apart = windows[:, :, None] - windows[:, None, :]
