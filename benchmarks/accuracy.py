@@ -30,6 +30,7 @@ from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
+from lib.filters import registry as filters
 from lib.poses import metrics
 from lib.windows.pipeline import refine
 
@@ -188,12 +189,13 @@ def network_rows(part, base, published):
 
 
 def filter_rows(cfg, tuned):
-    """Every filter at its default, then every filter as it was tuned."""
+    """Every filter at its default, then every filter as it was tuned, then those that tune themselves."""
     rows = [
         _filter(name, cfg, {key: tuning.section(cfg, name)[key] for key in grid}, "default")
         for name, grid in tuning.GRIDS.items()
     ]
-    return rows + [_filter(name, cfg, found.parameters, "tuned") for name, found in tuned.items()]
+    rows += [_filter(name, cfg, found.parameters, "tuned") for name, found in tuned.items()]
+    return rows + [FilterMethod(name, cfg) for name in filters.TUNED]
 
 
 def _filter(name, cfg, parameters, kind):

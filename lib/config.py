@@ -182,6 +182,9 @@ def _schema():
     cfg.REFINE.AXES = ""  # of an array: T frames, P people, J joints, D coordinates (TPJD); default: told by the numbers
     cfg.REFINE.IMAGE_SIZE = ""  # WIDTHxHEIGHT in px, for coordinates that are shares of the image
     cfg.REFINE.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second; 0: what the file says, else the model's
+    cfg.REFINE.CUTOFF = number(
+        0.0, 0.01, 10_000, off=0.0
+    )  # Hz, of METHOD butterworth; 0: EVALUATE.TRADITION_BUTTERWORTH
     cfg.REFINE.STRENGTH = number(1.0, 0, 1)  # 0: the input, 1: refined
     cfg.REFINE.MAX_GAP = number(0.25, 0, 3600)  # seconds of missing key points that are filled
     cfg.REFINE.UP = ""  # the axis that is up in 3D: -y, y, -z, z, -x, x; default: told by the bodies themselves
@@ -411,6 +414,10 @@ FLAGS = {
         ),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: the shipped weights that fit"),
         "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),
+        "cutoff": (
+            "REFINE.CUTOFF",
+            "Hz, of --method butterworth: 3-5 for slow exercise, 6 walking (the default), 8-10 running, 10-14 kicks and throws",
+        ),
         "strength": ("REFINE.STRENGTH", "0 (the input) to 1 (refined)"),
         "max_gap": ("REFINE.MAX_GAP", "seconds of missing key points that are filled"),
         "up": ("REFINE.UP", "axis of INPUT's 3D that is up: y, z, -y, ...; default: told by the bodies. Write --up=-y"),
@@ -473,6 +480,9 @@ def parser(command, prog=None):
         )
         parse.add_argument(
             "--compare", action="store_true", help="table of every method on INPUT, without ground truth"
+        )
+        parse.add_argument(
+            "--suggest", action="store_true", help="which --cutoff suits INPUT, by residual analysis; writes no poses"
         )
         parse.add_argument(
             "--live", action="store_true", help="INPUT is -: one JSON object a line, refined as it comes"

@@ -55,6 +55,7 @@ def build(cfg, args, method=None):
         node.FPS or None,
         strength=node.STRENGTH,
         max_gap=node.MAX_GAP,
+        cutoff=node.CUTOFF or None,
         up=node.UP or None,
         lag=None if node.LAG < 0 else node.LAG,
         translation=args.refine_translation,
@@ -66,7 +67,7 @@ def build(cfg, args, method=None):
 
 
 def refine_file(path, cfg, args):
-    """Refine one file or folder as the config and flags say; returns the output's path."""
+    """Refine one file or folder as the config and flags say; returns the output's path (with --suggest: what was found)."""
     refine = build(cfg, args)  # impossible settings are found before the file is read
     source = Path(path)
     output = Path(cfg.REFINE.OUTPUT) if cfg.REFINE.OUTPUT else beside(source)
@@ -82,6 +83,10 @@ def refine_file(path, cfg, args):
         cfg.REFINE.AXES,
     )
     _describe(path, pose_file)
+    if args.suggest:
+        from .suggest import suggest
+
+        return suggest(pose_file, cfg)
     results = refine.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
     table = summary(pose_file, results)
     _say(pose_file, results, refine, table)
@@ -346,6 +351,7 @@ def compare(pose_file, cfg, args, refine, results):
             done.append((method, results))
             continue
         args_cfg = cfg.clone()
+        args_cfg.REFINE.CUTOFF = 0.0  # of the method asked for
         if method not in ("synsp", "smoothnet"):
             args_cfg.EVALUATE.PRETRAINED = ""
         try:

@@ -22,7 +22,7 @@ from ..poses import gaps, mapping, rotations, sentinels, space
 from ..poses.skeletons import LAYOUTS
 from ..windows.pipeline import refine
 from . import clock
-from .plan import FALLBACK, LIVE_FALLBACK, Model, Plan, check_live, load_model, pace
+from .plan import FALLBACK, LIVE_FALLBACK, RATE, Model, Plan, check_live, load_model, pace
 from .work import Refined, Work
 
 log = logger(__name__)
@@ -42,7 +42,7 @@ class Refiner:
     2D, 3D or smpl (default: 2 or 3 coordinates; matrices and 6D are smpl; 3 coordinates are 3D); layout: a key of
     `lib.formats.tracks.JOINT_NAMES`; joint_names: J names; units: m, mm or px; up: the axis that is up in 3D, -y, y,
     z, … (default: told by the poses, else -y); image_size: (width, height) in px;
-    translation: also refine where the body goes, not only its pose; own_places: leave out the slow part of SynSP's
+    cutoff: Hz, of butterworth; translation: also refine where the body goes, not only its pose; own_places: leave out the slow part of SynSP's
     correction where a detector's joints stand in for the network's, so that shoulders stay where that detector sees
     shoulders (whole recordings only). cfg: the filters' parameters, meant at 30 Hz.
     Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
@@ -65,6 +65,7 @@ class Refiner:
         image_size=None,
         translation=False,
         own_places=False,
+        cutoff=None,
         cfg=None,
         folder=None,
         device="cpu",
@@ -94,6 +95,8 @@ class Refiner:
             raise UserError(f"--lag {lag}: must be 0 frames or more")
         if lag is not None:
             check_live(method, "With --lag")
+        if cutoff is not None and method != "butterworth":
+            raise UserError(f"--cutoff {cutoff:g}: is of --method butterworth, but --method is {method}")
         if up is not None and up not in space.AXES:
             raise UserError(f"--up {up}: not known. Known: {', '.join(space.AXES)}")
         self.up = None if up is None else space.AXES[up]
@@ -103,6 +106,10 @@ class Refiner:
         self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
         self.own_places = own_places
         self.cfg, self.folder, self.device = cfg or config.defaults(), weights.folder(folder), torch.device(device)
+        self.cutoff = cutoff
+        if cutoff is not None:
+            self.cfg = self.cfg.clone()
+            self.cfg.EVALUATE.TRADITION_BUTTERWORTH.CUTOFF = cutoff / (RATE / 2)
         self.results, self._models, self._broken = [], {}, []
         if method == "auto" and not checkpoint:
             weights.warn_of_none(folder)

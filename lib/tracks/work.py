@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
+from ..errors import UserError
 from ..filters import registry as filters
 from ..poses import gaps, space
 from .plan import FALLBACK, Model, pace
@@ -87,6 +88,11 @@ class Work:
                 self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second (--fps says otherwise)")
             self.times = np.arange(count) / (rate or self.plan.rate)
         self.rate = pace(self.times) if count > 1 else rate or self.plan.rate
+        if refiner.cutoff is not None and refiner.cutoff > 0.999 * self.rate / 2:
+            raise UserError(
+                f"--cutoff {refiner.cutoff:g}: {track.name} has {self.rate:g} frames a second, which hold nothing above "
+                f"{self.rate / 2:g} Hz. Pass a lower cut-off"
+            )
         longest = int(refiner.max_gap * self.rate + 1e-6)
         placed = track.kind != "smpl" and self.poses.shape[-1] > 1
         self.jumps = gaps.jumps(self.poses, longest) if placed else []

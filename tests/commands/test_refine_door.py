@@ -209,3 +209,38 @@ def test_folder_and_file_are_not_confused(tmp_path):
     (tmp_path / "file.json").write_text("x")
     with pytest.raises(UserError, match="--output"):
         here(sample.path, "--output", tmp_path / "file.json", folder=tmp_path)
+
+
+def test_suggest_prints_plots_and_writes_no_poses(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * np.arange(200) / 60)[:, None, None] * rng.uniform(0.2, 1, (1, 4, 3))
+    np.save(tmp_path / "poses.npy", wave + rng.normal(0, 0.02, wave.shape))
+    found = here(tmp_path / "poses.npy", "--suggest", "--fps", 60, "--report", tmp_path / "plots", folder=tmp_path)
+    said = capsys.readouterr().out
+    (result,) = found.values()
+    assert f"--method butterworth --cutoff {result.body_suggestion:.1f}" in said
+    assert result.body_noise == pytest.approx(0.02, rel=0.1) and 2 < result.body_suggestion < 9
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plots", "poses.npy"]
+    assert (tmp_path / "plots" / "residual_analysis.png").read_bytes()[1:4] == b"PNG"
+    np.save(tmp_path / "short.npy", wave[:12])
+    here(tmp_path / "short.npy", "--suggest", folder=tmp_path)
+    assert "nothing to suggest" in capsys.readouterr().out
+
+
+def test_a_cutoff_is_in_hertz(tmp_path):
+    wave = np.sin(2 * np.pi * 5 * np.arange(240) / 120)[:, None, None] * np.ones((1, 4, 3))
+    np.save(tmp_path / "poses.npy", wave)
+    kept = {}
+    for cutoff in (2.5, 5, 40):
+        path = here(
+            tmp_path / "poses.npy", "--method", "butterworth", "--cutoff", cutoff, "--fps", 120, folder=tmp_path
+        )
+        kept[cutoff] = np.abs(np.load(path)[60:-60]).max()
+    assert kept[5] == pytest.approx(0.5, abs=0.03)  # half the amplitude at the cut-off: both ways
+    assert kept[2.5] < 0.1 and kept[40] > 0.98
+    for words, said in (
+        (("--method", "gaus1d", "--cutoff", 6), "is of --method butterworth"),
+        (("--method", "butterworth", "--cutoff", 60, "--fps", 120), "nothing above 60 Hz"),
+    ):
+        with pytest.raises(UserError, match=said):
+            here(tmp_path / "poses.npy", *words, folder=tmp_path)

@@ -32,7 +32,9 @@ def test_jitter_with_gaps_outliers_uneven_times_and_too_little():
 def test_bones_wander_by_slow_errors_and_not_by_jitter():
     rng = np.random.default_rng(1)
     times = clock(900)
-    body = np.stack([0 * times, 0.4 + 0 * times], axis=1)[..., None] * np.array([0, 1.0, 0]) + np.sin(times)[:, None, None]
+    body = (
+        np.stack([0 * times, 0.4 + 0 * times], axis=1)[..., None] * np.array([0, 1.0, 0]) + np.sin(times)[:, None, None]
+    )
     noisy = body + 0.02 * rng.standard_normal(body.shape)
     found = measure.measure(noisy, times, [(0, 1)])
     assert found.wander[0] < 0.004

@@ -1,0 +1,87 @@
+"""`refine FILE --suggest`: which cut-off suits a recording, by residual analysis. Poses are read, none are written."""
+
+import io
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from ..files import write_bytes
+from ..filters.measure import jitter
+from ..filters.residual import LEAST, residual_analysis
+from ..poses.space import enter
+from ..tracks.plan import RATE
+
+log = logging.getLogger(__name__)
+
+ADVICE = (
+    "usual cut-offs: 3-5 Hz slow exercise and rehabilitation, 6 walking, 8-10 running, 10-14 kicks, throws and landings; "
+    "a detector's own smoothing and errors that last for several frames are in no residual"
+)
+
+
+def suggest(pose_file, cfg):
+    """Print the table of a pose file, and plot it where there is to be a report. Returns {track's name: Residuals or None}."""
+    rate = cfg.REFINE.FPS or pose_file.fps
+    if not rate and pose_file.timestamps is None:
+        log.info("frame rate unknown: taken as %g a second (--fps says otherwise)", RATE)
+    found, lines = {}, []
+    for track in pose_file.tracks:
+        poses = enter(track.poses, track.kind)
+        times = np.arange(len(poses)) / (rate or RATE)
+        if not cfg.REFINE.FPS and pose_file.timestamps is not None:
+            given = np.asarray(pose_file.timestamps, dtype=float)[track.start : track.start + len(poses)]
+            times = given if len(given) == len(poses) and (np.diff(given) > 0).all() else times
+        result = found[track.name] = residual_analysis(poses, times)
+        lines.append(track.name)
+        if result is None:
+            lines.append(f"  nothing to suggest: fewer than {LEAST} frames, or a frame rate too low")
+            continue
+        unit = {"smpl": "of 6D"}.get(track.kind, track.units or "units")
+        names = track.joint_names or [f"joint {number}" for number in range(poses.shape[1])]
+        white = jitter(poses, times)
+        lines.append(f"  {'':<20} {'cut-off Hz':>10} {f'noise {unit}':>12} {f'white {unit}':>12}")
+        rows = [("all joints", result.body_suggestion, result.body_noise, _mean(white))]
+        rows += zip(names, result.suggestion, result.noise, white)
+        lines += [f"  {name:<20} {cutoff:>10.1f} {noise:>12.4g} {level:>12.4g}" for name, cutoff, noise, level in rows]
+        lines.append(f"  try: --method butterworth --cutoff {result.body_suggestion:.1f}, or --method self_tuned")
+    print("\n".join([*lines, ADVICE]))
+    if cfg.REFINE.REPORT and any(result is not None for result in found.values()):
+        path = Path(cfg.REFINE.REPORT) / "residual_analysis.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, _plot(found))
+        log.info("plot: %s", path)
+    return found
+
+
+def _mean(levels):
+    levels = levels[np.isfinite(levels)]
+    return float(np.sqrt((levels**2).mean())) if len(levels) else float("nan")
+
+
+def _plot(found):
+    """A PNG: residual over cut-off, a panel a track."""
+    from matplotlib.figure import Figure
+
+    drawn = {name: result for name, result in found.items() if result is not None}
+    figure = Figure((7.2, 2.8 * len(drawn)), layout="constrained")
+    for axes, (name, result) in zip(figure.subplots(len(drawn), squeeze=False)[:, 0], drawn.items()):
+        axes.plot(result.cutoffs, result.residual, color="#a0a7ae", lw=0.7)
+        axes.plot(result.cutoffs, result.body_residual, color="#0072b2", lw=1.8, label="all joints")
+        axes.plot(
+            result.cutoffs, result.body_line, color="#d55e00", lw=1.2, ls="--", label="noise, from the upper part"
+        )
+        axes.axhline(result.body_noise, color="#d55e00", lw=0.8, ls=":")
+        axes.axvline(
+            result.body_suggestion, color="#1b1f23", lw=0.8, label=f"suggested: {result.body_suggestion:.1f} Hz"
+        )
+        axes.set(
+            title=name,
+            xlabel="cut-off (Hz)",
+            ylabel="residual",
+            ylim=(0, 3 * max(float(result.body_residual[-1]), result.body_noise, 1e-9)),
+        )
+        axes.legend(loc="upper right", frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return buffer.getbuffer()
