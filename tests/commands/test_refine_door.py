@@ -75,7 +75,7 @@ def test_a_bare_command(kind, tmp_path):
         (["README.md", "--method", "magic"], "Known: auto"),
         (["-"], "--live"),
         (["README.md", "--live"], "standard input"),
-        (["README.md", "--strength", "2"], "--strength"),
+        (["README.md", "--strength", "2"], "STRENGTH"),
         (["README.md", "--fps", "fast"], "REFINE.FPS"),
         (["README.md", "--up", "north"], "Known: -y"),
         (["README.md", "--lag", "soon"], "REFINE.LAG"),

@@ -219,7 +219,8 @@ def test_unknown_names_are_refused_by_name(name, cfg):
     ],
 )
 def test_impossible_parameters_are_refused_by_section(cfg, key, value):
-    config.merge_overrides(cfg, [f"EVALUATE.{key}", str(value)])
+    part, entry = key.split(".")
+    cfg.EVALUATE[part][entry] = value  # past the ranges of the schema
     name = {
         "SAVGOL": "savgol",
         "GAUS1D": "gaus1d",
