@@ -5,7 +5,7 @@
 
 The cameras stand around the person, about 360 / V degrees apart (+- 8 degrees, a normal deviate), looking down by 0 to 15
 degrees. Ground truth is turned exactly; detections of the test split get simulated errors of their own in each view. Seeded
-by clip and camera, so that the same command writes the same bytes.
+by clip and camera, so that the same command makes the same set.
 
 For 2D the cameras are 5 m away and see 1000 x 1000 pixels at a focal length of 1145. Joints relative to the pelvis do not say
 where a body goes: it goes as if the lower foot stood still, and the cameras travel with the slow part of that. More clips and

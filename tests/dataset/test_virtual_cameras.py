@@ -11,11 +11,21 @@ from lib.poses.skeletons import LAYOUTS
 JOINTS = LAYOUTS["h36m17"].joints
 
 
-def test_the_shipped_set_comes_out_byte_for_byte(root, tmp_path):
+def test_the_shipped_set_comes_out_again(root, tmp_path):
+    """To 1 micrometre: the last bits of a matrix product differ between processors."""
     written = virtual_cameras.write_set(root / "data/poses/mocap_noise_3D", tmp_path / "mmocap_noise_3D", 4)
     assert len(written) == 3
     for file in written:
-        assert file.read_bytes() == (root / "data/poses" / file.relative_to(tmp_path)).read_bytes()
+        made, shipped = storage.read(file), storage.read(root / "data/poses" / file.relative_to(tmp_path))
+        assert made.keys() == shipped.keys()
+        for key in made:
+            assert len(made[key]) == len(shipped[key])
+            for one, other in zip(made[key], shipped[key]):
+                if key == "imgname":
+                    assert list(one) == list(other)
+                else:
+                    assert np.asarray(one).dtype == np.asarray(other).dtype
+                    np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
 def test_views_of_one_clip_are_turned_and_nothing_else():
