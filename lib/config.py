@@ -179,7 +179,9 @@ def _schema():
     cfg.REFINE.OUTPUT = ""  # default: <name>_refined beside the input
     cfg.REFINE.METHOD = "auto"  # auto | synsp | smoothnet | a filter | none
     cfg.REFINE.INPUT_FORMAT = ""  # default: told by the contents
-    cfg.REFINE.AXES = ""  # of an array: T frames, P people, J joints, D coordinates (TPJD); default: told by the numbers
+    cfg.REFINE.AXES = (
+        ""  # of an array: T frames, P people, J joints, D coordinates (TPJD); default: told by the numbers
+    )
     cfg.REFINE.IMAGE_SIZE = ""  # WIDTHxHEIGHT in px, for coordinates that are shares of the image
     cfg.REFINE.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second; 0: what the file says, else the model's
     cfg.REFINE.CUTOFF = number(

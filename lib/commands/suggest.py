@@ -1,7 +1,6 @@
 """`refine FILE --suggest`: which cut-off suits a recording, by residual analysis. Poses are read, none are written."""
 
 import io
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,11 @@ import numpy as np
 from ..files import write_bytes
 from ..filters.measure import jitter
 from ..filters.residual import LEAST, residual_analysis
+from ..messages import logger
 from ..poses.space import enter
 from ..tracks.plan import RATE
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ADVICE = (
     "usual cut-offs: 3-5 Hz slow exercise and rehabilitation, 6 walking, 8-10 running, 10-14 kicks, throws and landings; "
