@@ -30,45 +30,50 @@ from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
+from lib.evaluation.offset import OffsetMethod
 from lib.filters import registry as filters
 from lib.poses import metrics
 from lib.windows.pipeline import refine
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 PUBLISHED = "SynSP, published recipe, W 8"
-SMOOTHNET = tuple((f"SmoothNet, W {window}", f"smoothnet_w{window}", "as it is") for window in (8, 16, 32, 64))
+BN = " (bn)"  # trained with Bandai-Namco's motion: not for commercial use
+SMOOTHNET = tuple((f"SmoothNet, W {window}{BN}", f"smoothnet_w{window}_bn", "as it is") for window in (8, 16, 32, 64))
 # Representation, or "views" -> (row, file in data/checkpoints, how it runs). The published recipe's file is
 # --published.
 NETWORKS = {
     "3D": (
         *SMOOTHNET,
         (PUBLISHED, None, "as it is"),
-        ("SynSP, ours, W 8, no frame of delay", "synsp_3D_w8_causal", "live"),
-        ("SynSP, ours for any skeleton, W 8", "synsp_3D_w8_general", "as it is"),
-        ("SynSP, ours, W 8", "synsp_3D_w8", "as it is"),
-        ("SynSP, ours, W 32", "synsp_3D_w32", "as it is"),
+        ("SynSP, no frame of delay", "synsp_3D_w8_causal", "live"),
+        ("SynSP", "synsp_3D_w8", "as it is"),
+        ("SynSP for a Kinect", "synsp_3D_w8_kinect", "as it is"),
+        (f"SynSP{BN}", "synsp_3D_w8_bn", "as it is"),
+        (f"SynSP, W 32{BN}", "synsp_3D_w32_bn", "as it is"),
     ),
-    "2D": (*SMOOTHNET, ("SynSP, ours, W 8", "synsp_2D_w8", "as it is")),
-    "smpl": (*SMOOTHNET, ("SynSP, ours, W 8", "synsp_smpl_w8", "as it is")),
+    "2D": (*SMOOTHNET, (f"SynSP{BN}", "synsp_2D_w8_bn", "as it is")),
+    "smpl": (*SMOOTHNET, (f"SynSP{BN}", "synsp_smpl_w8_bn", "as it is")),
     "views": (
         *SMOOTHNET,
         (f"{PUBLISHED}, each view alone", None, "alone"),
-        ("SynSP 3D, ours, W 8, each view alone", "synsp_3D_w8", "alone"),
-        ("SynSP views, ours, W 8, each view alone", "synsp_mv_3D_w8", "alone"),
-        ("SynSP views, ours, W 8", "synsp_mv_3D_w8", "as it is"),
+        ("SynSP, each view alone", "synsp_3D_w8", "alone"),
+        ("SynSP views", "synsp_mv_3D_w8", "as it is"),
+        (f"SynSP views{BN}", "synsp_mv_3D_w8_bn", "as it is"),
     ),
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """One set of clips: what it is to a reader, where it lies, and whether several cameras see each clip."""
+    """One set of clips: what it is to a reader, where it lies, whether several cameras see each clip, and whether its
+    detections are a real estimator's, whose joints lie elsewhere than the truth's."""
 
     title: str
     dataset: str
     estimator: str
     representation: str
     several: bool = False
+    real: bool = False
 
     def __str__(self):
         return f"{self.dataset}_{self.estimator}_{self.representation}"
@@ -80,8 +85,13 @@ class Part:
 
 SETS = {
     "sample": (
+        Part("A real sensor, 3D", "kinect", "sample", "3D", real=True),
         Part("3D", "mocap", "noise", "3D"),
         Part("Several views (four cameras), 3D", "mmocap", "noise", "3D", True),
+    ),
+    "people": (
+        Part("A real sensor, 3D", "kinect", "real", "3D", real=True),
+        Part("Many persons, 3D", "many", "noise", "3D"),
     ),
     "bn": (
         Part("3D", "bn", "sim", "3D"),
@@ -91,13 +101,17 @@ SETS = {
     ),
 }
 ABOUT = {
-    "sample": """The clips are the sample's (data/README.md): real motion, simulated detections, 281 test
-frames of five clips, so that the intervals are wide. The shipped weights never saw this body, these people
-or these motions: they were trained on the training clips of another set (`bn_sim`, docs/accuracy.md), while
-the tuned filters were tuned on the sample's own training clips.""",
+    "sample": """The clips are the samples' (data/README.md). Those of `kinect_sample_3D` are a real sensor's: persons s07
+and s08, whom nothing was trained or tuned on. Those of `mocap_noise_3D` and `mmocap_noise_3D` are real motion with simulated
+detections, 281 test frames of five clips, so that the intervals are wide. Filters were tuned on the training clips of
+the same set.""",
+    "people": """The clips are those of `kinect_real_3D`, a Kinect 2 beside optical motion capture, and of `many_noise_3D`, the
+motion of nine persons with simulated detections. No person of these test clips is in any training set. Filters
+were tuned on the training clips of the same set.""",
     "bn": """The clips are those of `bn_sim` and `mbn_sim`: real motion, simulated detections, one body. The
-networks were trained and the filters tuned on the training clips; these are the test clips, which neither
-saw. They show the same body, and mostly other takes of gestures that are also trained on.""",
+networks marked bn were trained and the filters tuned on the training clips; these are the test clips, which
+neither saw. They show the same body, and mostly other takes of gestures that are also trained on. The other networks never
+saw that body or those actors.""",
 }
 READING = """Positions in mm (2D: px), Accel in mm/frame² (px/frame²) as the papers' code counts it, with two
 zeros a sequence. Top 1 %: MPJPE over the frames with the worst input. Amplitude: how much of the truth's
@@ -222,6 +236,8 @@ def measure(part, base, published):
     cfg, test, train, words = load(part, base)
     tuned = tuning.tune(train, cfg, say)
     methods = [InputMethod(), *filter_rows(cfg, tuned)]
+    if part.real:
+        methods += [OffsetMethod(_filter("gaus1d", cfg, tuned["gaus1d"].parameters, "tuned"), cfg)]
     if part.several:
         methods += [AlignedMedian("frame"), AlignedMedian("sequence")]
     methods += network_rows(part, base, published)
@@ -234,6 +250,7 @@ def measure(part, base, published):
         rows.append(
             {
                 "method": found["method"],
+                "licence": _licence(score.method),
                 "means": found["means"],
                 "interval_95": intervals,
                 "microseconds_a_frame": found["microseconds_a_frame"],
@@ -250,6 +267,13 @@ def measure(part, base, published):
         "rows": rows,
         "tuning": {name: dataclasses.asdict(found) for name, found in tuned.items()},
     }
+
+
+def _licence(method):
+    """What a method's weights may be used for, in a word or two; "" for what has none."""
+    checkpoint = getattr(getattr(method, "method", method), "checkpoint", None)
+    told = "" if checkpoint is None else checkpoint.provenance.get("licence", "")
+    return "non-commercial" if "non-commercial" in told else "free" if told else ""
 
 
 def _interval_of(score, worst, cfg):
@@ -276,8 +300,8 @@ def markdown(part):
         "",
         paragraph(size + RULE.format(tried=tried, what=part["tuned_on"])),
         "",
-        "| method | " + " | ".join(COLUMNS.values()) + " | µs/frame |",
-        "| --- |" + " ---: |" * (len(COLUMNS) + 1),
+        "| method | " + " | ".join(COLUMNS.values()) + " | µs/frame | weights |",
+        "| --- |" + " ---: |" * (len(COLUMNS) + 1) + " --- |",
     ]
     best = {name: min(row["means"][name] for row in part["rows"]) for name in COLUMNS if name != "amplitude_kept"}
     for row in part["rows"]:
@@ -286,7 +310,9 @@ def markdown(part):
             for name in COLUMNS
         ]
         micro = row["microseconds_a_frame"]
-        lines.append(f"| {row['method']} | {' | '.join(cells)} | {micro:.{0 if micro >= 10 else 1}f} |")
+        lines.append(
+            f"| {row['method']} | {' | '.join(cells)} | {micro:.{0 if micro >= 10 else 1}f} | {row['licence']} |"
+        )
     return "\n".join(lines)
 
 

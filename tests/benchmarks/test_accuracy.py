@@ -9,7 +9,7 @@ from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import FilterMethod, InputMethod
 
-SAMPLE = accuracy.SETS["sample"][0]
+SAMPLE = accuracy.SETS["sample"][1]
 SMALL = {"gaus1d": {"SIGMA": (0.5, 1.0, 3.0)}, "median+gaussian": {"WINDOW_SIZE": (3, 5), "SIGMA": (1.0, 2.0)}}
 
 
@@ -40,8 +40,8 @@ def test_table_of_the_sample(sample, tmp_path, capsys):
     rows = {line.split("|")[1].strip(): line for line in out.splitlines() if line.startswith("|")}
     assert "54.18 (" in rows["input"] and "47.72 (" in rows["input"] and "18.45 (" in rows["input"]
     assert "62.89 (" in rows["gaus1d, default (sigma 3)"]
-    assert sum("tuned" in name for name in rows) == 2
-    assert "SmoothNet, W 8 left out, no smoothnet_w8.pth.tar" in err and "--published not given" in err
+    assert sum(", tuned (" in name for name in rows) == 2
+    assert "SynSP left out, no synsp_3D_w8.pth.tar" in err and "--published not given" in err
     text = file.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "stale" not in text
     assert rows["input"] in text
@@ -135,7 +135,7 @@ def test_a_file_without_a_place_is_refused_before_work(sample, tmp_path, text):
 
 
 def test_unknown_part_is_refused(sample):
-    with pytest.raises(UserError, match="bn_sim_3D: not in --set sample, which has mocap_noise_3D"):
+    with pytest.raises(UserError, match="bn_sim_3D: not in --set sample, which has kinect_sample_3D, mocap_noise_3D"):
         sample("--only", "bn_sim_3D")
 
 
