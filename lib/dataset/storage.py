@@ -2,14 +2,15 @@
 
 import io
 import math
+import os
 import zipfile
 import zlib
 
 import numpy as np
 
 from .. import safe_pickle
-from ..errors import UserError
-from ..files import write_npz
+from ..errors import UserError, reading
+from ..files import check_unpacked, write_npz
 
 # What the published readme calls the keys, and what the published code reads.
 ALIASES = {"keypoints_3d": "joints_3d", "keypoints_2d": "joints_2d"}
@@ -25,6 +26,11 @@ def read_arrays(path):
 
     Raises UserError for a file that is missing, empty, truncated, not an .npz, or that would run code.
     """
+    with reading(path, "an .npz file"):
+        return _read_arrays(path)
+
+
+def _read_arrays(path):
     try:
         archive = zipfile.ZipFile(path)
     except FileNotFoundError:
@@ -36,6 +42,7 @@ def read_arrays(path):
             f"{path}: not a readable .npz archive (truncated, empty or another format). Copy or download it again"
         ) from None
     with archive:
+        check_unpacked(archive, os.path.getsize(path), path)
         arrays = {}
         for member in archive.namelist():
             if not member.endswith(".npy"):
@@ -72,7 +79,7 @@ def _read_array(content, what):
                 raise ValueError(f"its header announces {list(shape)}, more than the file holds")
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, TypeError, OverflowError) as error:
+    except Exception as error:  # the header is a line of Python, and a damaged one raises nearly anything
         raise UserError(f"{what} is not a readable array ({_brief(error)}). Copy or download the file again") from None
     array = safe_pickle.load(file, what)
     if not isinstance(array, np.ndarray) or array.shape != shape:
@@ -92,6 +99,11 @@ def read(path):
     names file, key and mend for wrong keys, shapes, sequence and frame counts, and for sequences that hold no
     finite number.
     """
+    with reading(path, "a pose file"):
+        return _read(path)
+
+
+def _read(path):
     arrays = {ALIASES.get(key, key): value for key, value in read_arrays(path).items()}
     poses = [key for key in POSE_KEYS if key in arrays]
     if not poses:
@@ -154,6 +166,8 @@ def _per_sequence(array):
 
 def _numbers(value, what, width, may_be_constant):
     try:
+        if np.asarray(value).dtype.kind in "USc":  # numpy would read text as numbers, and drop imaginary parts
+            raise TypeError
         with np.errstate(over="ignore"):  # beyond float32 is infinite, that is missing
             array = np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError):

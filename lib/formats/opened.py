@@ -21,6 +21,8 @@ class Opened:
         self.path = Path(path)
         if not self.path.exists():
             raise UserError(f"{path}: not found")
+        if not self.path.is_file() and not self.path.is_dir():
+            raise UserError(f"{path}: is a pipe or a device. Write the poses to a file first")
         if self.path.is_file() and not self.path.stat().st_size:
             raise UserError(f"{path}: the file is empty. Write or copy it again")
         self.is_folder = self.path.is_dir()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, reading
 from ..poses import sentinels
 from . import (
     alphapose,
@@ -115,7 +115,13 @@ def read(path, input_format=None, image_size=None, fps=None, axes=None):
     """
     if input_format is not None and input_format not in FORMATS:
         raise UserError(f"input format {input_format!r} is not known. Known: {known()}")
-    opened = Opened(path)
+    with reading(path, "a pose file"):
+        pose_file = _read(Opened(path), path, input_format, image_size, fps, axes)
+        _check(pose_file, path)
+    return pose_file
+
+
+def _read(opened, path, input_format, image_size, fps, axes):
     if input_format is None:
         input_format = next((name for name, kind in FORMATS.items() if kind.sniff(opened)), None)
     if input_format is None:
@@ -153,6 +159,27 @@ def _take_out_sentinels(tracks):
                 one.poses[absent] = np.nan
                 if one.confidence is not None:
                     one.confidence = np.where(absent, 0, one.confidence)
+
+
+# Numbers that the stretches without a record may take: so many in any file, and for each number that is there.
+FREE_NUMBERS, STRETCH = 2**24, 100
+
+
+def _check(pose_file, path):
+    """Refuse what no refinement could work on. Raises UserError."""
+    if pose_file.fps is not None and not 0.01 <= pose_file.fps <= 100_000:
+        raise UserError(
+            f"{path}: {pose_file.fps:g} frames a second cannot be. Pass --fps with the rate of the recording"
+        )
+    times = pose_file.timestamps
+    if times is not None and not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
+        raise UserError(f"{path}: its timestamps do not rise. Pass --fps with the rate of the recording")
+    there = sum(track.present.sum() * track.poses[0].size for track in pose_file.tracks if len(track.poses))
+    if sum(track.poses.size for track in pose_file.tracks) > FREE_NUMBERS + STRETCH * there:
+        raise UserError(
+            f"{path}: {pose_file.frame_count} frames, nearly all without a record: a frame number lies far from the others. "
+            "Correct it, or split the file"
+        )
 
 
 def write(pose_file, refined, output_path, derived=None, translations=None):

@@ -150,6 +150,8 @@ def _frames(frame_ids, length, where):
     frames = frames.astype(np.int64)
     if (np.diff(frames) <= 0).any() or frames[0] < 0:
         return np.arange(length), ["frame_ids do not rise: the poses are taken as consecutive"]
+    if frames[-1] - frames[0] > 100 * length + 10_000:
+        raise UserError(f"{where}: frame_ids from {frames[0]} to {frames[-1]} for {length} poses. Correct them")
     return frames, []
 
 

@@ -51,7 +51,10 @@ def read(opened, image_size=None, fps=None):
     for key, dims in KEYS.items():
         if key not in arrays:
             continue
-        for place, array in _leaves(_content(arrays[key], key, opened.path), (key,), opened.path):
+        content = _lists(_content(arrays[key], key, opened.path))
+        arrays[key] = np.array(None, dtype=object)
+        arrays[key][()] = content
+        for place, array in _leaves(content, (key,), opened.path):
             track = _track(place, array, dims, metadata, opened.path)
             if np.isfinite(track.poses).any():
                 tracks.append(track)
@@ -75,6 +78,13 @@ def _content(array, key, path):
     if not isinstance(content, dict):
         raise UserError(f"{path}: {key}: no {{subject: {{action: …}}}} in it. Expected VideoPose3D's layout")
     return content
+
+
+def _lists(content):
+    """The content with lists for tuples, so that refined poses can be put into it."""
+    if isinstance(content, dict):
+        return {key: _lists(value) for key, value in content.items()}
+    return [_lists(value) for value in content] if isinstance(content, list | tuple) else content
 
 
 def _leaves(content, place, path):

@@ -10,7 +10,6 @@ only keep the stored state, so that nothing in the file is executed and chumpy n
 
 import contextlib
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import scipy.sparse
 import torch
 
 from .. import safe_pickle
-from ..errors import UserError
+from ..errors import UserError, reading
 from ..pickle_machine import StandIn
 from ..poses.rotations import axis_angle_to_matrix
 from ..poses.skeletons import LAYOUTS
@@ -51,7 +50,8 @@ def load_body(smpl_model_dir, allow_stand_in=True):
     folder = Path(smpl_model_dir)
     path = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
     if path is not None:
-        return _smpl_body(path, folder / EXTRA_REGRESSOR)
+        with reading(path, "a SMPL model"):
+            return _smpl_body(path, folder / EXTRA_REGRESSOR)
     missing = (
         f"{folder}: no SMPL model (looked for {', '.join(MODEL_FILES)}). Register at "
         "https://smpl.is.tue.mpg.de, download the neutral model and copy it there, with "
@@ -282,7 +282,7 @@ def _read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {key: stored[key] for key in _ARRAYS if key in stored.files}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:
         raise _not_smpl(path, f"it does not read as an npz of plain arrays ({error})") from error
 
 
