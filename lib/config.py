@@ -193,6 +193,7 @@ def _schema():
     cfg.REFINE.LAG = number(
         -1, 0, 10_000, off=-1
     )  # frames after which a pose must be out; -1: the whole recording is there
+    cfg.REFINE.FORGET = number(60.0, 0, 10**6)  # seconds of a live stream after which an unseen person is let go; 0: never
     cfg.REFINE.REPORT = ""  # folder for report.html
     cfg.REFINE.CHECKPOINT_DIR = ""  # folder of weights; default: see lib/weights.py
 
@@ -426,6 +427,7 @@ FLAGS = {
         "lag": ("REFINE.LAG", "frames after which a pose must be out, as in live use"),
         "axes": ("REFINE.AXES", "axes of an array: T frames, P people, J joints, D coordinates, such as TPJD"),
         "image_size": ("REFINE.IMAGE_SIZE", "WIDTHxHEIGHT in px, for coordinates that are shares of the image"),
+        "forget": ("REFINE.FORGET", "live: seconds without a line after which a person is let go; 0: never"),
         "input_format": ("REFINE.INPUT_FORMAT", "kind of INPUT, where it cannot be told"),
         "report": ("REFINE.REPORT", "folder for report.html, raw against refined"),
     },

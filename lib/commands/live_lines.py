@@ -17,47 +17,103 @@ log = logger(__name__)
 RATE_FRAMES = 10  # by which the frames' own rate is told
 
 
-def serve(refiner, lines=None, write=None, say=None):
+LONGEST_LINE = 2**24  # characters
+UNITS = (1, 1e-3, 1e-6, 1e-9)  # of `t`, in seconds
+
+
+def serve(refiner, lines=None, write=None, say=None, forget=60.0):
     """Refine standard input: one JSON object a line {"t": seconds, "id": who, "pose": [[x, y, (z), (conf)], …]}.
 
     Each line comes back `lag` lines of the same id later, with its own t and id and every other field, pose refined;
-    what is still to come is written at the end. An object without a pose ({"id": 3, "end": true}) ends that person.
-    Raises UserError naming the line.
+    what is still to come is written at the end. {"id": 3, "end": true} ends that person, and so do `forget` seconds of the
+    stream's time without a line of it (0: never). A line that cannot be read is answered in its place by {"error", "id",
+    "t"}, and the stream goes on. Raises UserError naming the line where the first one cannot be read.
     """
-    if lines is None:
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-        lines = sys.stdin
+    lines = _standard_input() if lines is None else lines
     write = write or (lambda text: print(text, flush=True))
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
-    people, told, times = {}, False, []
+    people, clock, times, bad, begun = {}, _Clock(), [], 0, False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        record = _record(line, number)
-        who = json.dumps(record.get("id"))
-        if record.get("pose") is None:
-            if who in people:
-                for text in people.pop(who).finish():
-                    write(text)
+        record = {}
+        try:
+            record = _record(line)
+            who = json.dumps(record.get("id"))
+            if record.get("end") is True:
+                finished, begun = [people.pop(who)] if who in people else [], True
+            else:
+                values = _points(record)
+                person = people.pop(who, None) or _Person(refiner)
+                people[who] = person  # at the end: the first is who was seen longest ago
+                text = person.step(record, values)
+                finished = clock.gone(people, person, record.get("t"), forget)
+        except (UserError, RecursionError) as error:
+            reason = f"standard input, line {number}: {error if isinstance(error, UserError) else 'nested too deeply'}"
+            if not begun:
+                raise UserError(reason) from None
+            bad += 1
+            write(json.dumps({"error": reason, **{key: record.get(key) for key in ("id", "t")}}))
             continue
-        if who not in people:
-            people[who] = _Person(refiner)
-        text = people[who].step(record, number)
-        if not told:
-            say(people[who].stream.describe())
-            for note in people[who].stream.notes:
+        for one in finished:
+            for late in one.finish():
+                write(late)
+        if record.get("end") is True:
+            continue
+        if not begun:
+            say(person.stream.describe())
+            for note in person.stream.notes:
                 say(note)
-            told, times = True, [who]
-        if times and times[0] == who and isinstance(record.get("t"), (int, float)):
+            begun, times = True, [who]
+        if times and times[0] == who and _is_number(record.get("t")):
             times.append(record["t"])
             if len(times) > RATE_FRAMES:
-                _check_rate(times[1:], people[who].stream, say)
+                _check_rate(times[1:], person.stream, say)
                 times = []
         if text is not None:
             write(text)
     for person in people.values():
         for text in person.finish():
             write(text)
+    if bad:
+        say(f"{bad} {'line was' if bad == 1 else 'lines were'} answered by an error")
+
+
+def _standard_input():
+    if sys.stdin is None:
+        raise UserError("standard input is closed. Pipe the lines in")
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    return iter(lambda: sys.stdin.readline(LONGEST_LINE), "")
+
+
+class _Clock:
+    """The stream's time in seconds: by the lines' t, whose unit their steps tell, else by counting frames."""
+
+    def __init__(self):
+        self.unit, self.frames, self.in_frame = None, 0, set()
+
+    def gone(self, people, person, t, forget):
+        """Take out of `people` those who were not seen for `forget` seconds when `person` has a line at `t`; a list."""
+        if person in self.in_frame:
+            self.frames, self.in_frame = self.frames + 1, set()
+        self.in_frame.add(person)
+        if _is_number(t):
+            if self.unit is None and person.t is not None:
+                self.unit = next((unit for unit in UNITS if 5e-4 <= (t - person.t) * unit <= 2), None)
+            person.t = t
+            now = None if self.unit is None else t * self.unit
+        else:
+            now = self.frames / person.stream.rate
+        person.seen, gone = now, []
+        while forget and now is not None:
+            who, first = next(iter(people.items()))
+            if first.seen is None:  # seen before the unit was told
+                first.seen = now
+            if abs(now - first.seen) <= forget:
+                break
+            gone.append(people.pop(who))
+            self.in_frame.discard(first)
+        return gone
 
 
 def _check_rate(times, stream, say):
@@ -69,19 +125,45 @@ def _check_rate(times, stream, say):
         )
 
 
-def _record(line, number):
+def _record(line):
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or a number of more digits than Python reads
         raise UserError(
-            f"standard input, line {number}: not JSON ({error.msg}). Expected one object a line: "
-            '{"t": 0.0, "id": 0, "pose": [[x, y], …]}'
+            f'not JSON ({str(error)[:100]}). Expected one object a line: {{"t": 0.0, "id": 0, "pose": [[x, y], …]}}'
         ) from None
-    except RecursionError:
-        raise UserError(f"standard input, line {number}: nested too deeply") from None
     if not isinstance(record, dict):
-        raise UserError(f"standard input, line {number}: {type(record).__name__}, not an object with a pose")
+        raise UserError(f"{type(record).__name__}, not an object with a pose")
     return record
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _points(record):
+    """The pose of a record as [J, columns], NaN for null. Raises UserError."""
+    pose = record.get("pose")
+    if not pose:
+        keys = ", ".join(map(str, list(record)[:6])) or "none"
+        raise UserError(
+            f'no pose in it (keys: {keys}). Expected "pose": [[x, y], …]; {{"id": 3, "end": true}} ends somebody'
+        )
+    if not isinstance(pose, list) or not all(isinstance(point, list) and len(point) == len(pose[0]) for point in pose):
+        raise UserError("pose is no list of points of equal length. Expected [[x, y], …] or [[x, y, z], …]")
+    if len(pose[0]) not in (2, 3, 4):
+        raise UserError(
+            f"pose has shape {[len(pose), len(pose[0])]}. Expected 2 or 3 coordinates, and a confidence at will"
+        )
+    for point in pose:
+        for value in point:
+            if (
+                value is not None
+                and not _is_number(value)
+                and not (isinstance(value, float) and not math.isfinite(value))
+            ):
+                raise UserError(f"{repr(value)[:40]} in the pose is not a number, or too large for one")
+    return np.array([[np.nan if value is None else value for value in point] for point in pose], dtype=np.float64)
 
 
 class _Person:
@@ -90,22 +172,10 @@ class _Person:
     def __init__(self, refiner):
         self.stream, self.refiner, self.waiting = refiner.stream(), refiner, deque()
         self.width = None
+        self.t, self.seen = None, None  # its last time, as in the line, and in seconds
 
-    def step(self, record, number):
-        where = f"standard input, line {number}"
-        pose = record["pose"]
-        try:
-            values = np.array(
-                [[np.nan if value is None else value for value in point] for point in pose], dtype=np.float64
-            )
-        except (TypeError, ValueError, OverflowError):
-            raise UserError(
-                f"{where}: pose is no list of points of equal length. Expected [[x, y], …] or [[x, y, z], …]"
-            ) from None
-        if values.ndim != 2 or values.shape[1] not in (2, 3, 4):
-            raise UserError(
-                f"{where}: pose has shape {list(values.shape)}. Expected 2 or 3 coordinates, and a confidence at will"
-            )
+    def step(self, record, values):
+        """The line that is due, or None; values [J, columns]: the record's pose. Raises UserError."""
         if self.width is None:
             self.width = _coordinates(values, self.refiner)
         confidence = values[:, self.width] if values.shape[1] > self.width else None
@@ -115,11 +185,8 @@ class _Person:
         points[~np.isfinite(points).all(axis=1)] = np.nan
         if self.stream.frame < 0 and self.refiner.joint_names is None and self.refiner.kind != "smpl":
             layout = layout_of_count(len(points), self.width)
-            log.debug("%s: %s", where, layout if layout in JOINT_NAMES else "unknown layout")
-        try:
-            refined = self.stream.step(points)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
+            log.debug("%s", layout if layout in JOINT_NAMES else "unknown layout")
+        refined = self.stream.step(points)
         self.waiting.append(record)
         return None if refined is None else self._text(refined)
 
@@ -133,7 +200,10 @@ class _Person:
             [_number(value) for value in point] + list(old[self.width :])
             for point, old in zip(refined.tolist(), record["pose"])
         ]
-        return json.dumps(out)
+        try:
+            return json.dumps(out)
+        except RecursionError:
+            return json.dumps({"error": "nested too deeply", **{key: record.get(key) for key in ("id", "t")}})
 
 
 def _number(value):

@@ -40,7 +40,7 @@ def main(request):
 
         if args.input != "-" or not args.live:
             raise UserError("--live: reads standard input. Say `refine_smoothnet.py - --live`")
-        return live_lines.serve(build(cfg, args))
+        return live_lines.serve(build(cfg, args), forget=cfg.REFINE.FORGET)
     return refine_file(args.input, cfg, args)
 
 

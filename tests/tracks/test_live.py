@@ -303,27 +303,6 @@ def test_confidence_is_kept_and_zero_is_missing(folder):
     np.testing.assert_allclose(np.array(out[2]["pose"][0][:2], float), pose[0][:2], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "{",
-        "[1]",
-        '{"pose": 3}',
-        '{"pose": [[1, "x"]]}',
-        '{"pose": [[1, 2], [1]]}',
-        '{"pose": [[1]]}',
-        '{"pose": []}',
-        '{"pose": [[1' + "0" * 400 + ", 2]]}",
-        '{"pose": {"a": 1}}',
-        '{"pose": [[1, 2, 3, 4, 5]]}',
-    ],
-)
-def test_garbage_is_named_by_its_line(line):
-    good = json.dumps({"pose": [[1.0, 2.0]]})
-    with pytest.raises(UserError, match="line 2"):
-        serve(Refiner("oneeuro"), [good, line])
-
-
 @pytest.mark.parametrize("lag", (0, 3))
 def test_kalman_live_is_the_filter_at_that_lag(folder, lag):
     poses = noisy(40)
