@@ -1,4 +1,4 @@
-"""The one configuration schema, its defaults, and how YAML and the command line land in it.
+"""The configuration: all keys with their defaults, and how YAML files and the command line set them.
 
 Order of precedence, lowest first: the defaults below, the YAML of `--cfg`, what a checkpoint stores about
 itself (eval, visualise), explicit flags, trailing `KEY VALUE` pairs. This module imports neither torch nor
@@ -22,7 +22,7 @@ log = logger(__name__)
 
 
 def number(default, lowest, highest, off=None):
-    """A number of the schema: the lowest and highest value that make sense, and one more that switches it off."""
+    """A number of the schema: its default, the lowest and highest value allowed, and a value that switches it off."""
     return default, lowest, highest, off  # yacs takes no class of our own
 
 
@@ -46,11 +46,11 @@ def _numbers():
 
 def _schema():
     cfg = CfgNode()
-    cfg.DEVICE = "cuda"  # falls back to the CPU, said once, where there is none
+    cfg.DEVICE = "cuda"  # cuda | cuda:0 | mps | cpu; the CPU is used, with a message, if there is no such device
     cfg.SEED_VALUE = number(4321, 0, 2**63 - 1)
     cfg.LOGDIR = ""  # a run's folder, written by the trainer
     cfg.EXP_NAME = "default"
-    cfg.DEBUG = False  # train on 8 batches an epoch, for a quick look that everything runs
+    cfg.DEBUG = False  # train on 8 batches per epoch, to see quickly that everything runs
     cfg.OUTPUT_DIR = "results"
     cfg.DATASET_NAME = ""
     cfg.ESTIMATOR = ""
@@ -62,14 +62,14 @@ def _schema():
     cfg.CUDNN.DETERMINISTIC = False
     cfg.CUDNN.ENABLED = True
 
-    cfg.DATASET = CfgNode(new_allowed=True)  # any ROOT_<DATASET>_<ESTIMATOR>_3D is a known key
+    cfg.DATASET = CfgNode(new_allowed=True)  # ROOT_<DATASET>_<ESTIMATOR>_3D: list of root joints
     cfg.DATASET.BASE_DIR = "data/poses"
-    cfg.DATASET.JOINT_ORDER = "stored"  # stored | aist14 (mupots and mpiinf3dhp as published models expect them)
+    cfg.DATASET.JOINT_ORDER = "stored"  # stored | aist14 (mupots and mpiinf3dhp for published models)
     cfg.DATASET.MULTI_VIEW = False  # group an unknown dataset's sequences into recordings of several cameras
-    # Who is seen: JSON files (lists of clip, subject, licence), or a regular expression over a recording's name.
+    # Persons: JSON files (lists of clip, subject, licence), or a regular expression on the recording names.
     cfg.DATASET.GROUPS = ""
-    cfg.DATASET.EXCLUDE = ""  # groups or licences that are left out of training, patterns such as hdm05_*
-    cfg.DATASET.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second of the data; 0: not known
+    cfg.DATASET.EXCLUDE = ""  # groups or licences left out of training; patterns such as hdm05_*
+    cfg.DATASET.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames per second; 0: unknown
 
     cfg.MODEL = CfgNode()
     cfg.MODEL.NAME = "synsp"  # synsp | smoothnet
@@ -81,119 +81,114 @@ def _schema():
     cfg.MODEL.n_head = number(4, 1, 1000)
     cfg.MODEL.d_k = number(64, 1, 65_536)
     cfg.MODEL.d_v = number(64, 1, 65_536)
-    cfg.MODEL.persons = number(1, 1, 1000)  # published key; a sequence is one person here
+    cfg.MODEL.persons = number(1, 1, 1000)  # accepted for published YAMLs, not used: a sequence is one person
     cfg.MODEL.HIDDEN_SIZE = number(512, 1, 65_536)  # SmoothNet
     cfg.MODEL.RES_HIDDEN_SIZE = number(256, 1, 65_536)
     cfg.MODEL.NUM_BLOCK = number(3, 0, 1000)
-    cfg.MODEL.DROPOUT = number(-1.0, 0, 0.99, off=-1.0)  # -1: each network's own, 0.2 for SynSP, 0.5 for SmoothNet
-    # 0: SPEC 5, each head predicts the pose. K > 0: each head predicts a correction to the window's first
-    # K DCT components (2: mean and slope).
+    cfg.MODEL.DROPOUT = number(-1.0, 0, 0.99, off=-1.0)  # -1: 0.2 for SynSP, 0.5 for SmoothNet
+    # 0: as published, each head predicts the pose. K > 0: each head predicts a correction that is added to the window's
+    # K lowest DCT components (2: mean and slope).
     cfg.MODEL.RESIDUAL_COMPONENTS = number(0, 0, 10_000)
-    # Every window is turned to one heading (2D: moved to one place) for the network, which then learns each pose once.
+    # Rotate every window to a common heading (2D: translate it to a common place) before the network, and back after it.
     cfg.MODEL.CANONICAL = False
-    cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame | sequence
-    # 0: the window is read whole. L: a window is read as segments of L frames, each as by a network of window L that also sees
-    # the others (one view).
+    cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame (cameras move) | sequence (cameras stand still)
+    # 0: off. L: split the window into segments of L frames, each with its own local encoder; attention spans all segments
+    # (one view only).
     cfg.MODEL.SEGMENT = number(0, 0, 10_000)
-    # At lag 0 a stream's pose is what the newest window says, drawn by this share to the last pose: the network is trained to
-    # say what then comes out right.
+    # For streams of lag 0: output = (1 - CARRY) * newest window + CARRY * previous output. Training applies the same.
     cfg.MODEL.CARRY = number(0.0, 0, 0.99)
 
     cfg.TRAIN = CfgNode()
     cfg.TRAIN.BATCH_SIZE = number(1024, 1, 2**24)
-    cfg.TRAIN.WORKERS_NUM = number(
-        0, 0, 1000
-    )  # published key; windows are indices into one resident tensor, no workers needed
+    cfg.TRAIN.WORKERS_NUM = number(0, 0, 1000)  # accepted for published YAMLs, not used: the data are held in memory
     cfg.TRAIN.EPOCH = number(70, 1, 10**6)
     cfg.TRAIN.LR = number(0.001, 1e-12, 1e30)
     cfg.TRAIN.LRDECAY = number(0.95, 1e-6, 10)
-    cfg.TRAIN.RESUME = ""  # a checkpoint's path, or `auto`: the newest run of this EXP_NAME
-    cfg.TRAIN.INIT = ""  # a checkpoint whose weights training starts from
+    cfg.TRAIN.RESUME = ""  # checkpoint to continue from, or `auto`: the newest run of this EXP_NAME
+    cfg.TRAIN.INIT = ""  # checkpoint whose weights training starts with
     cfg.TRAIN.VALIDATE = True
-    cfg.TRAIN.VAL_SHARE = number(0.05, 0.0001, 0.9999)  # of the training sequences, where there is no validate split
-    cfg.TRAIN.VAL_BY = (
-        "group"  # group (a person is in training or in validation, where DATASET.GROUPS says who) | recording
-    )
-    cfg.TRAIN.VAL_GROUPS = ""  # the groups that are held out, in place of a share
+    cfg.TRAIN.VAL_SHARE = number(0.05, 0.0001, 0.9999)  # share of the training sequences, if there is no validate split
+    # group (no person is in both training and validation; needs DATASET.GROUPS) | recording
+    cfg.TRAIN.VAL_BY = "group"
+    cfg.TRAIN.VAL_GROUPS = ""  # groups held out for validation, instead of VAL_SHARE
     cfg.TRAIN.USE_6D_SMPL = True
-    cfg.TRAIN.noise_std = number(0.0, 0, 10_000)  # mm, of the `noise` estimators
-    cfg.TRAIN.noise_type = (
-        "simulated"  # simulated | estimated (as two estimators were measured) | varied (both) | uniform | gaussian
-    )
-    cfg.TRAIN.MIX = "proportional"  # proportional | balanced | shortest | shares of the sets, such as 0.8,0.2
-    cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR x LRDECAY each epoch) | onecycle (peak LR)
+    cfg.TRAIN.noise_std = number(0.0, 0, 10_000)  # mm; for the estimator `noise`
+    # simulated | estimated (from the measured errors of two estimators) | varied (both) | uniform | gaussian
+    cfg.TRAIN.noise_type = "simulated"
+    # Windows per dataset: proportional to their number | balanced | shortest | shares per dataset, such as 0.8,0.2
+    cfg.TRAIN.MIX = "proportional"
+    cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR times LRDECAY after each epoch) | onecycle (LR is the peak)
     cfg.TRAIN.PICTURES_EVERY = number(
         5, 0, 10**6
-    )  # epochs between two pictures of a validation clip in TensorBoard; 0: never
-    # -1: windows by themselves. L >= 0: also what a live stream of a lag of L frames makes of them, over runs of windows.
+    )  # epochs between pictures of a validation clip in TensorBoard; 0: none
+    # -1: the loss is on single windows. L >= 0: also on the output of a live stream of lag L, over several windows.
     cfg.TRAIN.LAG = number(-1, 0, 10_000, off=-1)
-    cfg.TRAIN.CLIP_GRADIENT = number(0.0, 0, 1e9)  # largest gradient norm; 0: not clipped
-    cfg.TRAIN.WINDOW_STRIDE = number(1, 1, 10**6)  # every how many frames a training window starts
-    cfg.TRAIN.PRECISION = "float32"  # float32 | bfloat16 (autocast, on CUDA and on CPUs that have it)
-    cfg.TRAIN.EMA = number(0.0, 0, 0.999999)  # decay of the averaged weights that are validated and saved; 0: none
-    cfg.TRAIN.SAVE_EVERY_MINUTES = number(10.0, 0, 10**6)  # also within an epoch
+    cfg.TRAIN.CLIP_GRADIENT = number(0.0, 0, 1e9)  # maximal gradient norm; 0: no clipping
+    cfg.TRAIN.WINDOW_STRIDE = number(1, 1, 10**6)  # frames between the starts of two training windows
+    cfg.TRAIN.PRECISION = "float32"  # float32 | bfloat16 (autocast)
+    cfg.TRAIN.EMA = number(
+        0.0, 0, 0.999999
+    )  # decay of the moving average of the weights, which is validated and saved; 0: off
+    cfg.TRAIN.SAVE_EVERY_MINUTES = number(10.0, 0, 10**6)  # checkpoints within an epoch
 
     cfg.TRAIN.AUGMENT = CfgNode()
-    # Share of the training sequences that get new simulated errors each epoch in place of their own (a network learns
-    # those by heart).
+    # Share of the training sequences whose detections are replaced by newly simulated errors in each epoch (a network can
+    # memorise fixed ones).
     cfg.TRAIN.AUGMENT.NOISE = number(0.0, 0, 1)
-    cfg.TRAIN.AUGMENT.YAW = number(0.0, 0, 360)  # degrees: turn about the vertical, uniform in +- YAW (3D)
-    cfg.TRAIN.AUGMENT.MIRROR = False  # left and right change places in half of the windows
-    cfg.TRAIN.AUGMENT.SCALE = number(0.0, 0, 0.99)  # body size, uniform in 1 +- SCALE (3D, 2D)
-    cfg.TRAIN.AUGMENT.SPEED = number(0.0, 0, 0.99)  # motion speed, uniform in 1 +- SPEED
-    # Degrees: half of the windows tip about a horizontal axis, mostly little, so that people may lie and cameras look down (3D,
-    # with YAW).
+    cfg.TRAIN.AUGMENT.YAW = number(0.0, 0, 360)  # degrees: rotation about the vertical axis, uniform in +-YAW (3D)
+    cfg.TRAIN.AUGMENT.MIRROR = False  # mirror half of the windows
+    cfg.TRAIN.AUGMENT.SCALE = number(0.0, 0, 0.99)  # body size factor, uniform in 1 +- SCALE (3D, 2D)
+    cfg.TRAIN.AUGMENT.SPEED = number(0.0, 0, 0.99)  # motion speed factor, uniform in 1 +- SPEED
+    # Degrees: rotation of half of the windows about a horizontal axis, mostly by small angles: people who lie, cameras that
+    # look down (3D, needs YAW).
     cfg.TRAIN.AUGMENT.TILT = number(0.0, 0, 180)
-    # Metres, standard deviation a coordinate: where a skeleton has its hips, shoulders, spine and head (3D).
+    # Metres: standard deviation per coordinate of the offsets of hips, shoulders, spine and head, which skeletons define
+    # differently (3D).
     cfg.TRAIN.AUGMENT.CONVENTION = number(0.0, 0, 1)
     cfg.TRAIN.AUGMENT.LIMBS = number(
         0.0, 0, 1
-    )  # share of arms and legs that come from another window of the batch (3D)
-    cfg.TRAIN.AUGMENT.TURNS = number(
-        0.0, 0, 360
-    )  # degrees: in half of the windows each bone of arms and legs turns by up to this (3D)
-    cfg.TRAIN.AUGMENT.BONES = number(0.0, 0, 0.99)  # each limb's length, uniform in 1 +- BONES (3D)
+    )  # share of arms and legs exchanged with another window of the batch (3D)
+    # Degrees: largest random rotation of each arm and leg bone, in half of the windows (3D).
+    cfg.TRAIN.AUGMENT.TURNS = number(0.0, 0, 360)
+    cfg.TRAIN.AUGMENT.BONES = number(0.0, 0, 0.99)  # length factor of each limb, uniform in 1 +- BONES (3D)
 
     cfg.EVALUATE = CfgNode()
     cfg.EVALUATE.PRETRAINED = ""
     cfg.EVALUATE.ROOT_RELATIVE = True
     cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = number(1, 1, 10_000)
-    # mean | triangular | quality: how the windows over a frame are averaged. A checkpoint keeps what it was trained with.
+    # Weights in the average of the windows that cover a frame: mean | triangular | quality. Stored in a checkpoint.
     cfg.EVALUATE.WINDOW_WEIGHTS = "mean"
     cfg.EVALUATE.TRADITION = ""
-    cfg.EVALUATE.BATCH_SIZE = number(2048, 1, 2**24)  # windows through the network at once
+    cfg.EVALUATE.BATCH_SIZE = number(2048, 1, 2**24)  # windows per network call
     cfg.EVALUATE.TRADITION_SAVGOL = CfgNode(dict(WINDOW_SIZE=number(31, 1, 10_001), POLYORDER=number(2, 0, 20)))
     cfg.EVALUATE.TRADITION_GAUS1D = CfgNode(
         dict(WINDOW_SIZE=number(31, 1, 10_001), SIGMA=number(3.0, 0.01, 1000), BLOCKWISE=False)
     )
     cfg.EVALUATE.TRADITION_ONEEURO = CfgNode(dict(MIN_CUTOFF=number(0.04, 0, 1000), BETA=number(0.7, 0, 10**6)))
-    cfg.EVALUATE.TRADITION_BUTTERWORTH = CfgNode(
-        dict(CUTOFF=number(0.4, 1e-4, 0.9999), ORDER=number(2, 1, 20))
-    )  # CUTOFF: share of the Nyquist rate
+    # CUTOFF: as a share of the Nyquist frequency.
+    cfg.EVALUATE.TRADITION_BUTTERWORTH = CfgNode(dict(CUTOFF=number(0.4, 1e-4, 0.9999), ORDER=number(2, 1, 20)))
     cfg.EVALUATE.TRADITION_MEDIAN_GAUSSIAN = CfgNode(
         dict(WINDOW_SIZE=number(5, 1, 10_001), SIGMA=number(1.5, 0.01, 1000))
     )
 
-    # refine_smoothnet.py: other tools' files and live streams. The filters' parameters above are meant at 30 frames a second.
+    # Refinement of files and live streams (synsp refine). The filters' parameters above are for 30 frames per second.
     cfg.REFINE = CfgNode()
     cfg.REFINE.OUTPUT = ""  # default: <name>_refined beside the input
     cfg.REFINE.METHOD = "auto"  # auto | synsp | smoothnet | a filter | none
-    cfg.REFINE.INPUT_FORMAT = ""  # default: told by the contents
-    cfg.REFINE.AXES = (
-        ""  # of an array: T frames, P people, J joints, D coordinates (TPJD); default: told by the numbers
-    )
-    cfg.REFINE.IMAGE_SIZE = ""  # WIDTHxHEIGHT in px, for coordinates that are shares of the image
-    cfg.REFINE.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames a second; 0: what the file says, else the model's
-    cfg.REFINE.CUTOFF = number(
-        0.0, 0.01, 10_000, off=0.0
-    )  # Hz, of METHOD butterworth; 0: EVALUATE.TRADITION_BUTTERWORTH
+    cfg.REFINE.INPUT_FORMAT = ""  # default: recognised from the contents
+    # Axes of an array file: T frames, P people, J joints, D coordinates, such as TPJD; default: recognised from the values
+    cfg.REFINE.AXES = ""
+    cfg.REFINE.IMAGE_SIZE = ""  # WIDTHxHEIGHT in px, for coordinates that are normalised to the image
+    cfg.REFINE.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames per second; 0: from the file, else the network's
+    # Hz, for METHOD butterworth; 0: EVALUATE.TRADITION_BUTTERWORTH.CUTOFF
+    cfg.REFINE.CUTOFF = number(0.0, 0.01, 10_000, off=0.0)
     cfg.REFINE.STRENGTH = number(1.0, 0, 1)  # 0: the input, 1: refined
-    cfg.REFINE.MAX_GAP = number(0.25, 0, 3600)  # seconds of missing key points that are filled
-    cfg.REFINE.UP = ""  # the axis that is up in 3D: -y, y, -z, z, -x, x; default: told by the bodies themselves
-    cfg.REFINE.LAG = number(
-        -1, 0, 10_000, off=-1
-    )  # frames after which a pose must be out; -1: the whole recording is there
-    cfg.REFINE.FORGET = number(60.0, 0, 10**6)  # seconds of a live stream after which an unseen person is let go; 0: never
+    cfg.REFINE.MAX_GAP = number(0.25, 0, 3600)  # seconds: longest gap of missing key points that is filled
+    cfg.REFINE.UP = ""  # axis that points up in 3D: -y, y, -z, z, -x or x; default: estimated from the poses
+    cfg.REFINE.LAG = number(-1, 0, 10_000, off=-1)  # frames of delay of a live stream; -1: the whole recording is known
+    cfg.REFINE.FORGET = number(
+        60.0, 0, 10**6
+    )  # seconds of a live stream after which an unseen person is let go; 0: never
     cfg.REFINE.REPORT = ""  # folder for report.html
     cfg.REFINE.CHECKPOINT_DIR = ""  # folder of weights; default: see lib/weights.py
 
@@ -313,7 +308,7 @@ def read_yaml(path):
     """A YAML file as nested dicts. Raises UserError naming the file and what is wrong in it."""
     path = Path(path)
     if not path.exists():
-        raise UserError(f"--cfg {path}: not found. The shipped ones lie in configs/")
+        raise UserError(f"--cfg {path}: not found. The shipped files are in configs/")
     if not path.is_file() or path.stat().st_size > 100 * LARGEST_YAML:
         raise UserError(
             f"--cfg {path}: not readable as YAML (no file, or far too large). Expected one such as those in configs/"
@@ -328,7 +323,7 @@ def read_yaml(path):
     except Exception as error:  # a tag that does not fit its text raises nearly anything
         raise UserError(f"--cfg {path}: not readable as YAML ({error or type(error).__name__})") from error
     if not isinstance(tree, dict):
-        raise UserError(f"--cfg {path}: holds no keys. Expected YAML such as those in configs/")
+        raise UserError(f"--cfg {path}: contains no configuration keys. Expected YAML such as the files in configs/")
     return tree
 
 
@@ -377,12 +372,12 @@ def dump(cfg):
 
 # ------------------------------------------------------------------------------------- command line
 
-# flag -> config key. Every flag but --cfg and those of PLACES lands in the config.
+# flag -> config key. Every flag except --cfg and those of PLACES sets a key of the config.
 SHARED_FLAGS = {
     "dataset_name": ("DATASET_NAME", "dataset, or a comma list: aist,pw3d"),
-    "estimator": ("ESTIMATOR", "pose estimator, or a comma list as long: vibe,spin"),
-    "body_representation": ("BODY_REPRESENTATION", "3D, 2D or smpl, or a comma list as long: 3D,3D"),
-    "slide_window_size": ("MODEL.SLIDE_WINDOW_SIZE", "frames in a window"),
+    "estimator": ("ESTIMATOR", "pose estimator, or a comma list of the same length: vibe,spin"),
+    "body_representation": ("BODY_REPRESENTATION", "3D, 2D or smpl, or a comma list of the same length: 3D,3D"),
+    "slide_window_size": ("MODEL.SLIDE_WINDOW_SIZE", "frames per window"),
 }
 FLAGS = {
     "train": {**SHARED_FLAGS, "exp_name": ("EXP_NAME", "name of the run's folder")},
@@ -409,26 +404,29 @@ FLAGS = {
         "format": ("VIS.FORMAT", "mp4, gif, or html for an interactive page"),
     },
     "refine": {
-        "output": ("REFINE.OUTPUT", "refined file or folder; default: <name>_refined beside INPUT"),
+        "output": ("REFINE.OUTPUT", "file or folder to write; default: <name>_refined beside INPUT"),
         "method": (
             "REFINE.METHOD",
             "auto, synsp, smoothnet, savgol, oneeuro, gaus1d, butterworth, median+gaussian, gcv, whittaker, kalman, self_tuned "
             "or none",
         ),
         "checkpoint": ("EVALUATE.PRETRAINED", "trained network (.pth.tar); default: the shipped weights that fit"),
-        "fps": ("REFINE.FPS", "frames a second of INPUT, where the file does not say"),
+        "fps": ("REFINE.FPS", "frames per second of INPUT, if the file does not contain it"),
         "cutoff": (
             "REFINE.CUTOFF",
             "Hz, of --method butterworth: 3-5 for slow exercise, 6 walking (the default), 8-10 running, 10-14 kicks and throws",
         ),
-        "strength": ("REFINE.STRENGTH", "0 (the input) to 1 (refined)"),
-        "max_gap": ("REFINE.MAX_GAP", "seconds of missing key points that are filled"),
-        "up": ("REFINE.UP", "axis of INPUT's 3D that is up: y, z, -y, ...; default: told by the bodies. Write --up=-y"),
-        "lag": ("REFINE.LAG", "frames after which a pose must be out, as in live use"),
+        "strength": ("REFINE.STRENGTH", "blend of input (0) and refined poses (1)"),
+        "max_gap": ("REFINE.MAX_GAP", "longest gap of missing key points, in seconds, that is filled"),
+        "up": (
+            "REFINE.UP",
+            "axis of 3D INPUT that points up: y, z, -y, ...; default: estimated from the poses. Write --up=-y",
+        ),
+        "lag": ("REFINE.LAG", "frames of delay: refine as a live stream with this delay would"),
         "axes": ("REFINE.AXES", "axes of an array: T frames, P people, J joints, D coordinates, such as TPJD"),
         "image_size": ("REFINE.IMAGE_SIZE", "WIDTHxHEIGHT in px, for coordinates that are shares of the image"),
         "forget": ("REFINE.FORGET", "live: seconds without a line after which a person is let go; 0: never"),
-        "input_format": ("REFINE.INPUT_FORMAT", "kind of INPUT, where it cannot be told"),
+        "input_format": ("REFINE.INPUT_FORMAT", "format of INPUT, if it is not recognised"),
         "report": ("REFINE.REPORT", "folder for report.html, raw against refined"),
     },
 }
@@ -440,7 +438,7 @@ PURPOSE = {
 }
 
 
-# Where results go and pictures lie: no number depends on these, so that they are no keys of the config.
+# Paths of results and pictures. No number depends on them, so they are not part of the config.
 PLACES = {
     "eval": {
         "json": ("PATH", "also write the metrics there, as JSON, and as CSV beside it"),
@@ -480,7 +478,9 @@ def parser(command, prog=None):
             "input", metavar="INPUT", help="a pose file, a folder of per-frame files, or - for standard input"
         )
         parse.add_argument(
-            "--refine_translation", action="store_true", help="also refine where the body goes, not only its pose"
+            "--refine_translation",
+            action="store_true",
+            help="also refine the root's path through space, not only the pose",
         )
         parse.add_argument(
             "--compare", action="store_true", help="table of every method on INPUT, without ground truth"
@@ -489,7 +489,9 @@ def parser(command, prog=None):
             "--suggest", action="store_true", help="which --cutoff suits INPUT, by residual analysis; writes no poses"
         )
         parse.add_argument(
-            "--live", action="store_true", help="INPUT is -: one JSON object a line, refined as it comes"
+            "--live",
+            action="store_true",
+            help="read one JSON object per line from standard input (INPUT is -) and refine it as it arrives",
         )
     for flag, (place, text) in PLACES.get(command, {}).items():
         parse.add_argument(f"--{flag}", metavar=place, help=text)
@@ -505,9 +507,9 @@ def _argument_error(message):
 
 
 class Request:
-    """What one command line asked for, before a checkpoint had its say.
+    """A parsed command line.
 
-    args: the parsed flags. `config(stored)` puts the layers of the config together.
+    args: the parsed flags. `config(stored)` combines defaults, YAML, a checkpoint's config, flags and overrides.
     """
 
     def __init__(self, command, argv=None, prog=None):
