@@ -259,8 +259,8 @@ def test_mistakes_are_one_line(words, message):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "holds no keys"),
-        ("- a\n- b", "holds no keys"),
+        ("", "contains no configuration keys"),
+        ("- a\n- b", "contains no configuration keys"),
         ("a: [", "not readable as YAML"),
         ("a: \x00", "not readable as YAML"),
         ("TRAIN: {EPOCH: [1, 2]}", r"TRAIN.EPOCH: \[1, 2\] given"),
