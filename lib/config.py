@@ -159,6 +159,7 @@ def _schema():
     # Weights in the average of the windows that cover a frame: mean | triangular | quality. Stored in a checkpoint.
     cfg.EVALUATE.WINDOW_WEIGHTS = "mean"
     cfg.EVALUATE.TRADITION = ""
+    cfg.EVALUATE.REPAIR = False  # repair the detections (as REFINE.REPAIR) before every row but "input"
     cfg.EVALUATE.BATCH_SIZE = number(2048, 1, 2**24)  # windows per network call
     cfg.EVALUATE.TRADITION_SAVGOL = CfgNode(dict(WINDOW_SIZE=number(31, 1, 10_001), POLYORDER=number(2, 0, 20)))
     cfg.EVALUATE.TRADITION_GAUS1D = CfgNode(
@@ -184,6 +185,7 @@ def _schema():
     cfg.REFINE.CUTOFF = number(0.0, 0.01, 10_000, off=0.0)
     cfg.REFINE.STRENGTH = number(1.0, 0, 1)  # 0: the input, 1: refined
     cfg.REFINE.MAX_GAP = number(0.25, 0, 3600)  # seconds: longest gap of missing key points that is filled
+    cfg.REFINE.REPAIR = True  # undo exchanges of left and right, and remove spikes, before anything is smoothed
     cfg.REFINE.UP = ""  # axis that points up in 3D: -y, y, -z, z, -x or x; default: estimated from the poses
     cfg.REFINE.LAG = number(-1, 0, 10_000, off=-1)  # frames of delay of a live stream; -1: the whole recording is known
     cfg.REFINE.FORGET = number(
@@ -481,6 +483,9 @@ def parser(command, prog=None):
             "--refine_translation",
             action="store_true",
             help="also refine the root's path through space, not only the pose",
+        )
+        parse.add_argument(
+            "--no_repair", action="store_true", help="leave exchanged left and right, and spikes, as they are"
         )
         parse.add_argument(
             "--compare", action="store_true", help="table of every method on INPUT, without ground truth"

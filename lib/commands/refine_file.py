@@ -60,6 +60,7 @@ def build(cfg, args, method=None):
         lag=None if node.LAG < 0 else node.LAG,
         translation=args.refine_translation,
         own_places=True,
+        repair=node.REPAIR and not args.no_repair,
         cfg=cfg,
         folder=node.CHECKPOINT_DIR,
         device=device,

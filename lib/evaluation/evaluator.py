@@ -20,7 +20,8 @@ from ..files import is_stream
 from ..filters import registry as filters
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
-from .methods import InputMethod, check_fits, load_networks, several_view_baselines, warn_of
+from ..tracks.plan import RATE
+from .methods import InputMethod, check_fits, load_networks, repaired, several_view_baselines, warn_of
 from .offset import filter_methods
 from .scores import Scores, judge_of
 
@@ -43,7 +44,8 @@ def evaluate(request):
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
     chosen = catalog.sources(cfg)
     names = filters.names(cfg.EVALUATE.TRADITION)
-    others = [InputMethod(), *filter_methods(names, cfg)]
+    mended = [InputMethod("other", "input, repaired")] if cfg.EVALUATE.REPAIR else []
+    others = [InputMethod(), *mended, *filter_methods(names, cfg)]
     splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
     for split in splits:
         for network in networks:
@@ -96,6 +98,7 @@ def score_split(split, methods, cfg):
     """Run all methods over one split. Returns (one object of metrics.json, [Scores])."""
     judge = judge_of(split, cfg)
     scores = [Scores(method, judge) for method in methods]
+    mended = repaired(split, cfg.DATASET.FPS or RATE) if cfg.EVALUATE.REPAIR else split
     for method in methods:
         method.seconds = 0.0
     total = len(split.sequences) * len(methods)
@@ -104,7 +107,9 @@ def score_split(split, methods, cfg):
     ) as bar:
         for score in scores:
             views, raws = [], []
-            for recording, found in zip(split.recordings, score.method(split)):
+            for recording, found in zip(
+                split.recordings, score.method(split if score.method.key == "input" else mended)
+            ):
                 views += recording.views
                 raws += found
                 cues = getattr(score.method, "quality", None)

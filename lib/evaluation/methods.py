@@ -9,16 +9,19 @@ import dataclasses
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..dataset.sequences import ROOT_AT_ZERO, Recording, root_distance
 from ..errors import UserError
 from ..filters import fixed
 from ..filters import registry as filters
+from ..formats.tracks import Track
 from ..messages import logger
 from ..models import checkpoints
 from ..models.smoothnet import SmoothNet
 from ..models.synsp import median_of_views
+from ..tracks.repair import repair
 from ..windows.pipeline import check_settings, refine
 from ..windows.views import align
 
@@ -28,12 +31,31 @@ log = logger(__name__)
 class InputMethod:
     """The detections as they are."""
 
-    key, label = "input", "input"
     seconds = 0.0
+
+    def __init__(self, key="input", label="input"):
+        self.key, self.label = key, label
 
     def __call__(self, split):
         for recording in split.recordings:
             yield [torch.as_tensor(view.detected) for view in recording.views]
+
+
+def repaired(split, fps):
+    """The split with left and right put back and spikes taken out of its detections (lib/tracks/repair.py).
+
+    fps: frames a second.
+    """
+    dims = split.representation.dims
+
+    def mend(view):
+        poses = np.asarray(view.detected, dtype=np.float64).reshape(view.length, -1, dims)
+        track = Track(view.name, view.name, poses, None, split.representation.name, None, split.layout.joints)
+        mended = repair(track, poses, np.arange(view.length) / fps, fps, [slice(0, view.length)]).poses
+        return dataclasses.replace(view, detected=mended.reshape(view.detected.shape).astype(np.float32))
+
+    recordings = [Recording(each.name, [mend(view) for view in each.views]) for each in split.recordings]
+    return dataclasses.replace(split, recordings=recordings)
 
 
 class NetworkMethod:

@@ -44,7 +44,8 @@ class Refiner:
     z, … (default: told by the poses, else -y); image_size: (width, height) in px;
     cutoff: Hz, of butterworth; translation: also refine where the body goes, not only its pose; own_places: leave out the slow part of SynSP's
     correction where a detector's joints stand in for the network's, so that shoulders stay where that detector sees
-    shoulders (whole recordings only). cfg: the filters' parameters, meant at 30 Hz.
+    shoulders (whole recordings only); repair: put exchanged left and right back and take spikes out before anything is
+    smoothed (lib/tracks/repair.py). cfg: the filters' parameters, meant at 30 Hz.
     Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
     """
 
@@ -66,6 +67,7 @@ class Refiner:
         translation=False,
         own_places=False,
         cutoff=None,
+        repair=True,
         cfg=None,
         folder=None,
         device="cpu",
@@ -104,7 +106,7 @@ class Refiner:
         self.kind = None if kind is None else KINDS[str(kind).lower()]
         self.joint_names = tuple(joint_names) if joint_names is not None else JOINT_NAMES.get(layout)
         self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
-        self.own_places = own_places
+        self.own_places, self.repair = own_places, repair
         self.cfg, self.folder, self.device = cfg or config.defaults(), weights.folder(folder), torch.device(device)
         self.cutoff = cutoff
         if cutoff is not None:

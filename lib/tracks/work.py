@@ -10,6 +10,7 @@ from ..errors import UserError
 from ..filters import registry as filters
 from ..poses import gaps, space
 from .plan import FALLBACK, Model, pace
+from .repair import repair
 
 # Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
 # test data 3 to 4 %.
@@ -32,7 +33,8 @@ class Refined:
 
     poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
     filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
-    one sentence; sigma: [T, J] in the poses' unit, the standard deviation of a refined coordinate where the method says it, else NaN.
+    one sentence; sigma: [T, J] in the poses' unit, the standard deviation of a refined coordinate where the method says it, else NaN;
+    repaired: what was put right before (`lib.tracks.repair.Repaired`), or None.
     """
 
     poses: np.ndarray
@@ -42,6 +44,7 @@ class Refined:
     notes: list = field(default_factory=list)
     plan: str = ""
     space: object = None
+    repaired: object = None
     sigma: np.ndarray | None = None
 
 
@@ -101,7 +104,7 @@ class Work:
 
     def prepare(self):
         """Fill gaps, go into the network's coordinates, cut the work into jobs; `jumps` is settled by now."""
-        _refiner, track = self.refiner, self.track
+        refiner, track = self.refiner, self.track
         if self.jumps:
             frames = [track.start + frame for frame in self.jumps]
             more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
@@ -109,17 +112,22 @@ class Work:
                 f"jumps to another place at frame {', '.join(map(str, frames[:5]))}{more} "
                 "(another person?): nothing is filled or smoothed across"
             )
+        self.repaired, score = None, track.confidence
+        if refiner.repair and refiner.lag is None:
+            self.repaired = repair(track, self.poses, self.times, self.rate, self._parts())
+            self.poses, score = self.repaired.poses, self.repaired.confidence
+            self.notes += self.repaired.notes(track.start)
         filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
-        score = None
-        if track.confidence is not None and track.confidence.shape == filled.shape[:2]:
-            score = np.nan_to_num(track.confidence)
+        if score is not None:
+            score = np.nan_to_num(score) if score.shape == filled.shape[:2] else None
         self.start = filled.copy()
+        spikes = np.zeros_like(self.filled) if self.repaired is None else self.repaired.spikes
         for part in self._parts():
             self.start[part], self.filled[part] = gaps.fill(self.poses[part], self.longest, self.times[part])
             filled[part] = self.start[part]
             if score is not None:
                 # What was filled lies on its neighbours' line already.
-                trust = np.where(self.filled[part], score.max(axis=0), score[part])
+                trust = np.where(self.filled[part] | spikes[part], score.max(axis=0), score[part])
                 filled[part] = gaps.fuse(filled[part], trust)
         self.space, notes = space.space_of(track, self.poses, self.plan.synsp, self.image_size, self.up)
         self.notes += notes
@@ -244,7 +252,8 @@ class Work:
                 translation = _filtered_where_seen(translation, apply, refiner.strength)
         done = self.by > 0
         refined = self.space.out(self.out, roots)
-        share = np.where(self.filled, 1.0, refiner.strength)[..., None]
+        made = self.filled if self.repaired is None else self.filled | self.repaired.spikes  # not the file's own
+        share = np.where(made, 1.0, refiner.strength)[..., None]
         base = self.start if roots is self.roots else self.start + (roots - self.roots)
         values = np.where(done[..., None], base + share * (refined - base), self.start)
         poses = space.leave(values, track.kind)
@@ -255,7 +264,10 @@ class Work:
             count = int((self.by == code).sum())
             if count:
                 methods[method.label if isinstance(method, Model) else method] = count
-        return Refined(poses, self.filled, methods, translation, self.notes, self.plan.sentence, self.space, self.sigma)
+        plan = self.plan.sentence
+        return Refined(
+            poses, self.filled, methods, translation, self.notes, plan, self.space, self.repaired, self.sigma
+        )
 
     def _root_filter(self):
         name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK

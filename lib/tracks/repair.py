@@ -1,0 +1,86 @@
+"""The first step of the path from noisy to refined: left and right put back, single wild key points taken out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..poses import gaps, mapping, space
+from . import exchanges, spikes
+
+# Bodies as large as these parts of one are small: how fast a hand or a face moves is a matter of the body's size.
+_PART_OF_BODY = {"left_hand": 8.0, "right_hand": 8.0, "face": 8.0}
+UPRIGHT = 0.6  # cosine of the angle between a body and -y from which it stands
+
+
+@dataclass
+class Repaired:
+    """A repaired track.
+
+    poses: [T, J, D]; confidence: [T, J] or None; exchanged: bool [T, J], the key points that changed places with
+    those of the other side; spikes: bool [T, J], those that were spikes and lie on a line between their neighbours now.
+    """
+
+    poses: np.ndarray
+    confidence: np.ndarray | None
+    exchanged: np.ndarray
+    spikes: np.ndarray
+
+    def notes(self, start=0):
+        """What was done, in sentences; `start`: the file's frame that is the track's first."""
+        said = []
+        runs = gaps.runs(self.exchanged.any(axis=1))
+        if runs:
+            frames = [f"{start + run.start}-{start + run.stop - 1}" for run in runs]
+            frames = [first if first != last else str(first) for first, last in zip(frames, frames)]
+            more = f" and {len(runs) - 5} more stretches" if len(runs) > 5 else ""
+            said.append(f"left and right exchanged in frames {', '.join(frames[:5])}{more}, repaired")
+        count = int(self.spikes.sum())
+        if count:
+            said.append(f"{count} spike{'s' * (count > 1)} removed")
+        return said
+
+
+def repair(track, poses, times, rate, parts):
+    """A `Repaired` track.
+
+    poses: float [T, J, D] of `track` (a `lib.formats.tracks.Track`), NaN where missing; times: [T] s; rate: frames a
+    second; parts: slices of frames between which nothing is compared. Rotations stay as they are.
+    """
+    same = Repaired(poses.copy(), track.confidence, *np.zeros((2, *poses.shape[:2]), dtype=bool))
+    dims = poses.shape[-1]
+    if track.kind == "smpl" or dims not in (2, 3):
+        return same
+    confidence = None if track.confidence is None else track.confidence.copy()
+    camera, roots = False, None
+    if dims == 3:
+        weights = mapping.root_weights(track.joint_names)
+        if weights is not None:
+            used = np.flatnonzero(weights)
+            roots = np.einsum("j,tjd->td", weights[used], poses[:, used])
+            camera = _in_camera(poses, track.joint_names)
+    body = exchanges.body_of(track.joint_names, camera)
+    size = space.extent(poses) * _PART_OF_BODY.get(track.part, 1.0)
+    for part in parts:
+        values = same.poses[part]
+        if body is not None:
+            centred = values if roots is None else values - roots[part, None]
+            path = exchanges.find(centred, body, rate, camera)
+            if path.any():
+                values = body.undo(path, values, 0.0 if roots is None else roots[part, 2])
+                same.exchanged[part] = body.swapped(path)
+                if confidence is not None:
+                    confidence[part] = body.undo(path, confidence[part][..., None])[..., 0]
+        wild = spikes.find(values, rate, size)
+        if wild.any():
+            line, _ = gaps.fill(np.where(wild[..., None], np.nan, values), len(values), times[part])
+            values = np.where(wild[..., None], line, values)
+            same.spikes[part] = wild
+        same.poses[part] = values
+    same.confidence = confidence
+    return same
+
+
+def _in_camera(poses, names):
+    """Whether bodies stand along -y, as in a camera's axes: what is left is known from what is ahead."""
+    along = space.heads(poses, names, "3D")
+    return len(along) > 0 and bool((along[:, 1] < -UPRIGHT).mean() > 0.5)
