@@ -47,14 +47,14 @@ CHANGE = 5.0  # cost of a change of state
 PRIOR = 0.25  # cost of a frame (of 1/30 s) with arms and legs exchanged
 PRIOR_PART = 1.0  # the same of arms alone, or legs alone
 FACING = 0.3  # what a group that faces the wrong way costs, and chest against hips
-SURE = 2.0  # of it in the mean, of the 4 that nose, knees and toes can say together: from here on that is certain
+SURE = 3.3  # of it in the mean, of the 4 that nose, knees and toes can say together: from here on that is certain
 POINTS = 0.1  # torso lengths by which nose, knees or toes lie ahead of the body where they clearly do
 LEAST = 0.04  # of the limbs' spread: smaller steps are all alike
 HOLD = 0.25  # seconds for which a missing joint is taken to be where it was
 # Where so much is exchanged that it could as well be the rest, nothing is changed: share of the frames from AROUND
 # seconds before to AROUND seconds after a stretch, where it is one of several, and where it is the only one.
 AROUND, CROWDED, ALONE = 1.5, 0.15, 0.3
-GAIN = 6.0  # how much less a stretch must cost exchanged than as it is
+GAIN = 6.0  # how much less a stretch must cost exchanged than as it is, and it must begin or end with a leap
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,10 @@ def find(poses, body, fps, camera=False):
     if frame.min() >= 0 and change.min() >= 0:  # nowhere is anything gained
         return np.zeros(len(poses), dtype=int)
     path = _shortest(frame, change)
-    # What each frame costs on this path, with the change that leads to it.
-    cost = frame[np.arange(len(path)), path]
-    cost[1:] += change[np.arange(len(change)), path[:-1], path[1:]]
-    return _certain(path, cost, side, fps)
+    cost = (prior + side)[np.arange(len(path)), path]  # of each frame on this path
+    leap = np.full(len(path) + 1, CHANGE)  # of the change to each frame; nothing is known before and after
+    leap[1:-1] = change[np.arange(len(change)), path[:-1], path[1:]]
+    return _certain(path, cost, leap, side, fps)
 
 
 def priors(body, fps):
@@ -287,26 +287,25 @@ def _shortest(frame, change):
     return path
 
 
-def _certain(path, cost, side, fps):
+def _certain(path, cost, leap, side, fps):
     """The path [T] less the stretches that gain little, or of which it is unclear whether they are exchanged or the rest.
 
-    cost: [T], of each frame and of the change to it; side: what the way the body faces says of each state, [T, S].
-    Where that speaks for a stretch it is clear.
+    cost: [T], of each frame; leap: [T + 1], of the change to it, and after the last; side: what the way the body faces
+    says of each state, [T, S]: where that speaks clearly for a stretch, nothing else is asked.
     """
     changed = path > 0
-    total, costs = (np.concatenate([[0], np.cumsum(values)]) for values in (changed, cost))
+    total = np.concatenate([[0], np.cumsum(changed)])
     kept = path.copy()
     for run in gaps.runs(changed):
-        length = run.stop - run.start
-        if costs[min(run.stop + 1, len(path))] - costs[run.start] > -GAIN:
-            kept[run] = 0
-            continue
         faces = side[np.arange(run.start, run.stop), path[run]]
-        if faces.sum() < -CHANGE and faces.mean() < -SURE * FACING:
+        if faces.sum() < -GAIN and faces.mean() < -SURE * FACING:
             continue
+        length = run.stop - run.start
+        ends = leap[run.start : run.stop + 1]
         reach = int(max(AROUND * fps, 2.5 * length))
         first, last = max(0, run.start - reach), min(len(path), run.stop + reach)
         exchanged = total[last] - total[first]
-        if exchanged > (ALONE if exchanged == length else CROWDED) * (last - first):
+        crowded = exchanged > (ALONE if exchanged == length else CROWDED) * (last - first)
+        if crowded or min(ends[0], ends[-1]) >= CHANGE or cost[run].sum() + ends.sum() > -GAIN:
             kept[run] = 0
     return kept

@@ -379,8 +379,8 @@ def test_low_confidence_outliers_count_little(folder):
     noisy, confidence = poses.copy(), np.full((40, 17), 0.9)
     noisy[20, 13] += 0.5
     confidence[20, 13] = 0.05
-    with_it = Refiner("auto", fps=30, folder=folder)(noisy, confidence=confidence)
-    without = Refiner("auto", fps=30, folder=folder)(noisy)
+    with_it = Refiner("auto", fps=30, folder=folder, repair=False)(noisy, confidence=confidence)
+    without = Refiner("auto", fps=30, folder=folder, repair=False)(noisy)
     assert np.linalg.norm(with_it[20, 13] - poses[20, 13]) < 0.1 * np.linalg.norm(without[20, 13] - poses[20, 13])
 
 
@@ -602,3 +602,33 @@ def test_filters_that_tune_themselves_say_their_cutoff(method):
         assert 0.6 < np.sqrt(((refined - wave) ** 2).mean()) / np.sqrt(np.mean(sigma**2)) < 1.5
     else:
         assert np.isnan(sigma).all()
+
+
+# ------------------------------------------------------------------------------------------------- repair
+
+
+def test_exchanges_and_spikes_are_repaired_before_anything_is_smoothed(motion, folder):
+    clip = motion[2].astype(float)
+    wrong, mirror = clip.copy(), list(H36M.mirror)
+    wrong[20:30] = wrong[20:30][:, mirror]
+    wrong[40, 13] += 0.8
+    scores = np.full(clip.shape[:2], 0.9)
+    refiner = Refiner("butterworth", fps=30, folder=folder)
+    refined = refiner(wrong, confidence=scores)
+    (result,) = refiner.results
+    assert "left and right exchanged in frames 20-29, repaired" in result.notes and "1 spike removed" in result.notes
+    assert not result.filled.any() and np.argwhere(result.repaired.spikes).tolist() == [[40, 13]]
+    np.testing.assert_allclose(refined, refiner(clip), atol=0.01)
+    left = Refiner("butterworth", fps=30, folder=folder, repair=False)
+    assert np.abs(left(wrong) - refined).max() > 0.2 and left.results[0].repaired is None
+
+
+def test_scores_change_places_with_their_key_points(motion, folder):
+    clip = motion[2].astype(float)
+    wrong, scores = clip.copy(), np.tile(np.linspace(0.5, 0.9, 17), (len(clip), 1))
+    wrong[20:30] = wrong[20:30][:, list(H36M.mirror)]
+    refiner = Refiner("butterworth", fps=30, folder=folder)
+    refiner(wrong, confidence=scores)
+    repaired = refiner.results[0].repaired
+    assert np.array_equal(repaired.confidence[25], scores[25, list(H36M.mirror)])
+    assert np.array_equal(repaired.confidence[10], scores[10])
