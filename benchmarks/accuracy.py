@@ -141,10 +141,9 @@ class LiveMethod:
         self.method, self.label, self.seconds = network_method, network_method.label, 0.0
 
     def __call__(self, split):
-        align = self.method.align if split.representation.name == "3D" else "none"
-        results = refine(
-            self.method.network, stacked(split), self.method.window, align=align, root=split.layout.root, lag=0
-        )
+        recipe = self.method.recipe.streamed(0)
+        align = recipe.align if split.representation.name == "3D" else "none"
+        results = refine(self.method.network, stacked(split), recipe.but(align=align, root=tuple(split.layout.root)))
         for recording in split.recordings:
             begun = time.perf_counter()
             refined = next(results)

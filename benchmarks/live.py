@@ -21,31 +21,34 @@ import numpy as np
 import torch
 
 from lib.models import checkpoints
+from lib.models.residual import ResidualSynSP
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
 from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS
 from lib.tracks.refiner import Refiner
-from lib.windows import canonical
+from lib.windows.canonical import pairs_of
+from lib.windows.recipe import Recipe
 
 BARS = {1: 4.0, 10: 12.0}
 
 
-def random_checkpoint(folder, network, name):
+def random_checkpoint(folder, network, name, canonical=False):
     """A full-size network of random weights, as a checkpoint of H36M-17 joints in metres."""
     layout = LAYOUTS["h36m17"]
-    data = {
-        "representation": "3D",
-        "channels": 51,
-        "use_6d": True,
-        "window": 8,
-        "fps": 30,
-        "normaliser": "isotropic",
-        "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
-        "sources": [],
+    pairs = pairs_of(layout, representation("3D")) if canonical else ()
+    recipe = Recipe(kind="3D", joints=layout.joints, fps=30.0, canonical=canonical, pairs=pairs)
+    content = {
+        "model": network.described(),
+        "state_dict": network.state_dict(),
+        "recipe": recipe.as_dict(),
+        "data": {
+            "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
+            "sources": [],
+        },
     }
     path = Path(folder) / f"{name}.pth.tar"
-    checkpoints.save(path, {"model": checkpoints.describe(network), "state_dict": network.state_dict(), "data": data})
+    checkpoints.save(path, content)
     return path
 
 
@@ -106,13 +109,12 @@ def main():
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, one thread, window 8, lag {args.lag}")
     print(f"{'network':<18}{'people':>7}{'p50 ms':>9}{'p99 ms':>9}{'bar':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        turned = canonical.spec(LAYOUTS["h36m17"], representation("3D"))
-        for name, method, network in (
-            ("SynSP, published", "synsp", SynSP(51)),
-            ("SynSP, ours", "synsp", SynSP(51, residual_components=2, canonical=turned)),
-            ("SmoothNet", "smoothnet", SmoothNet(8)),
+        for name, method, network, canonical in (
+            ("SynSP, published", "synsp", SynSP(51), False),
+            ("SynSP, ours", "synsp", ResidualSynSP(51, residual_components=2, cue=True), True),
+            ("SmoothNet", "smoothnet", SmoothNet(8), False),
         ):
-            checkpoint = random_checkpoint(folder, network, name)
+            checkpoint = random_checkpoint(folder, network, name, canonical)
             for people, bar in BARS.items():
                 runs = [steps(method, checkpoint, people, args.lag, args.frames) * 1000 for _ in range(args.runs)]
                 middle, worst = (np.median([np.percentile(run, share) for run in runs]) for share in (50, 99))

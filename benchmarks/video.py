@@ -64,7 +64,7 @@ def walker(frames, dims, generator, noise=0.03):
 
 def tracks_of(poses):
     names = (("estimator", "input"), ("SynSP", "refined"), ("ground truth", "truth"))
-    return [scenes.Track(name, joints, role) for (name, role), joints in zip(names, poses)]
+    return [scenes.Drawn(name, joints, role) for (name, role), joints in zip(names, poses)]
 
 
 def matplotlib_frames(tracks, layout, curves, size):
@@ -140,7 +140,7 @@ def bodies(frames):
     swaying[:, :, 0] += 0.15 * np.sin(angle + vertices[:, 1])
     joints, generator = swaying[:, ::410], np.random.default_rng(0)
     return [
-        scenes.Track(name, joints + generator.normal(0, noise, joints.shape), role, swaying, faces)
+        scenes.Drawn(name, joints + generator.normal(0, noise, joints.shape), role, swaying, faces)
         for name, role, noise in (
             ("estimator", "input", 0.03),
             ("SynSP", "refined", 0.01),

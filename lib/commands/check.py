@@ -19,6 +19,7 @@ import numpy as np
 from .. import config
 from ..dataset import catalog, sequences, storage
 from ..errors import UserError
+from ..poses.kinds import kind_of
 from ..poses.space import extent
 
 SPLITS = ("train", "validate", "test")
@@ -149,7 +150,9 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
             f"{split}: {short} sequences are shorter than a window of {window} frames; their last "
             "frame is repeated for the network"
         )
-    if source.representation != "smpl" and all(sequence.detected is not None for sequence in loaded.sequences):
+    if not kind_of(source.representation).rotations and all(
+        sequence.detected is not None for sequence in loaded.sequences
+    ):
         _compare(report, split, loaded)
 
 
@@ -186,14 +189,14 @@ def _describe(report, source, split, path, what):
 
 def _extent(report, source, path, poses, dims):
     """(size of a body or None, extent as text); notes on suspicious units."""
-    if source.representation == "smpl":
+    if kind_of(source.representation).rotations:
         largest = max(float(np.nanmax(np.abs(pose[np.isfinite(pose).all(1)]), initial=0)) for pose in poses)
         if largest > 4 * np.pi:
             report.notes.append(f"{path}: rotations reach {largest:.0f}: axis-angles in degrees? Radians are expected")
         return None, f"{largest:.2f} rad"
     sizes = [extent(pose.reshape(len(pose), -1, dims)) for pose in poses if pose.shape[1] % dims == 0]
     size = float(np.median(sizes)) if sizes else 0.0
-    if source.representation == "3D":
+    if kind_of(source.representation).in_space:
         low, high = BODY_METRES
         if not low <= size <= high:
             unit = next(

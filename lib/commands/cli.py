@@ -20,28 +20,28 @@ def refine(argv=None, prog=None):
 def train(argv=None, prog=None):
     """Train SynSP or SmoothNet."""
     request = config.Request("train", argv, prog)
-    from ..training import trainer
+    from . import train
 
     messages.start()
-    trainer.train(request.config())
+    train.train(request.config())
 
 
 def evaluate(argv=None, prog=None):
     """Score networks on a test split, beside traditional filters."""
     request = config.Request("eval", argv, prog)
-    from ..evaluation import evaluator
+    from . import evaluate
 
     messages.start()
-    evaluator.evaluate(request)
+    evaluate.evaluate(request)
 
 
 def visualize(argv=None, prog=None):
     """Render test sequences as videos or as an interactive page."""
     request = config.Request("visualize", argv, prog)
-    from . import visualizer
+    from . import visualize
 
     messages.start()
-    visualizer.visualize(request)
+    visualize.visualize(request)
 
 
 def export(argv=None, prog=None):

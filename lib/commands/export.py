@@ -12,7 +12,6 @@ from ..errors import UserError
 from ..files import atomic_write
 from ..models import checkpoints
 from ..models.export import export, to_onnx
-from ..models.smoothnet import SmoothNet
 
 
 def main(argv=None, prog=None):
@@ -26,15 +25,17 @@ def main(argv=None, prog=None):
     parser.add_argument("--n_head", type=int, default=4, help="attention heads of a published SynSP (default: 4)")
     args = parser.parse_args(argv)
     checkpoint = checkpoints.load(args.checkpoint, args.n_head)
-    window = args.window or checkpoint.window or 8
-    if isinstance(checkpoint.network, SmoothNet) and window != checkpoint.window:
-        raise UserError(f"--window {window}: {args.checkpoint} is a SmoothNet of window {checkpoint.window}")
+    network, recipe = checkpoint.network, checkpoint.recipe
+    window = args.window or recipe.window or 8
+    if network.window not in (None, window):
+        raise UserError(f"--window is {window}; {args.checkpoint} is a SmoothNet of window {network.window}")
+    recipe = recipe.but(window=window)
     if Path(args.output).suffix == ".pt2":
         with atomic_write(args.output) as temporary:
-            torch.export.save(export(checkpoint.network, window), temporary)
+            torch.export.save(export(network, recipe), temporary)
     else:
-        to_onnx(checkpoint.network, window, args.output)
+        to_onnx(network, recipe, args.output)
     print(
-        f"{args.output}: windows [batch, {window}, {checkpoint.channels or 'channels'}] in and out, in network units "
-        f"({checkpoint.data.get('representation', 'see the checkpoint')})"
+        f"{args.output}: windows [batch, {window}, {network.channels or 'channels'}] in and out, in network units "
+        f"({recipe.kind or 'see the checkpoint'})"
     )

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import UserError
 from ..formats.tracks import JOINT_NAMES, layout_of_count
 from ..messages import logger
+from ..poses.kinds import kind_of
 
 log = logger(__name__)
 
@@ -180,13 +181,11 @@ class _Person:
             self.width = _coordinates(values, self.refiner)
         confidence = values[:, self.width] if values.shape[1] > self.width else None
         points = values[:, : self.width].copy()
-        if confidence is not None:
-            points[~(confidence > 0)] = np.nan
         points[~np.isfinite(points).all(axis=1)] = np.nan
-        if self.stream.frame < 0 and self.refiner.joint_names is None and self.refiner.kind != "smpl":
+        if self.stream.frame < 0 and self.refiner.joint_names is None and not kind_of(self.refiner.kind).rotations:
             layout = layout_of_count(len(points), self.width)
             log.debug("%s", layout if layout in JOINT_NAMES else "unknown layout")
-        refined = self.stream.step(points)
+        refined = self.stream.step(points, confidence)
         self.waiting.append(record)
         return None if refined is None else self._text(refined)
 
@@ -214,9 +213,9 @@ def _coordinates(values, refiner):
     """How many of a point's numbers are coordinates: a third is a confidence where it lies in [0, 1] and the others do
     not."""
     columns = values.shape[1]
-    if columns != 3 or refiner.kind in ("3D", "smpl"):
+    if columns != 3 or kind_of(refiner.kind).coordinates == 3:
         return min(columns, 3)
-    if refiner.kind == "2D":
+    if kind_of(refiner.kind).in_image:
         return 2
     last, rest = values[:, 2], values[:, :2]
     last, rest = last[np.isfinite(last)], np.abs(rest[np.isfinite(rest)])

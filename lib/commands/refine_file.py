@@ -15,9 +15,10 @@ from ..filters import registry as filters
 from ..formats import registry
 from ..messages import logger
 from ..poses import gaps, mapping, rotations
+from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS, chain
 from ..tracks.plan import RATE, pace, short
-from ..tracks.refiner import Refined, Refiner
+from ..tracks.refiner import RefinedTrack, Refiner
 
 log = logger(__name__)
 
@@ -197,7 +198,7 @@ def _say(pose_file, results, refine, table):
             said.setdefault(note, []).append(track.name)
     for note, names in said.items():
         log.info("%s%s", "" if len(names) == len(results) else f"{_few(names)}: ", note)
-    if any(track.kind != "2D" for track in pose_file.tracks) and refine.method != "none":
+    if any(not kind_of(track.kind).in_image for track in pose_file.tracks) and refine.method != "none":
         log.info(
             "translation: %s",
             "refined too"
@@ -302,7 +303,7 @@ def scores(pose_file, results):
         part = rows.setdefault((track.kind, unit), {"jitter": [], "range": [], "was": [], "moved": []})
         start, values = track.poses, result.poses
         both = gaps.seen(start) & gaps.seen(values)
-        if track.kind == "smpl":
+        if kind_of(track.kind).rotations:
             start, values = (torch.from_numpy(rotations_of).double() for rotations_of in (start, values))
             start, values = (rotations.axis_angle_to_matrix(matrix) for matrix in (start, values))
             moved = _angle(start, values)
@@ -407,7 +408,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
     for track, result in zip(pose_file.tracks, results):
         layout = layout_of(track)
         pair = [track.poses, result.poses]
-        if track.kind == "smpl":
+        if kind_of(track.kind).rotations:
             if track.joint_names != LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]:
                 skipped.append(track.name)
                 continue
@@ -417,7 +418,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
         elif track.poses.shape[-1] == 1:
             skipped.append(track.name)
             continue
-        elif track.kind == "3D":
+        elif kind_of(track.kind).in_space:
             upright = replace(result.space, root=None, centre=np.zeros(3)) if result.space is not None else None
             pair = [upright.into(values, 0) if upright else values for values in pair]
         tracks = [
@@ -449,12 +450,12 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
     if body is not None:
         provenance["drawn on"] = body.name
     return write_page(
-        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}"
+        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"RefinedTrack: {Path(path).name}"
     )
 
 
 def _untouched(pose_file):
-    return [Refined(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
+    return [RefinedTrack(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
 
 
 def _body(cfg):

@@ -20,7 +20,8 @@ import torch
 from .. import config, run
 from ..errors import UserError
 from ..models import checkpoints
-from ..windows.pipeline import check_settings
+from ..models.translate import to_format_2
+from ..windows.recipe import Recipe
 
 
 def release(source, target, licence, scores=(), blend=None, window_weights=None):
@@ -30,10 +31,11 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
     window_weights: how its windows are averaged, None: as it was trained.
     """
     content = checkpoints.read(source)
-    if "data" not in content:
+    if not content.get("data"):
         raise UserError(
             f"{source}: is a published checkpoint, which does not describe itself. Release one of this toolkit"
         )
+    content = to_format_2(content, source)
     if blend:
         _blend(source, content, *blend)
     content.pop("training", None)
@@ -50,8 +52,8 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
     content["config"]["TRAIN"]["INIT"] = Path(content["config"]["TRAIN"].get("INIT", "")).name
     if window_weights:
-        check_settings(content["data"]["window"], weighting=window_weights)
-        content["config"]["EVALUATE"]["WINDOW_WEIGHTS"] = window_weights
+        recipe = Recipe.from_dict(content["recipe"], source).but(weighting=window_weights)
+        content["recipe"] = recipe.as_dict()
     if scores:
         content["scores"] = [
             _short(part) for path in scores for part in json.loads(Path(path).read_text(encoding="utf-8"))
@@ -77,9 +79,11 @@ def _blend(source, content, other, share):
 
 
 def _kind(path):
-    """What the weights of a file mean, as `checkpoints.load` reads it: everything but what holds in training or live only."""
+    """What the weights of a file mean: everything but what holds in training or live only."""
     checkpoint = checkpoints.load(path)
-    return {**checkpoints.describe(checkpoint.network), "dropout": None, "carry": None}, checkpoint.window
+    recipe = checkpoint.recipe
+    model = {**checkpoint.network.described(), "dropout": None}
+    return model, recipe.window, recipe.align, recipe.fuse, recipe.canonical, recipe.pairs, recipe.segment
 
 
 def _anywhere(command):
@@ -113,13 +117,13 @@ def table(folder):
     """The README of a folder of shipped weights, made from what the files say of themselves."""
     rows = []
     for path in sorted(Path(folder).glob("*.pth.tar")):
-        content = checkpoints.read(path)
-        data = content.get("data", {})
+        content, checkpoint = checkpoints.read(path), checkpoints.load(path)
+        recipe, layout = checkpoint.recipe, checkpoint.data.get("layout", {}).get("name", "any joints")
         for score in content.get("scores", []):
             body = f" ({score['body']})" if score["body"] else ""
             rows.append(
-                f"| `{path.name}` | {data['representation']}, {data['layout']['name']} | {data['window']} | "
-                f"{data['fps']:g} | {score['set']}{body} | {score['input_mpjpe']:.2f} -> {score['smoothnet_mpjpe']:.2f} {score['unit']} | "
+                f"| `{path.name}` | {recipe.kind}, {layout} | {recipe.window} | "
+                f"{recipe.fps:g} | {score['set']}{body} | {score['input_mpjpe']:.2f} -> {score['smoothnet_mpjpe']:.2f} {score['unit']} | "
                 f"{score['input_accel']:.2f} -> {score['smoothnet_accel']:.2f} | {content['provenance']['licence']} |"
             )
     return "\n".join(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import UserError
 from ..messages import logger
+from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS, chain
 
 log = logger(__name__)
@@ -155,7 +156,7 @@ def layout(source, joints, cfg):
 
 
 def _with_root(source, found, cfg):
-    if source.representation != "3D":
+    if not kind_of(source.representation).in_space:
         return found
     key = f"ROOT_{source.dataset}_{source.estimator}_3D".upper()
     if key in cfg.DATASET:

@@ -89,7 +89,7 @@ class Split:
     @property
     def channels(self):
         """C, the network's channels."""
-        if self.representation.name == "smpl":
+        if self.representation.kind.rotations:
             return self.layout.size * (6 if self.representation.use_6d else 3)
         return self.layout.size * self.representation.dims
 
@@ -148,7 +148,7 @@ def load(source, split, cfg, use_6d=True):
     _say_changes(truth_path, detected_path, gaps, sequences)
     if any(sequence.detected is None for sequence in sequences) and split != "train":
         add_fixed_noise(sequences, layout, rep, cfg)
-    if rep.name == "2D":
+    if rep.kind.in_image:
         for index, sequence in enumerate(sequences):
             sequence.frame = _frame(source, truth_path, index, sequence)
     return Split(source, split, layout, rep, group(sequences, source, cfg))
@@ -375,7 +375,7 @@ def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
     character: keyword arguments of the simulated errors (lib/dataset/noise.py); its `gain` is one number a sequence.
     Raises UserError for a kind that the representation does not have.
     """
-    if kind in ("estimated", "varied") and rep.name != "3D":
+    if kind in ("estimated", "varied") and not rep.kind.in_space:
         raise UserError(f"TRAIN.noise_type {kind}: is for 3D joints, not for {rep.name}. Set it to simulated")
     done = 0
     for part in _parts(views, NOISE_FRAMES):
@@ -383,7 +383,7 @@ def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
         options = dict(character or {})
         if "gain" in options:
             options["gain"] = options["gain"][done : done + len(part)]
-        if rep.name == "smpl":
+        if rep.kind.rotations:
             detected = noise.add_rotation_noise(truth, lengths, layout, rng, **options)
         elif kind == "estimated":
             detected = estimator_noise.draw(truth, lengths, layout, rng)
@@ -522,7 +522,7 @@ ROOT_AT_ZERO = 0.5
 def root_distance(split):
     """How far the roots of a split's 3D joints lie from 0, in metres (the 99th percentile; detections, else truth); 0 for
     what is not 3D joints."""
-    if split.representation.name != "3D":
+    if not split.representation.kind.in_space:
         return 0.0
     roots = [
         np.asarray(view.truth if view.detected is None else view.detected).reshape(len(view.truth), -1, 3)

@@ -5,91 +5,17 @@ Definitions of the metrics: SPEC section 6 and lib/poses/metrics.py.
 
 import csv
 import io
-import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from .. import config, messages, run
-from ..dataset import catalog, sequences
-from ..errors import UserError
-from ..files import is_stream
-from ..filters import registry as filters
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..tracks.plan import RATE
-from .methods import InputMethod, check_fits, load_networks, repaired, several_view_baselines, warn_of
-from .offset import filter_methods
+from .methods import repaired
 from .scores import Scores, judge_of
-
-ACCEL_NOTE = (
-    "ACCEL averages over all T frames of a sequence, with two zeros at its ends, as the papers' code does; "
-    "accel_unpadded averages over the T-2 frames that have one."
-)
-
-
-def evaluate(request):
-    """Score what a command line asked for. Returns the list that `metrics.json` holds."""
-    device = run.choose_device(request.config())
-    report, figures = (_folder(request.args, flag) for flag in ("report", "figures"))
-    if str(request.args.json).lower().endswith(".csv"):
-        raise UserError(
-            f"--json {request.args.json}: the CSV beside it would take its place. Give a name that ends in .json"
-        )
-    cfg, networks = load_networks(request, device)
-    if not networks and not cfg.EVALUATE.TRADITION:
-        raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
-    chosen = catalog.sources(cfg)
-    names = filters.names(cfg.EVALUATE.TRADITION)
-    mended = [InputMethod("other", "input, repaired")] if cfg.EVALUATE.REPAIR else []
-    others = [InputMethod(), *mended, *filter_methods(names, cfg)]
-    splits = [sequences.load(source, "test", cfg, cfg.TRAIN.USE_6D_SMPL) for source in chosen]
-    for split in splits:
-        for network in networks:
-            check_fits(network.checkpoint, split)
-            warn_of(network.checkpoint, split)
-    folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
-    messages.also_log_to(folder / "eval_log.txt")
-    results, scored = [], []
-    for split in splits:
-        result, scores = score_split(split, [*others, *several_view_baselines(split, networks), *networks], cfg)
-        results.append(result)
-        scored.append(scores)
-        print(table(split, scores, result["body"]))
-    print(ACCEL_NOTE)
-    text = json.dumps(results, indent=1, allow_nan=False)
-    places = [folder / "metrics.json"] + ([Path(request.args.json)] if request.args.json else [])
-    for place in places:
-        run.write_text(place, text)
-        for ending, rows in () if is_stream(place) else tables(results).items():
-            run.write_text(place.with_name(f"{place.stem}{ending}.csv"), as_csv(rows))
-    run.write_text(folder / "config.yaml", config.dump(cfg))
-    beside = [] if is_stream(places[-1]) else [("CSV", places[-1].with_suffix(".csv"))]
-    written = [("JSON", places[-1]), *beside, ("log", folder / "eval_log.txt")]
-    if report:
-        from ..visualize.report import write_report  # pictures are a floor above, and not everybody's
-
-        written.append(("report", write_report(report, splits, scored, results, cfg)))
-    if figures:
-        from ..visualize.figures import write_figures
-
-        for split, scores in zip(splits, scored):
-            write_figures(figures, split, scores, cfg)
-        written.append(("figures", figures))
-    print("\n".join(f"{what}: {place}" for what, place in written))
-    return results
-
-
-def _folder(args, flag):
-    """The folder that a flag names, or None. Raises UserError before work starts where it is a file."""
-    place = getattr(args, flag)
-    if place and Path(place).is_file():
-        raise UserError(f"--{flag} {place}: is a file. Give a folder")
-    return Path(place) if place else None
-
 
 # -------------------------------------------------------------------------------------------- scoring
 
@@ -122,60 +48,21 @@ def score_split(split, methods, cfg):
 
 def _result(split, scores, body, cfg):
     """One object of metrics.json."""
-    rng_seed = [cfg.SEED_VALUE, len(split.sequences)]
-    reference = scores[0]
-    worst = metrics.worst_frames(torch.from_numpy(reference.pooled("mpjpe"))).numpy()
-    published, filters_found, detail = {}, {}, []
-    frames = sum(len(values["mpjpe"]) for values in reference.per_sequence)
-    for score in scores:
-        means, intervals = score.means, score.intervals(np.random.default_rng(rng_seed))
-        for name in ("mpjpe", "accel"):
-            means[f"{name}_top1"] = float(np.mean(score.pooled(name)[worst]))
-        if cfg.DATASET.FPS and "accel_unpadded" in means:
-            scale = cfg.DATASET.FPS**2 / split.representation.per_unit
-            means["accel_per_second2"] = means["accel_unpadded"] * scale
-            intervals["accel_per_second2"] = [value * scale for value in intervals["accel_unpadded"]]
-        micro = score.method.seconds / frames * 1e6
-        if score.method.key == "filter":
-            own = {f"filter_{name}": value for name, value in means.items()} | {"filter_inference_time": micro}
-            filters_found[score.method.label] = own
-            if len(filters_found) == 1:
-                published |= own
-        elif score.method.key == "input" or score.method.key == "smoothnet" and "smoothnet_mpjpe" not in published:
-            published |= {f"{score.method.key}_{name}": value for name, value in means.items()}
-            if score.method.key == "smoothnet":
-                published |= {
-                    f"improvement_{name}": value - published[f"input_{name}"]
-                    for name, value in means.items()
-                    if f"input_{name}" in published
-                }
-                published["smoothnet_inference_time"] = micro
-        names = joint_names(split)
-        detail.append(
-            {
-                "method": score.method.label,
-                "means": means,
-                "microseconds_a_frame": micro,
-                "interval_95": intervals,
-                "per_joint_mpjpe": dict(zip(names, score.joints.tolist())),
-                "per_joint_interval_95": dict(
-                    zip(names, score.joint_intervals(np.random.default_rng(rng_seed)).tolist())
-                ),
-                "per_view_mpjpe": _per_view(split, score),
-                "per_sequence": [
-                    {"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
-                    for name, values in zip(score.names, score.per_sequence)
-                ],
-            }
-        )
-    checkpoint = next((score.method.checkpoint.path for score in scores if score.method.key == "smoothnet"), None)
+    frames = sum(len(values["mpjpe"]) for values in scores[0].per_sequence)
+    detail = [_detail(split, score, scores[0], frames, cfg) for score in scores]
+    filters_found = {
+        part["method"]: _prefixed("filter", part)
+        for score, part in zip(scores, detail)
+        if score.method.role == "filter"
+    }
+    checkpoint = next((score.method.checkpoint.path for score in scores if score.method.role == "refined"), None)
     source = split.source
     return {
         "dataset": source.dataset,
         "estimator": source.estimator,
         "body_representation": source.representation,
         "checkpoint": checkpoint,
-        "metrics": published,
+        "metrics": _published(scores, detail),
         "filters": filters_found,
         "methods": detail,
         "table": [
@@ -189,6 +76,55 @@ def _result(split, scores, body, cfg):
     }
 
 
+def _detail(split, score, reference, frames, cfg):
+    """All that is said of one method; reference: the input's `Scores`, whose worst frames are the top 1 %."""
+    seed = [cfg.SEED_VALUE, len(split.sequences)]
+    means, intervals = score.means, score.intervals(np.random.default_rng(seed))
+    worst = metrics.worst_frames(torch.from_numpy(reference.pooled("mpjpe"))).numpy()
+    for name in ("mpjpe", "accel"):
+        means[f"{name}_top1"] = float(np.mean(score.pooled(name)[worst]))
+    if cfg.DATASET.FPS and "accel_unpadded" in means:
+        scale = cfg.DATASET.FPS**2 / split.representation.per_unit
+        means["accel_per_second2"] = means["accel_unpadded"] * scale
+        intervals["accel_per_second2"] = [value * scale for value in intervals["accel_unpadded"]]
+    names = joint_names(split)
+    return {
+        "method": score.method.label,
+        "means": means,
+        "microseconds_a_frame": score.method.seconds / frames * 1e6,
+        "interval_95": intervals,
+        "per_joint_mpjpe": dict(zip(names, score.joints.tolist())),
+        "per_joint_interval_95": dict(zip(names, score.joint_intervals(np.random.default_rng(seed)).tolist())),
+        "per_view_mpjpe": _per_view(split, score),
+        "per_sequence": [
+            {"sequence": name, **{key: float(value.mean()) for key, value in values.items() if len(value)}}
+            for name, values in zip(score.names, score.per_sequence)
+        ],
+    }
+
+
+def _prefixed(prefix, part):
+    """The means of a method under the published names, with its time."""
+    named = {f"{prefix}_{name}": value for name, value in part["means"].items()}
+    return named | {f"{prefix}_inference_time": part["microseconds_a_frame"]}
+
+
+def _published(scores, detail):
+    """The published names' values: of the input, of the first filter and of the first network."""
+    first = {score.method.role: part for score, part in reversed(list(zip(scores, detail)))}
+    named = {f"input_{name}": value for name, value in first["input"]["means"].items()} if "input" in first else {}
+    if "filter" in first:
+        named |= _prefixed("filter", first["filter"])
+    if "refined" in first:  # whichever network refined, its published name is SmoothNet's
+        named |= _prefixed("smoothnet", first["refined"])
+        named |= {
+            f"improvement_{name}": value - named[f"input_{name}"]
+            for name, value in first["refined"]["means"].items()
+            if f"input_{name}" in named
+        }
+    return named
+
+
 def _per_view(split, score):
     """Mean MPJPE of the first view of each recording, of the second, ...; one number for single views."""
     places = [place for recording in split.recordings for place in range(len(recording.views))]
@@ -200,7 +136,7 @@ def _per_view(split, score):
 
 def joint_names(split):
     """The names of the joints that are scored."""
-    return LAYOUTS["lsp14"].joints if split.representation.name == "smpl" else split.layout.joints
+    return LAYOUTS["lsp14"].joints if split.representation.kind.rotations else split.layout.joints
 
 
 # ------------------------------------------------------------------------------------------- tables

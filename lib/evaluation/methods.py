@@ -19,11 +19,10 @@ from ..filters import registry as filters
 from ..formats.tracks import Track
 from ..messages import logger
 from ..models import checkpoints
-from ..models.smoothnet import SmoothNet
-from ..models.synsp import median_of_views
 from ..tracks.repair import repair
-from ..windows.pipeline import check_settings, refine
-from ..windows.views import align
+from ..windows.fusing import median_of_views
+from ..windows.pipeline import refine
+from ..windows.views import Aligned
 
 log = logger(__name__)
 
@@ -33,8 +32,8 @@ class InputMethod:
 
     seconds = 0.0
 
-    def __init__(self, key="input", label="input"):
-        self.key, self.label = key, label
+    def __init__(self, role="input", label="input"):
+        self.role, self.label = role, label
 
     def __call__(self, split):
         for recording in split.recordings:
@@ -64,12 +63,10 @@ class NetworkMethod:
     quality: [V, T], its confidence in each view of the recording that it gave out last.
     """
 
-    key = "smoothnet"
+    role = "refined"
 
-    def __init__(self, checkpoint, label, window, align, weighting, cfg, device):
-        self.checkpoint, self.label, self.window, self.align, self.cfg = checkpoint, label, window, align, cfg
-        self.weighting, evaluate = weighting, cfg.EVALUATE
-        check_settings(window, evaluate.SLIDE_WINDOW_STEP_SIZE, evaluate.BATCH_SIZE, weighting, align)
+    def __init__(self, checkpoint, label, recipe, cfg, device):
+        self.checkpoint, self.label, self.recipe, self.cfg = checkpoint, label, recipe, cfg
         self.network = checkpoint.network.to(device)
         self.seconds, self.quality = 0.0, None
 
@@ -84,18 +81,9 @@ class NetworkMethod:
     def refined(self, split):
         """A `RefinedRecording` in network units for each recording."""
         check_fits(self.checkpoint, split)
-        evaluate = self.cfg.EVALUATE
-        align = self.align if split.representation.name == "3D" else "none"
-        results = refine(
-            self.network,
-            stacked(split),
-            self.window,
-            evaluate.SLIDE_WINDOW_STEP_SIZE,
-            evaluate.BATCH_SIZE,
-            self.weighting,
-            align,
-            split.layout.root,
-        )
+        align = self.recipe.align if split.representation.kind.in_space else "none"
+        recipe = self.recipe.but(align=align, root=tuple(split.layout.root))
+        results = refine(self.network, stacked(split), recipe, self.cfg.EVALUATE.BATCH_SIZE)
         while True:
             begun = time.perf_counter()
             result = next(results, None)
@@ -127,7 +115,7 @@ def stacked(split):
 class FilterMethod:
     """A traditional filter with the parameters of the config."""
 
-    key = "filter"
+    role = "filter"
 
     def __init__(self, name, cfg):
         self.label, self.root_relative = name, cfg.EVALUATE.ROOT_RELATIVE
@@ -150,7 +138,7 @@ class FilterMethod:
 class EachViewAlone:
     """A network on every view of a recording by itself: what the other views are worth is the difference."""
 
-    key = "other"
+    role = "other"
 
     def __init__(self, network_method):
         self.method, self.label = copy.copy(network_method), f"{network_method.label}, each view alone"
@@ -173,7 +161,7 @@ class EachViewAlone:
 class AlignedMedian:
     """The honest baseline for several views: turn all onto one, take the median, smooth by a Gaussian of 1.5 frames."""
 
-    key = "other"
+    role = "other"
 
     def __init__(self, align):
         self.align = align
@@ -187,8 +175,9 @@ class AlignedMedian:
             if self.align == "frame":  # every frame is a window of its own
                 values = values.permute(2, 1, 0, 3)
                 present = None if present is None else present.permute(2, 1, 0)
-            aligned, _, undo = align(values, present, split.layout.root)
-            back = undo(median_of_views(aligned, present).expand_as(aligned))
+            aligned = Aligned.of(values, present, split.layout.root)
+            together = aligned.enter(values)
+            back = aligned.leave(median_of_views(together, present).expand_as(together))
             back = back.permute(2, 1, 0, 3)[0] if self.align == "frame" else back[0]
             tracks = fixed.gaus1d(back.double().numpy().transpose(1, 0, 2), 1.5)
             self.seconds += time.perf_counter() - begun
@@ -197,7 +186,7 @@ class AlignedMedian:
 
 def several_view_baselines(split, networks):
     """The methods that a table of several views has besides those asked for; none for single views."""
-    if split.representation.name != "3D" or all(len(recording.views) == 1 for recording in split.recordings):
+    if not split.representation.kind.in_space or all(len(recording.views) == 1 for recording in split.recordings):
         return []
     return [AlignedMedian("frame"), AlignedMedian("sequence"), *map(EachViewAlone, networks)]
 
@@ -205,103 +194,102 @@ def several_view_baselines(split, networks):
 def check_fits(checkpoint, split):
     """Raise UserError when a network cannot read a split: other channels, another representation or joint order."""
     source = split.source
-    if checkpoint.channels is not None and checkpoint.channels != split.channels:
-        dims = 6 if split.representation.name == "smpl" and split.representation.use_6d else split.representation.dims
+    channels, recipe = checkpoint.network.channels, checkpoint.recipe
+    if channels is not None and channels != split.channels:
+        dims = split.channels // split.layout.size
         raise UserError(
-            f"checkpoint {checkpoint.path}: reads {checkpoint.channels} channels"
+            f"checkpoint {checkpoint.path}: reads {channels} channels"
             f"{_meaning(checkpoint)}, but {source} has {split.channels} ({split.layout.size} joints x {dims}). "
             "Use a checkpoint trained on this layout, or a SmoothNet one, which takes any joints"
         )
-    layout = checkpoint.data.get("layout")
-    if checkpoint.channels is None or not layout:
+    if channels is None or checkpoint.published:
         return
-    if checkpoint.data["representation"] != split.representation.name or list(layout["joints"]) != list(
-        split.layout.joints
-    ):
+    if recipe.kind != split.representation.name or recipe.joints != tuple(split.layout.joints):
         raise UserError(
-            f"checkpoint {checkpoint.path}: was trained on {checkpoint.data['representation']} joints in "
-            f"{layout['name']} order, but {source} is {split.representation.name} in {split.layout.name} order. "
+            f"checkpoint {checkpoint.path}: was trained on {recipe.kind} joints in {checkpoint.data['layout']['name']} order, but "
+            f"{source} is {split.representation.name} in {split.layout.name} order. "
             "Use a checkpoint trained on this layout, or a SmoothNet one"
         )
 
 
 def warn_of(checkpoint, split):
     """Say what a network can read but was probably not meant to: several views at once, poses away from their root."""
-    data = checkpoint.data
-    if not data or checkpoint.name != "synsp":
+    recipe = checkpoint.recipe
+    if checkpoint.published or checkpoint.network.channels is None:
         return
-    if (
-        data.get("views") == 1
-        and not checkpoint.network.segment
-        and any(len(recording.views) > 1 for recording in split.recordings)
-    ):
+    several = any(len(recording.views) > 1 for recording in split.recordings)
+    if several and recipe.views == 1 and not recipe.segment:
         log.warning(
             "%s was trained on one view at a time and now reads several together: go by the row of each view alone",
             checkpoint.path,
         )
     away = root_distance(split)
-    if away > ROOT_AT_ZERO and data.get("root_relative_input", True):
+    if away > ROOT_AT_ZERO and recipe.root_relative:
         log.warning(
-            "%s: its poses stand up to %.1f m from their root's place in training, which is 0: expect worse "
-            "results. Subtract the root from joints_3d, detections and truth",
+            "%s: root joints lie up to %.1f m from the origin; checkpoint %s expects root-centred poses. Subtract the root "
+            "from joints_3d, detections and ground truth",
             split.source,
             away,
+            checkpoint.path,
         )
 
 
 def _meaning(checkpoint):
     if checkpoint.data:
         layout = checkpoint.data["layout"]
-        return f" ({len(layout['joints'])} joints of {layout['name']}, {checkpoint.data['representation']})"
+        return f" ({len(layout['joints'])} joints of {layout['name']}, {checkpoint.recipe.kind})"
     return ""
 
 
-def window_of(checkpoint, request):
-    """W for a checkpoint: its own, or what a flag or the YAML says where it can run at any.
+def recipe_for(checkpoint, request, cfg):
+    """The recipe of a checkpoint as a command line uses it: what a flag or override says goes before what the file says,
+    but for what its weights fix.
 
-    SmoothNet's is fixed by its weights: another one asked for by flag is a UserError. SynSP runs at any W: another one than
-    it was trained with is said in a warning.
+    SmoothNet's window is its weights': another one asked for by flag is a UserError. SynSP runs at any window: another one
+    than it was trained with is said in a warning.
     """
-    asked = request.config().MODEL.SLIDE_WINDOW_SIZE
+    recipe, changes = checkpoint.recipe, {"step": cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE, "lag": None}
+    for key, name in (("MODEL.ALIGN_VIEWS", "align"), ("EVALUATE.WINDOW_WEIGHTS", "weighting")):
+        if request.explicit(key) or checkpoint.published:
+            section, field = key.split(".")
+            changes[name] = cfg[section][field]
+    return recipe.but(window=_window(checkpoint, request), **changes)
+
+
+def _window(checkpoint, request):
+    asked, own = request.config().MODEL.SLIDE_WINDOW_SIZE, checkpoint.recipe.window
     explicit = request.explicit("MODEL.SLIDE_WINDOW_SIZE")
-    if isinstance(checkpoint.network, SmoothNet):
-        if explicit and asked != checkpoint.window:
+    if checkpoint.network.window is not None:
+        if explicit and asked != own:
             raise UserError(
-                f"checkpoint {checkpoint.path}: is a SmoothNet of window {checkpoint.window}, but "
-                f"--slide_window_size is {asked}. Pass --slide_window_size {checkpoint.window}, or the "
-                f"checkpoint of window {asked}"
+                f"checkpoint {checkpoint.path}: is a SmoothNet of window {own}, but --slide_window_size is {asked}. Pass "
+                f"--slide_window_size {own}, or the checkpoint of window {asked}"
             )
-        return checkpoint.window
+        return own
     if asked < 2:
-        raise UserError(f"--slide_window_size {asked}: a window needs at least 2 frames")
-    if checkpoint.window is None or explicit:
-        if checkpoint.window not in (None, asked):
+        raise UserError(f"--slide_window_size is {asked}; expected at least 2 frames")
+    if own is None or explicit:
+        if own not in (None, asked):
             log.warning(
-                "%s was trained with window %d and runs with %d: expect worse results",
-                checkpoint.path,
-                checkpoint.window,
-                asked,
+                "%s was trained with window %d and runs with %d: expect worse results", checkpoint.path, own, asked
             )
         return asked
-    return checkpoint.window
+    return own
 
 
-# config key -> how to read the size from a network; a flag or override that says otherwise is an error.
-_SIZES = {
-    "MODEL.d_model": lambda network: network.proj_i_a[0].out_features,
-    "MODEL.d_word_vec": lambda network: network.proj_i_a[0].out_features,
-    "MODEL.d_inner": lambda network: network.decoder.layer_stack[0].pos_ffn.w_1.out_features,
-    "MODEL.n_layers": lambda network: len(network.decoder.layer_stack),
-    "MODEL.n_head": lambda network: network.decoder.layer_stack[0].enc_attn.n_head,
-    "MODEL.d_k": lambda network: network.decoder.layer_stack[0].enc_attn.d_k,
-    "MODEL.d_v": lambda network: network.decoder.layer_stack[0].enc_attn.d_v,
-    "MODEL.RESIDUAL_COMPONENTS": lambda network: network.residual_components,
-    "MODEL.SEGMENT": lambda network: network.segment,
-    "MODEL.CANONICAL": lambda network: bool(network.canonical),
-    "MODEL.HIDDEN_SIZE": lambda network: network.encoder[0].out_features,
-    "MODEL.RES_HIDDEN_SIZE": lambda network: network.res_blocks[0].linear1.out_features,
-    "MODEL.NUM_BLOCK": lambda network: len(network.res_blocks),
-}
+def _check_sizes(checkpoint, request, cfg):
+    """Raise UserError for a size asked for by flag or override that the checkpoint's weights do not have."""
+    recipe = checkpoint.recipe
+    sizes = checkpoint.network.sizes()
+    if checkpoint.name == "synsp":
+        sizes = {"MODEL.RESIDUAL_COMPONENTS": 0, **sizes}
+        sizes |= {"MODEL.SEGMENT": recipe.segment, "MODEL.CANONICAL": recipe.canonical}
+    for key, real in sizes.items():
+        given = cfg.MODEL[key.split(".")[1]]
+        if request.explicit(key) and given != real:
+            raise UserError(
+                f"{key} {given}: but checkpoint {checkpoint.path} has {real}. Leave it out; sizes are read from the file"
+            )
 
 
 def load_networks(request, device):
@@ -314,33 +302,14 @@ def load_networks(request, device):
     loaded = []
     for path in paths:
         checkpoint = checkpoints.load(path, cfg.MODEL.n_head)
-        for key, size in _SIZES.items():
-            if request.explicit(key) and hasattr(checkpoint.network, "encoder") == key.endswith(
-                ("HIDDEN_SIZE", "NUM_BLOCK")
-            ):
-                given, real = cfg.MODEL[key.split(".")[1]], size(checkpoint.network)
-                if given != real:
-                    raise UserError(
-                        f"{key} {given}: but checkpoint {path} has {real}. Leave it out; sizes are read from the file"
-                    )
+        _check_sizes(checkpoint, request, cfg)
         loaded.append(checkpoint)
     stored = _stored(cfg, [checkpoint for checkpoint in loaded if checkpoint.config])
     cfg = request.config(stored)
     labels = _labels(loaded)
-    aligns = [
-        cfg.MODEL.ALIGN_VIEWS
-        if request.explicit("MODEL.ALIGN_VIEWS") or checkpoint.published
-        else getattr(checkpoint.network, "align_views", "none")
-        for checkpoint in loaded
-    ]
-    key = "EVALUATE.WINDOW_WEIGHTS"
-    weightings = [
-        cfg.EVALUATE.WINDOW_WEIGHTS if request.explicit(key) or checkpoint.published else checkpoint.weighting
-        for checkpoint in loaded
-    ]
     return cfg, [
-        NetworkMethod(checkpoint, label, window_of(checkpoint, request), align, weighting, cfg, device)
-        for checkpoint, label, align, weighting in zip(loaded, labels, aligns, weightings)
+        NetworkMethod(checkpoint, label, recipe_for(checkpoint, request, cfg), cfg, device)
+        for checkpoint, label in zip(loaded, labels)
     ]
 
 

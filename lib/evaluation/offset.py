@@ -33,7 +33,7 @@ class OffsetMethod:
     for splits that are not 3D, name no hips and shoulders, or have no detections to train on.
     """
 
-    key = role = "filter"
+    role = "filter"
 
     def __init__(self, smoother, cfg):
         self.smoother, self.cfg = smoother, cfg

@@ -94,7 +94,7 @@ class Scores:
 
 def judge_of(split, cfg):
     """A function (view, raw [T, C]) -> ({metric: [T]}, joint errors [T, J]) for the split's representation."""
-    if split.representation.name == "smpl":
+    if split.representation.kind.rotations:
         return BodyJudge(split, cfg)
     return JointJudge(split, cfg)
 

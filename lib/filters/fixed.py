@@ -36,21 +36,29 @@ def gaus1d(tracks, sigma=3.0, blockwise=False, window=31):
 
 
 def oneeuro(tracks, min_cutoff=0.04, beta=0.7, d_cutoff=1.0):
-    """One-Euro filter, causal; one frame counts as one second, so cutoffs are per frame.
+    """One-Euro filter, causal; one frame counts as one second, so cutoffs are per frame: `OneEuro` on every frame."""
+    state = OneEuro(min_cutoff, beta, d_cutoff)
+    return np.stack([state.step(frame) for frame in np.asarray(tracks, dtype=np.float64)])
 
-    Casiez et al., "1 Euro Filter", CHI 2012. Cutoff = min_cutoff + beta * |speed|.
-    """
-    out = np.empty(tracks.shape, dtype=np.float64)
-    out[0] = previous = tracks[0]
-    speed = np.zeros_like(previous, dtype=np.float64)
-    smooth_speed = 2 * math.pi * d_cutoff / (2 * math.pi * d_cutoff + 1)
-    for frame in range(1, len(tracks)):
-        change = tracks[frame] - previous
-        speed = smooth_speed * change + (1 - smooth_speed) * speed
-        rate = 2 * math.pi * (min_cutoff + beta * np.abs(speed))
-        previous = previous + rate / (rate + 1) * change
-        out[frame] = previous
-    return out
+
+class OneEuro:
+    """One-Euro filter, frame by frame: Casiez et al., "1 Euro Filter", CHI 2012. Cutoff = min_cutoff + beta * |speed|."""
+
+    def __init__(self, min_cutoff, beta, d_cutoff=1.0):
+        self.min_cutoff, self.beta = min_cutoff, beta
+        self.smooth_speed = 2 * math.pi * d_cutoff / (2 * math.pi * d_cutoff + 1)
+        self.pose, self.speed = None, 0.0
+
+    def step(self, frame):
+        """The filtered frame, of the shape of the given one."""
+        if self.pose is None:
+            self.pose = frame
+            return frame
+        change = frame - self.pose
+        self.speed = self.smooth_speed * change + (1 - self.smooth_speed) * self.speed
+        rate = 2 * math.pi * (self.min_cutoff + self.beta * np.abs(self.speed))
+        self.pose = self.pose + rate / (rate + 1) * change
+        return self.pose
 
 
 def butterworth(tracks, cutoff=0.4, order=2):

@@ -64,18 +64,35 @@ class LayerNorm(nn.LayerNorm):
             return super().forward(x)
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of SynSP (SPEC section 5): widths d, n_layers layers in each stack, n_head heads, share of dropout."""
+
+    d_model: int = 128
+    d_inner: int = 128
+    n_layers: int = 4
+    n_head: int = 4
+    d_k: int = 64
+    d_v: int = 64
+    dropout: float = 0.2
+
+
+PUBLISHED_SIZES = Sizes()
+
+
 class Attention(nn.Module):
     """Multi-head attention with residual and LayerNorm. Keys and values may be computed once and reused."""
 
-    def __init__(self, d_model, n_head, d_k, d_v, dropout):
+    def __init__(self, sizes):
         super().__init__()
+        d_model, n_head, d_k, d_v = sizes.d_model, sizes.n_head, sizes.d_k, sizes.d_v
         self.n_head, self.d_k, self.d_v = n_head, d_k, d_v
         self.w_qs = nn.Linear(d_model, n_head * d_k, bias=False)
         self.w_ks = nn.Linear(d_model, n_head * d_k, bias=False)
         self.w_vs = nn.Linear(d_model, n_head * d_v, bias=False)
         self.fc = nn.Linear(n_head * d_v, d_model, bias=False)
         self.layer_norm = LayerNorm(d_model, eps=1e-6)
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(sizes.dropout)
 
     def _heads(self, x, size):
         return x.unflatten(-1, (self.n_head, size)).transpose(-2, -3)
@@ -181,22 +198,22 @@ class _Projected:
 class FeedForward(nn.Module):
     """Position-wise feed-forward with residual and LayerNorm."""
 
-    def __init__(self, d_model, d_inner, dropout):
+    def __init__(self, sizes):
         super().__init__()
-        self.w_1 = nn.Linear(d_model, d_inner)
-        self.w_2 = nn.Linear(d_inner, d_model)
-        self.layer_norm = LayerNorm(d_model, eps=1e-6)
-        self.dropout = Dropout(dropout)
+        self.w_1 = nn.Linear(sizes.d_model, sizes.d_inner)
+        self.w_2 = nn.Linear(sizes.d_inner, sizes.d_model)
+        self.layer_norm = LayerNorm(sizes.d_model, eps=1e-6)
+        self.dropout = Dropout(sizes.dropout)
 
     def forward(self, x):
         return self.layer_norm(self.dropout(self.w_2(functional.relu(self.w_1(x)))) + x)
 
 
 class EncoderLayer(nn.Module):
-    def __init__(self, d_model, d_inner, n_head, d_k, d_v, dropout):
+    def __init__(self, sizes):
         super().__init__()
-        self.slf_attn = Attention(d_model, n_head, d_k, d_v, dropout)
-        self.pos_ffn = FeedForward(d_model, d_inner, dropout)
+        self.slf_attn = Attention(sizes)
+        self.pos_ffn = FeedForward(sizes)
 
     def forward(self, x, bias=None):
         return self.pos_ffn(self.slf_attn(x, self.slf_attn.keys_values(Memory(x)), bias))
@@ -205,10 +222,10 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Cross-attention and feed-forward, to what `enc_attn.keys_values` made of a `Memory`."""
 
-    def __init__(self, d_model, d_inner, n_head, d_k, d_v, dropout):
+    def __init__(self, sizes):
         super().__init__()
-        self.enc_attn = Attention(d_model, n_head, d_k, d_v, dropout)
-        self.pos_ffn = FeedForward(d_model, d_inner, dropout)
+        self.enc_attn = Attention(sizes)
+        self.pos_ffn = FeedForward(sizes)
 
     def forward(self, x, memory, bias=None):
         return self.pos_ffn(self.enc_attn(x, memory, bias))
@@ -217,6 +234,39 @@ class DecoderLayer(nn.Module):
 class Stack(nn.Module):
     """L layers under the published name."""
 
-    def __init__(self, layer, n_layers, *sizes):
+    def __init__(self, layer, sizes):
         super().__init__()
-        self.layer_stack = nn.ModuleList(layer(*sizes) for _ in range(n_layers))
+        self.layer_stack = nn.ModuleList(layer(sizes) for _ in range(sizes.n_layers))
+
+
+@dataclass
+class AttentionBias:
+    """What is added to the scores of SynSP's attention, or None: own [B*V, 1, 1, F] of the local encoder; of each layer of the
+    global encoder and of the two decoders what broadcasts to [B or B*V, H, queries, tokens]."""
+
+    own: torch.Tensor | None
+    shared: list
+    decoder: list
+    decoder_2: list
+
+    @classmethod
+    def of_absent(cls, present, layers):
+        """Tokens that are not there (present: bool [B, V, F], None: all are) get no attention."""
+        if present is None:
+            return cls(None, [None] * layers, [None] * layers, [None] * layers)
+        batch, views, frames = present.shape
+        scores = torch.zeros(present.shape, device=present.device).masked_fill_(~present, ABSENT)
+        own = scores.reshape(batch * views, 1, 1, frames)
+        shared = scores.reshape(batch, 1, 1, views * frames)
+        memory = torch.cat((own, shared.repeat_interleave(views, 0)), dim=-1)
+        return cls(own, [shared] * layers, [memory] * layers, [memory] * layers)
+
+    def plus(self, shared, decoder, decoder_2):
+        """A copy with more added to each layer's scores ([L, ...] each)."""
+
+        def sums(mine, more):
+            return [extra if absent is None else absent + extra for absent, extra in zip(mine, more)]
+
+        return AttentionBias(
+            self.own, sums(self.shared, shared), sums(self.decoder, decoder), sums(self.decoder_2, decoder_2)
+        )

@@ -83,7 +83,7 @@ class Body:
     joint_names = JOINTS
     evaluation_joint_names = EVALUATION_JOINTS
 
-    def __init__(self, name, faces, whole, sparse, head_top, note="", max_bytes=2**26):
+    def __init__(self, name, faces, *, whole, sparse, head_top, note="", max_bytes=2**26):
         """whole: module (pose [B, 24, 3], shape [B, 10]) -> joints [B, 24, 3], vertices [B, Nv, 3];
         sparse: the same with the few vertices that joints depend on; head_top: weights of the top of the head
         over those, or a UserError to raise when it is asked for; max_bytes: memory for one batch of frames.
@@ -174,7 +174,7 @@ def _smpl_body(path, extra_path):
     sparse.update(
         J_regressor=data["J_regressor"][:, used], f=np.zeros((0, 3), np.int64), kintree_table=data["kintree_table"]
     )
-    return Body("smpl", data["f"], _Smpl(data), _Smpl(sparse), head_top)
+    return Body("smpl", data["f"], whole=_Smpl(data), sparse=_Smpl(sparse), head_top=head_top)
 
 
 class _Smpl(torch.nn.Module):
@@ -362,7 +362,7 @@ def _mannequin_body(note):
     head_top = int(torch.where(on_head, vertices[:, 1], -torch.inf).argmax())
     whole = _Mannequin(places, vertices, weights)
     sparse = _Mannequin(places, vertices[head_top, None], weights[head_top, None])
-    return Body("mannequin", figure.faces, whole, sparse, torch.ones(1), note)
+    return Body("mannequin", figure.faces, whole=whole, sparse=sparse, head_top=torch.ones(1), note=note)
 
 
 class _Mannequin(torch.nn.Module):

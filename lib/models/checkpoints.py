@@ -1,19 +1,19 @@
 """Checkpoints: ours, which describe themselves, and those of the published SynSP and SmoothNet.
 
-Ours is one dict saved by torch (read with weights_only=True, so that nothing in it is executed):
+Ours is one dict saved by torch (read with weights_only=True, so that nothing in it is executed), format 2:
 
-    format_version   1
-    model            {"name": "synsp" | "smoothnet", and its sizes}
+    format_version   2
+    model            {"name": "synsp" | "smoothnet", and what the tensors' shapes do not say}
     state_dict       the weights, under the published names
-    data             {"sources", "representation", "channels", "use_6d", "layout": {name, joints, edges, root},
-                      "window", "fps", "unit", "root_relative_input"}
+    recipe           how the network is used, whole (`lib.windows.recipe.Recipe`)
+    data             {"sources", "layout": {name, joints, edges, root}}
     config           the whole config as nested dicts
     provenance       {"command", "licence", "version of torch", ...}
     performance      validation scores
     training         optimiser, schedule, generators (absent from a shipped checkpoint)
 
-A published checkpoint has only epoch, state_dict, performance, optimizer and sigma; its sizes are read from
-its tensors.
+A published checkpoint has only epoch, state_dict, performance, optimizer and sigma; its sizes are read from its tensors.
+Published files and those of format 1 are translated as they are loaded (lib/models/translate.py).
 """
 
 import io
@@ -26,11 +26,14 @@ import torch
 from .. import safe_tensors
 from ..errors import UserError, reading
 from ..files import write_bytes
-from ..windows import canonical
+from ..windows.recipe import Recipe
+from .attention import Sizes
+from .residual import ResidualSynSP
 from .smoothnet import SmoothNet
 from .synsp import SynSP
+from .translate import to_format_2
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Weights of the published SynSP that its forward pass never reads.
 DEAD = re.compile(
@@ -41,11 +44,14 @@ DEAD = re.compile(
 
 @dataclass
 class Checkpoint:
-    """A network and what its file says of itself. `data`, `config`, `provenance` are empty for published files."""
+    """A network and what its file says of itself. `data`, `config`, `provenance` are empty for published files.
+
+    recipe: how it is used; its window is None for a published SynSP, whose file does not say.
+    """
 
     path: str
     network: torch.nn.Module
-    name: str
+    recipe: Recipe
     data: dict = field(default_factory=dict)
     config: dict = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
@@ -54,91 +60,61 @@ class Checkpoint:
     epoch: int | None = None
 
     @property
+    def name(self):
+        """synsp or smoothnet."""
+        return self.network.name
+
+    @property
     def published(self):
         return not self.data
 
-    @property
-    def window(self):
-        """W it was trained with, or None where its file does not say (published SynSP)."""
-        return self.network.window if isinstance(self.network, SmoothNet) else self.data.get("window")
 
-    @property
-    def weighting(self):
-        """How its windows are averaged (EVALUATE.WINDOW_WEIGHTS), as the config that it was trained with says."""
-        return self.config.get("EVALUATE", {}).get("WINDOW_WEIGHTS", "mean")
-
-    @property
-    def channels(self):
-        """C, or None for SmoothNet, which takes any number."""
-        return None if isinstance(self.network, SmoothNet) else self.network.channels
-
-
-def build(cfg, channels, window, heading=None):
-    """A new network as cfg.MODEL says; heading: `lib.windows.canonical.spec` of its joints, where cfg.MODEL.CANONICAL asks for
-    it. Raises UserError for a name or sizes that cannot be."""
-    model = cfg.MODEL
+def build(cfg, channels, recipe):
+    """A new network as cfg.MODEL says, for windows of a `Recipe`. Raises UserError for a name or sizes that cannot be."""
+    model, window = cfg.MODEL, recipe.window
     if model.DROPOUT >= 1:
-        raise UserError(f"MODEL.DROPOUT {model.DROPOUT}: must be less than 1 (-1: the network's own)")
+        raise UserError(f"MODEL.DROPOUT is {model.DROPOUT}; expected less than 1 (-1: the network's own)")
     if window < 2:
-        raise UserError(f"MODEL.SLIDE_WINDOW_SIZE {window}: a window needs at least 2 frames")
+        raise UserError(f"MODEL.SLIDE_WINDOW_SIZE is {window}; expected at least 2 frames")
     if model.NAME == "smoothnet":
         if min(model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE) < 1 or model.NUM_BLOCK < 0:
-            raise UserError("MODEL: HIDDEN_SIZE and RES_HIDDEN_SIZE must be positive, NUM_BLOCK not negative")
-        return SmoothNet(
-            window,
-            model.HIDDEN_SIZE,
-            model.RES_HIDDEN_SIZE,
-            model.NUM_BLOCK,
-            model.DROPOUT if model.DROPOUT >= 0 else 0.5,
-        )
+            raise UserError("MODEL.HIDDEN_SIZE and MODEL.RES_HIDDEN_SIZE must be positive, MODEL.NUM_BLOCK at least 0")
+        dropout = model.DROPOUT if model.DROPOUT >= 0 else 0.5
+        return SmoothNet(window, model.HIDDEN_SIZE, model.RES_HIDDEN_SIZE, model.NUM_BLOCK, dropout)
+    _check_synsp(model, window)
+    dropout = model.DROPOUT if model.DROPOUT >= 0 else 0.2
+    sizes = Sizes(model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v, dropout)
+    return _synsp_of(channels, sizes, model.RESIDUAL_COMPONENTS, recipe)
+
+
+def _synsp_of(channels, sizes, components, recipe):
+    """The published network where a recipe asks for nothing more."""
+    options = {"cue": recipe.canonical, "fuses": recipe.fuse == "depth", "segments": bool(recipe.segment)}
+    if not components and recipe.fuse == "none" and not any(options.values()):
+        return SynSP(channels, sizes)
+    return ResidualSynSP(channels, sizes, residual_components=components, **options)
+
+
+def _check_synsp(model, window):
     if model.NAME != "synsp":
-        raise UserError(f"MODEL.NAME {model.NAME}: not known. Known: synsp, smoothnet")
+        raise UserError(f"MODEL.NAME is {model.NAME}; expected synsp or smoothnet")
     if model.d_word_vec != model.d_model:
-        raise UserError(f"MODEL.d_word_vec {model.d_word_vec}: must equal MODEL.d_model ({model.d_model})")
+        raise UserError(
+            f"MODEL.d_word_vec is {model.d_word_vec}; expected the value of MODEL.d_model ({model.d_model})"
+        )
     if model.d_model % 2 or min(model.d_model, model.d_inner, model.n_layers, model.n_head, model.d_k, model.d_v) < 1:
         raise UserError("MODEL: sizes must be positive, and d_model even")
     if model.RESIDUAL_COMPONENTS < 0:
-        raise UserError(f"MODEL.RESIDUAL_COMPONENTS {model.RESIDUAL_COMPONENTS}: must not be negative")
+        raise UserError(f"MODEL.RESIDUAL_COMPONENTS is {model.RESIDUAL_COMPONENTS}; expected at least 0")
     if model.SEGMENT < 0 or model.SEGMENT == 1 or model.SEGMENT and window % model.SEGMENT:
         raise UserError(
-            f"MODEL.SEGMENT {model.SEGMENT}: must divide the window of {window} frames (0: the window is read whole)"
+            f"MODEL.SEGMENT is {model.SEGMENT}; expected a divisor of the window of {window} frames, or 0 (read whole)"
         )
     if model.SEGMENT and model.ALIGN_VIEWS != "none":
         raise UserError(
-            f"MODEL.SEGMENT {model.SEGMENT}: reads each view by itself. Set it to 0, or MODEL.ALIGN_VIEWS none"
+            f"MODEL.SEGMENT is {model.SEGMENT} and MODEL.ALIGN_VIEWS {model.ALIGN_VIEWS}: segments are for one view. Set "
+            "MODEL.SEGMENT 0, or MODEL.ALIGN_VIEWS none"
         )
-    return SynSP(
-        channels,
-        model.d_model,
-        model.d_inner,
-        model.n_layers,
-        model.n_head,
-        model.d_k,
-        model.d_v,
-        model.DROPOUT if model.DROPOUT >= 0 else 0.2,
-        model.RESIDUAL_COMPONENTS,
-        model.ALIGN_VIEWS,
-        heading if model.CANONICAL else None,
-        model.CARRY,
-        model.SEGMENT,
-    )
-
-
-def describe(network):
-    """The `model` part of a checkpoint: what `load` needs beyond the tensors' shapes."""
-    if isinstance(network, SmoothNet):
-        return {"name": "smoothnet"}
-    first = network.decoder.layer_stack[0].enc_attn
-    return {
-        "name": "synsp",
-        "n_head": first.n_head,
-        "residual_components": network.residual_components,
-        "align_views": network.align_views,
-        "canonical": network.canonical,
-        "dropout": network.dropout.share,
-        "carry": network.carry,
-        "segment": network.segment,
-    }
 
 
 def save(path, content):
@@ -259,44 +235,27 @@ def _checkpoint(path, content, n_head):
     ):
         raise UserError(f"checkpoint {path}: its state_dict is not a table of named tensors")
     if n_head < 1:
-        raise UserError(f"checkpoint {path}: MODEL.n_head {n_head} must be at least 1")
+        raise UserError(f"checkpoint {path}: MODEL.n_head is {n_head}; expected at least 1")
     weights = {name.removeprefix("module."): tensor.float() for name, tensor in weights.items()}
     for first in ("encoder.0.weight", "proj_i_a.0.weight"):
         if first in weights and weights[first].dim() != 2:
-            raise UserError(f"checkpoint {path}: {first} is {list(weights[first].shape)}, a matrix expected")
-    model = content.get("model", {})
+            raise UserError(f"checkpoint {path}: {first} is {list(weights[first].shape)}; expected a matrix")
+    content = to_format_2({**content, "state_dict": weights}, f"checkpoint {path}")
+    recipe = Recipe.from_dict(content["recipe"], f"checkpoint {path}")
     if "encoder.0.weight" in weights:
         network = _smoothnet(weights)
     elif "proj_i_a.0.weight" in weights:
         weights = {name: tensor for name, tensor in weights.items() if not DEAD.match(name)}
-        network = _synsp(
-            path,
-            weights,
-            model.get("n_head", n_head),
-            model.get("residual_components", 0),
-            model.get("dropout", 0.2),
-            model.get("align_views", "none"),
-            _canonical(path, model.get("canonical"), weights["proj_i_a.0.weight"].shape[1]),
-            model.get("carry", 0.0),
-            model.get("segment", 0),
-        )
+        network = _synsp(path, weights, {"n_head": n_head, **content["model"]}, recipe)
     else:
         raise UserError(
             f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
             f"first keys are {', '.join(list(weights)[:4])}"
         )
     _fill(path, network, weights)
-    return Checkpoint(
-        str(path),
-        network.eval(),
-        describe(network)["name"],
-        content.get("data", {}),
-        content.get("config", {}),
-        content.get("provenance", {}),
-        content.get("performance"),
-        content.get("training"),
-        content.get("epoch"),
-    )
+    parts = {name: content.get(name) or {} for name in ("data", "config", "provenance")}
+    more = {name: content.get(name) for name in ("performance", "training", "epoch")}
+    return Checkpoint(str(path), network.eval(), recipe, **parts, **more)
 
 
 def _smoothnet(weights):
@@ -307,7 +266,7 @@ def _smoothnet(weights):
     return SmoothNet(window, hidden, inner, blocks)
 
 
-def _synsp(path, weights, n_head, residual_components, dropout, align_views, heading, carry, segment):
+def _synsp(path, weights, model, recipe):
     d_model, channels = weights["proj_i_a.0.weight"].shape
     layers = sum(re.fullmatch(r"decoder\.layer_stack\.\d+\.pos_ffn\.w_1\.weight", name) is not None for name in weights)
     first = "decoder.layer_stack.0"
@@ -317,46 +276,38 @@ def _synsp(path, weights, n_head, residual_components, dropout, align_views, hea
         values = weights[f"{first}.enc_attn.w_vs.weight"].shape[0]
     except KeyError as error:
         raise UserError(f"checkpoint {path}: lacks the weight {error.args[0]}") from None
-    if not isinstance(carry, (int, float)) or not 0 <= carry < 1:
-        raise UserError(f"checkpoint {path}: what it carries on ({carry!r}) is no share of a pose. The file is damaged")
-    if not isinstance(segment, int) or segment < 0:
+    components, n_head, dropout = model.get("residual_components", 0), model["n_head"], model.get("dropout", 0.2)
+    _check_model(path, {"residual_components": components, "n_head": n_head}, dropout)
+    if not all(_is_pair(pair, channels // 3) for pair in recipe.pairs):
         raise UserError(
-            f"checkpoint {path}: the length of its segments ({segment!r}) is no number of frames. The file is damaged"
+            f"checkpoint {path}: recipe.pairs is {recipe.pairs!r}, which does not fit {channels} channels. The file is damaged"
         )
     if keys % n_head or values % n_head:
         raise UserError(
             f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "
             "Set MODEL.n_head to the number of heads it was trained with"
         )
-    return SynSP(
-        channels,
-        d_model,
-        d_inner,
-        layers,
-        n_head,
-        keys // n_head,
-        values // n_head,
-        dropout,
-        residual_components,
-        align_views,
-        heading,
-        carry,
-        segment,
-    )
+    sizes = Sizes(d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout)
+    return _synsp_of(channels, sizes, components, recipe)
 
 
-def _canonical(path, spec, channels):
-    """The `canonical` of a file's model, checked: a damaged one must not index beyond the channels."""
-    if not spec:
-        return None
-    kind, pairs = spec.get("kind"), spec.get("pairs", [])
-    if kind not in canonical.KINDS or not all(
-        len(pair) == 2 and all(0 <= joint < channels // 3 for joint in pair) for pair in pairs
-    ):
+def _is_pair(pair, joints):
+    """Whether a file's value is two indices of J joints."""
+    whole = isinstance(pair, tuple) and all(type(joint) is int for joint in pair)
+    return whole and len(pair) == 2 and all(0 <= joint < joints for joint in pair)
+
+
+def _check_model(path, numbers, dropout):
+    """Raise UserError where a file's `model` holds no numbers of a network."""
+    for name, value in numbers.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 4096:
+            raise UserError(
+                f"checkpoint {path}: model.{name} is {value!r}; expected a whole number. The file is damaged"
+            )
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise UserError(
-            f"checkpoint {path}: its heading ({spec!r}) does not fit {channels} channels. The file is damaged"
+            f"checkpoint {path}: model.dropout is {dropout!r}; expected 0 <= dropout < 1. The file is damaged"
         )
-    return {"kind": kind, "pairs": [list(pair) for pair in pairs]}
 
 
 def _fill(path, network, weights):

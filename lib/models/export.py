@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from ..errors import UserError
 from ..files import atomic_write
-from ..windows.canonical import Canonical
-from .smoothnet import SmoothNet
-from .synsp import _dct_matrix, _positions, _slow_part
+from ..windows.steps import Entered
+from .residual import slow_part
+from .synsp import dct_matrix, positions
 
 EPSILON = 1e-6  # of SynSP's layer norms
 
@@ -29,7 +29,9 @@ class SingleView(nn.Module):
 
     def __init__(self, network, window):
         super().__init__()
-        self.window, self.channels, self.canonical = window, network.channels, network.canonical
+        self.window, self.channels = window, network.channels
+        model = network.described()
+        self.cue, components = model.get("cue", False), model.get("residual_components", 0)
         attention = network.decoder.layer_stack[0].enc_attn
         self.heads, self.d_k, self.d_v = attention.n_head, attention.d_k, attention.d_v
         self.layers = len(network.decoder.layer_stack)
@@ -37,65 +39,24 @@ class SingleView(nn.Module):
         with torch.no_grad():
             weight, bias = _joined(network.proj_i_a)
             tensors = {
-                "dct": _dct_matrix(window, cpu).clone(),
+                "dct": dct_matrix(window, cpu).clone(),
                 "embed_w": weight.T,
                 "embed_b": bias,
-                "positions": _positions(window, weight.shape[0], cpu).clone(),
+                "positions": positions(window, weight.shape[0], cpu).clone(),
             }
-            if network.residual_components:
-                tensors["slow"] = _slow_part(window, network.residual_components, cpu).clone()
-            if self.canonical:
+            # Without a residual base there is nothing to add, in a product as cheap as any.
+            tensors["slow"] = slow_part(window, components, cpu).clone() if components else torch.zeros(window, window)
+            if self.cue:
                 tensors |= {"cue_w": network.proj_v.weight.T, "cue_b": network.proj_v.bias}
-            for index, pair in enumerate(zip(network.encoder_local.layer_stack, network.encoder_global.layer_stack)):
-                attentions = [layer.slf_attn for layer in pair]
-                feeds = [layer.pos_ffn for layer in pair]
-                tensors |= {
-                    f"enc{index}_qkv": torch.stack(
-                        [torch.cat((a.w_qs.weight, a.w_ks.weight, a.w_vs.weight)).T for a in attentions]
-                    ),
-                    f"enc{index}_fc": torch.stack([a.fc.weight.T for a in attentions]),
-                    f"enc{index}_n1w": torch.stack([a.layer_norm.weight for a in attentions])[:, None],
-                    f"enc{index}_n1b": torch.stack([a.layer_norm.bias for a in attentions])[:, None],
-                    f"enc{index}_w1": torch.stack([f.w_1.weight.T for f in feeds]),
-                    f"enc{index}_b1": torch.stack([f.w_1.bias for f in feeds])[:, None],
-                    f"enc{index}_w2": torch.stack([f.w_2.weight.T for f in feeds]),
-                    f"enc{index}_b2": torch.stack([f.w_2.bias for f in feeds])[:, None],
-                    f"enc{index}_n2w": torch.stack([f.layer_norm.weight for f in feeds])[:, None],
-                    f"enc{index}_n2b": torch.stack([f.layer_norm.bias for f in feeds])[:, None],
-                }
-            for name, stack in (("dec", network.decoder), ("fuse", network.decoder_2)):
-                tensors[f"{name}_keys"] = torch.cat([layer.enc_attn.w_ks.weight for layer in stack.layer_stack])
-                tensors[f"{name}_values"] = torch.cat([layer.enc_attn.w_vs.weight for layer in stack.layer_stack])
-                for index, layer in enumerate(stack.layer_stack):
-                    feed = layer.pos_ffn
-                    tensors |= {
-                        f"{name}{index}_q": layer.enc_attn.w_qs.weight,
-                        f"{name}{index}_fc": layer.enc_attn.fc.weight,
-                        f"{name}{index}_n1w": layer.enc_attn.layer_norm.weight,
-                        f"{name}{index}_n1b": layer.enc_attn.layer_norm.bias,
-                        f"{name}{index}_w1": feed.w_1.weight,
-                        f"{name}{index}_b1": feed.w_1.bias,
-                        f"{name}{index}_w2": feed.w_2.weight,
-                        f"{name}{index}_b2": feed.w_2.bias,
-                        f"{name}{index}_n2w": feed.layer_norm.weight,
-                        f"{name}{index}_n2b": feed.layer_norm.bias,
-                    }
-            heads = [_joined(head) for head in (network.proj_o_p, network.proj_o_a)]
-            tensors["both_w"] = torch.cat([weight for weight, _ in heads])
-            tensors["both_b"] = torch.cat([bias for _, bias in heads])
-            tensors["final_w"], tensors["final_b"] = _joined(network.proj_o_2)
+            tensors |= _encoder_tensors(network) | _decoder_tensors(network) | _head_tensors(network)
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor.detach().clone().contiguous().float())
 
-    def forward(self, x):
-        canonical = None
-        if self.canonical:
-            x = x[:, None]
-            canonical = Canonical(**self.canonical, values=x)
-            x = canonical.enter(x)[:, 0]
+    def forward(self, x, cue=None):
+        """x: [B, W, C] in the network's common frame; cue: [B, 3], of a network that is told it."""
         embedded = (self.dct @ x) @ self.embed_w + self.embed_b  # [B, W, d]
-        if canonical:
-            embedded = embedded + torch.addmm(self.cue_b, canonical.cue[:, 0], self.cue_w)[:, None]
+        if self.cue:
+            embedded = embedded + torch.addmm(self.cue_b, cue, self.cue_w)[:, None]
         local, shared = self._encode(embedded + self.positions)
         precise = self._decode("dec", embedded, torch.cat((local, shared + 1.0), dim=1), again=True) + embedded
         both = functional.linear(precise, self.both_w, self.both_b)
@@ -103,9 +64,7 @@ class SingleView(nn.Module):
         gap = (both[..., : self.channels] - both[..., self.channels :]).abs() * 0.5
         quality = torch.exp(-(gap + 1e-6) / (gap.amax(1, keepdim=True) + 1e-5)).mean(-1, keepdim=True)
         hidden = self._decode("fuse", embedded, torch.cat((precise, shared + (1.0 + quality)), dim=1), again=False)
-        final = functional.linear(hidden + embedded, self.final_w, self.final_b)
-        final = final + self.slow @ x if hasattr(self, "slow") else final
-        return canonical.leave(final[:, None])[:, 0] if canonical else final
+        return functional.linear(hidden + embedded, self.final_w, self.final_b) + self.slow @ x
 
     def _encode(self, placed):
         """Local and global encoder side by side: [B, W, d] -> two [B, W, d]."""
@@ -146,15 +105,78 @@ class SingleView(nn.Module):
         return x
 
 
-class _Plain(nn.Module):
-    """A network on [B, W, C] without the wrapping of its outputs. channels: C, or None where it takes any number."""
+def _encoder_tensors(network):
+    """Weights of the local and the global encoder, stacked, layer by layer."""
+    tensors = {}
+    for index, pair in enumerate(zip(network.encoder_local.layer_stack, network.encoder_global.layer_stack)):
+        attentions = [layer.slf_attn for layer in pair]
+        feeds = [layer.pos_ffn for layer in pair]
+        tensors |= {
+            f"enc{index}_qkv": torch.stack(
+                [torch.cat((a.w_qs.weight, a.w_ks.weight, a.w_vs.weight)).T for a in attentions]
+            ),
+            f"enc{index}_fc": torch.stack([a.fc.weight.T for a in attentions]),
+            f"enc{index}_n1w": torch.stack([a.layer_norm.weight for a in attentions])[:, None],
+            f"enc{index}_n1b": torch.stack([a.layer_norm.bias for a in attentions])[:, None],
+            f"enc{index}_w1": torch.stack([f.w_1.weight.T for f in feeds]),
+            f"enc{index}_b1": torch.stack([f.w_1.bias for f in feeds])[:, None],
+            f"enc{index}_w2": torch.stack([f.w_2.weight.T for f in feeds]),
+            f"enc{index}_b2": torch.stack([f.w_2.bias for f in feeds])[:, None],
+            f"enc{index}_n2w": torch.stack([f.layer_norm.weight for f in feeds])[:, None],
+            f"enc{index}_n2b": torch.stack([f.layer_norm.bias for f in feeds])[:, None],
+        }
+    return tensors
 
-    def __init__(self, network, window, channels):
+
+def _decoder_tensors(network):
+    """Weights of the two decoders; keys and values of all layers in a row."""
+    tensors = {}
+    for name, stack in (("dec", network.decoder), ("fuse", network.decoder_2)):
+        tensors[f"{name}_keys"] = torch.cat([layer.enc_attn.w_ks.weight for layer in stack.layer_stack])
+        tensors[f"{name}_values"] = torch.cat([layer.enc_attn.w_vs.weight for layer in stack.layer_stack])
+        for index, layer in enumerate(stack.layer_stack):
+            feed = layer.pos_ffn
+            tensors |= {
+                f"{name}{index}_q": layer.enc_attn.w_qs.weight,
+                f"{name}{index}_fc": layer.enc_attn.fc.weight,
+                f"{name}{index}_n1w": layer.enc_attn.layer_norm.weight,
+                f"{name}{index}_n1b": layer.enc_attn.layer_norm.bias,
+                f"{name}{index}_w1": feed.w_1.weight,
+                f"{name}{index}_b1": feed.w_1.bias,
+                f"{name}{index}_w2": feed.w_2.weight,
+                f"{name}{index}_b2": feed.w_2.bias,
+                f"{name}{index}_n2w": feed.layer_norm.weight,
+                f"{name}{index}_n2b": feed.layer_norm.bias,
+            }
+    return tensors
+
+
+def _head_tensors(network):
+    """The heads, each pair of linear maps as one."""
+    tensors = {}
+    heads = [_joined(head) for head in (network.proj_o_p, network.proj_o_a)]
+    tensors["both_w"] = torch.cat([weight for weight, _ in heads])
+    tensors["both_b"] = torch.cat([bias for _, bias in heads])
+    tensors["final_w"], tensors["final_b"] = _joined(network.proj_o_2)
+    return tensors
+
+
+class Windows(nn.Module):
+    """A network with the steps of its recipe, [B, W, C] -> [B, W, C] for one view: the final head alone."""
+
+    def __init__(self, network, recipe):
         super().__init__()
-        self.network, self.window, self.channels = network, window, channels
+        self.recipe, self.channels = recipe, network.channels
+        # Of networks that take each channel by itself, or read segments, there is no leaner form.
+        self.lean = network.channels is not None and not recipe.segment
+        self.network = SingleView(network, recipe.window) if self.lean else network
 
     def forward(self, x):
-        return self.network(x).final[:, 0]
+        entered = Entered(self.recipe, x[:, None])
+        if self.lean:
+            told = {"cue": entered.told["cue"][:, 0]} if "cue" in entered.told else {}
+            return entered.leave(self.network(entered.values[:, 0], **told)[:, None])[:, 0]
+        return entered.leave(self.network(entered.values, **entered.told).final)[:, 0]
 
 
 def _joined(pair):
@@ -164,26 +186,22 @@ def _joined(pair):
     return weight.float(), (second.weight.double() @ first.bias.double() + second.bias.double()).float()
 
 
-def windows_of(network, window):
-    """A network as a module [B, W, C] -> [B, W, C] for one view, on the CPU, without gradients."""
+def windows_of(network, recipe):
+    """A network and its recipe as a module [B, W, C] -> [B, W, C] for one view, on the CPU, without gradients."""
     if next(network.parameters()).device.type != "cpu":
         network = copy.deepcopy(network).cpu()
-    if isinstance(network, SmoothNet):
-        return _Plain(network, network.window, None).eval()
-    if network.segment:
-        return _Plain(network, window, network.channels).eval()
-    return SingleView(network, window).eval()
+    return Windows(network, recipe).eval()
 
 
-def export(network, window, channels=None):
+def export(network, recipe, channels=None):
     """A `torch.export.ExportedProgram` of windows [B, W, C] -> [B, W, C], for any B (and any C for SmoothNet).
 
     channels: C of the example, where the network does not fix it.
     """
-    module = windows_of(network, window)
+    module = windows_of(network, recipe)
     batch = torch.export.Dim("batch", min=1)
     shapes = {0: batch} if module.channels else {0: batch, 2: torch.export.Dim("channels", min=1)}
-    example = torch.zeros(3, window, module.channels or channels or 51)
+    example = torch.zeros(3, recipe.window, module.channels or channels or 51)
     with torch.no_grad():
         module(
             example
@@ -191,7 +209,7 @@ def export(network, window, channels=None):
         return torch.export.export(module, (example,), dynamic_shapes=(shapes,))
 
 
-def to_onnx(network, window, path, channels=None):
+def to_onnx(network, recipe, path, channels=None):
     """Write an ONNX file (input `windows` [batch, W, C], output `refined`), atomically. Needs onnx and onnxscript.
 
     Raises UserError where they are not installed.
@@ -203,7 +221,7 @@ def to_onnx(network, window, path, channels=None):
         raise UserError(f'{error.name}: not installed. pip install "synsp[export]"') from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
     program = torch.onnx.export(
-        export(network, window, channels), dynamo=True, input_names=["windows"], output_names=["refined"], verbose=False
+        export(network, recipe, channels), dynamo=True, input_names=["windows"], output_names=["refined"], verbose=False
     )
     with atomic_write(path) as temporary:
         program.save(str(temporary), external_data=False)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from . import rotations
+from .kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Joints3D:
     """3D joints, [T, J*3] metres as stored; the network sees them unchanged."""
 
     name, dims, unit, per_unit = "3D", 3, "mm", 1000.0
+    kind = KINDS["3D"]
     root_relative = True
 
     def to_network(self, raw, frame=None):
@@ -67,6 +69,7 @@ class Keypoints2D:
     """2D key points, [T, J*2] px; the network sees them normalised by the sequence's `Frame`."""
 
     name, dims, unit, per_unit = "2D", 2, "px", 1.0
+    kind = KINDS["2D"]
     root_relative = False
 
     def to_network(self, raw, frame):
@@ -96,6 +99,7 @@ class SmplRotations:
     """
 
     name, dims, unit, per_unit = "smpl", 3, "mm", 1000.0
+    kind = KINDS["smpl"]
     root_relative = True
 
     def __init__(self, use_6d=True):
@@ -121,4 +125,5 @@ class SmplRotations:
 
 def representation(name, use_6d=True):
     """The representation called `name`: '3D', '2D' or 'smpl'."""
-    return {"3D": Joints3D, "2D": Keypoints2D}[name]() if name != "smpl" else SmplRotations(use_6d)
+    makers = {"3D": Joints3D, "2D": Keypoints2D, "smpl": lambda: SmplRotations(use_6d)}
+    return makers[name]()

@@ -7,6 +7,7 @@ import torch
 from scipy.signal import savgol_filter
 
 from . import gaps, mapping, rotations
+from .kinds import kind_of
 from .representation import frame_2d
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
@@ -108,7 +109,7 @@ def heads(poses, names, kind):
 
     From the root to the head of joints [T, J, 3] called `names`, or the root's own y axis of rotations [T, J, 6].
     """
-    if kind == "smpl":
+    if kind_of(kind).rotations:
         along = poses[:, 0, 1::2] if names and names[0] == "pelvis" else np.zeros((0, 3))
     else:
         root, up = mapping.root_weights(names), mapping.top(names)
@@ -204,25 +205,25 @@ IDENTITY = np.array([1.0, 0, 0, 1, 0, 0])  # no rotation, in 6D
 def enter(poses, kind):
     """Track poses as the numbers that are refined: rotations [T, J, 3] become 6D, other kinds stay. float64."""
     poses = np.array(poses, dtype=np.float64)
-    return rotations.axis_angle_to_6d(torch.from_numpy(poses)).numpy() if kind == "smpl" else poses
+    return rotations.axis_angle_to_6d(torch.from_numpy(poses)).numpy() if kind_of(kind).rotations else poses
 
 
 def leave(values, kind):
     """The inverse of `enter`."""
-    return rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy() if kind == "smpl" else values
+    return rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy() if kind_of(kind).rotations else values
 
 
-def space_of(track, poses, synsp, image_size, up=None):
+def space_of(track, poses, recipe, image_size, up=None):
     """(Space, notes) of a track with poses [T, J, D] as `enter` gives them.
 
-    synsp: the `Model` that will read them; up: the axis that is up (a value of `AXES`), None: told by these poses.
+    recipe: of the network that will read them, or None; up: the axis that is up (a value of `AXES`), None: told by these poses.
     """
-    if track.kind == "smpl":
+    if kind_of(track.kind).rotations:
         return _rotation_space(poses, track.joint_names, up)
-    if track.kind == "3D" and poses.shape[-1] == 3:
+    if kind_of(track.kind).in_space and poses.shape[-1] == 3:
         return space_3d(poses, track.joint_names, track.units, up=up)
-    normaliser = synsp.normaliser if synsp is not None else "isotropic"
-    by_image = normaliser == "jhmdb" or synsp is not None and synsp.image_size
+    normaliser = recipe.normaliser if recipe is not None else "isotropic"
+    by_image = normaliser == "jhmdb" or recipe is not None and recipe.image_size
     return space_2d(poses, normaliser, image_size if by_image else None), []
 
 

@@ -7,20 +7,21 @@ causal. One step is one pass of one window through the network, for all people a
 P people, J joints, D coordinates, W window, L lag.
 """
 
-import math
 from collections import deque
 
 import numpy as np
 import torch
 
 from ..errors import UserError
+from ..filters.fixed import OneEuro
 from ..filters.kalman import LiveKalman
 from ..formats.tracks import Track
-from ..models.export import windows_of
+from ..poses.kinds import kind_of
 from ..poses.space import IDENTITY, enter, leave, space_of
-from ..windows.pipeline import check_lag, check_settings, window_weights
+from ..windows.merge import StreamMerge
+from ..windows.recipe import check_lag
+from .own_places import SlowPart
 from .plan import RATE, Model, check_live
-from .work import slow_share
 
 LAG = 3  # frames, where none is asked for and a network is at work: most of what waiting brings, at 100 ms
 
@@ -45,40 +46,26 @@ class Stream:
         """Choose the networks by the first frame's shape: poses [P, J, D] as `enter` gives them."""
         refiner = self.refiner
         people, joints, dims = poses.shape
-        self.likeness = refiner.track(leave(np.nan_to_num(poses[:1]), self.kind) if self.kind == "smpl" else poses[:1])
-        self.lanes = []
+        self.likeness = refiner.track(
+            leave(np.nan_to_num(poses[:1]), self.kind) if kind_of(self.kind).rotations else poses[:1]
+        )
         if refiner.method != "none":
             # Joints not seen in this frame may come: they are planned for, and judged frame by frame.
             guess = np.where(np.isfinite(poses[:1]), poses[:1], 0.0)
             self.plan = refiner.plan(self.likeness, _plausible(guess, poses[:1]), live=True)
-            written = np.zeros(0, dtype=int)
-            if refiner.method == "synsp" and self.plan.synsp is None:
-                raise UserError(f"--method synsp: {self.plan.sentence.rpartition(': ')[2]}. Use --method auto")
-            if self.plan.synsp is not None:
-                self.lanes.append(
-                    _Network(
-                        self.plan.synsp,
-                        self.plan.mapping,
-                        joints,
-                        own_places=refiner.own_places and self.kind != "smpl",
-                    )
-                )
-                written = self.lanes[0].joints
-            rest = np.setdiff1d(np.arange(joints), written)
-            if self.plan.synsp is None or len(rest):
-                channel = self.plan.channel
-                if isinstance(channel, Model):
-                    self.lanes.append(_Network(channel, None, joints, rest))
-                else:
-                    self.lanes.append(_OneEuro(refiner, rest) if channel == "oneeuro" else _Kalman(rest))
+            refiner.check_asked([self.plan])
+        self.rate = refiner.fps or (self.plan.rate if self.plan else RATE)
+        self.keeps_places = refiner.own_places and not kind_of(self.kind).rotations
+        self.lanes = self._lanes_of(joints) if self.plan else []
         windows = [lane.window for lane in self.lanes if isinstance(lane, _Network)]
         if self.lag is None:
             waits = any(not isinstance(lane, _OneEuro) for lane in self.lanes)
             self.lag = min([LAG, *(window - 1 for window in windows)]) if waits else 0
         if windows:
             check_lag(self.lag, min(windows))
+        for lane in self.lanes:
+            lane.begin(self.lag)
         self.window = max(windows, default=1)
-        self.rate = self.refiner.fps or (self.plan.rate if self.plan else RATE)
         if self.plan and abs(self.rate / self.plan.rate - 1) > 0.1 and windows:
             self.notes.append(
                 f"warning: frames come at {self.rate:g} a second, the network was trained at {self.plan.rate:g}: live "
@@ -92,6 +79,20 @@ class Stream:
         self.space, self.spaces = None, [None] * people  # one for all where they are the same
         self.looks = np.zeros(people, dtype=int)  # frames since each was first seen
 
+    def _lanes_of(self, joints):
+        """What refines the J joints: the plan's network for those of its mapping, its per-channel method for the rest."""
+        lanes = []
+        if self.plan.network is not None:
+            lanes.append(_Network(self, self.plan.network, self.plan.mapping))
+        rest = np.setdiff1d(np.arange(joints), lanes[0].joints if lanes else [])
+        if len(rest):
+            channel = self.plan.channel
+            if isinstance(channel, Model):
+                lanes.append(_Network(self, channel, None, rest))
+            else:
+                lanes.append(_OneEuro(self, rest) if channel == "oneeuro" else _Kalman(rest))
+        return lanes
+
     def describe(self):
         """Lag and method in one line, once a frame has come."""
         delay = f"lag {self.lag} frames = {1000 * self.lag / self.rate:.0f} ms at {self.rate:g} frames a second"
@@ -100,16 +101,33 @@ class Stream:
     # ---------------------------------------------------------------------------------------------- stepping
 
     @torch.inference_mode()
-    def step(self, frame):
-        """The refined frame from `lag` steps ago, as the given one in type and shape; None while there is none yet."""
+    def step(self, frame, confidence=None):
+        """The refined frame from `lag` steps ago, as the given one in type and shape; None while there is none yet.
+
+        frame: [J, D] or [P, J, D], NaN: missing; None: nobody is seen. confidence: [J] or [P, J]; key points whose confidence
+        is not above 0 are missing.
+        """
+        if frame is None:
+            if self.lanes is None:  # of whom nobody knows yet
+                self.frame += 1
+                return None
+            frame = np.full(self.shape, np.nan)
         tensor = isinstance(frame, torch.Tensor)
         array = frame.detach().cpu().numpy() if tensor else np.asarray(frame)
         if array.ndim not in (2, 3) or array.dtype.kind not in "iuf":
             raise UserError(
                 f"live frame: shape {list(array.shape)}. Expected numbers [J, D], or [P, J, D] of several people"
             )
+        if confidence is not None:
+            score = np.asarray(confidence, dtype=float)
+            if score.shape != array.shape[:-1]:
+                raise UserError(
+                    f"live frame: confidence has shape {list(score.shape)}; expected {list(array.shape[:-1])}, one number per "
+                    "key point"
+                )
+            array = np.where((score > 0)[..., None], array, np.nan)
         self.kind = self.refiner.kind or ("2D" if array.shape[-1] < 3 else "3D")
-        if self.kind == "smpl" and array.shape[-1] != 3:
+        if kind_of(self.kind).rotations and array.shape[-1] != 3:
             raise UserError(f"live frame: shape {list(array.shape)}. Rotations are axis-angles [J, 3]")
         poses = enter(array if array.ndim == 3 else array[None], self.kind)
         if self.lanes is None:
@@ -124,7 +142,7 @@ class Stream:
         self.frame += 1
         self._push(poses)
         self.looks += self.there.any(axis=(1, 2)) | (self.looks > 0)
-        new = (self.looks <= self.window) & ((self.looks > 0) | (self.frame == 0))
+        new = (self.looks <= self.window) & ((self.looks > 0) | (self.spaces[0] is None))
         if new.any():  # for a window from when somebody is first seen; from then on units and place are fixed
             self._look(new)
         self._run_lanes()
@@ -159,15 +177,16 @@ class Stream:
         """Units, the way up and the place in the image of those people [P], by the frames so far."""
         count = min(self.frame + 1, self.buffer.shape[1])
         recent = np.where(self.there[:, -count:, :, None], self.buffer[:, -count:], np.nan)
-        model = self.plan.synsp if self.plan else None
+        model = self.plan.network if self.plan else None
+        first_look = self.spaces[0] is None
         for index in np.flatnonzero(new):
             person = recent[index]
             track = Track(
                 0, "live", person, None, self.kind, self.likeness.layout, self.likeness.joint_names, self.refiner.units
             )
-            made, notes = space_of(track, person, model, self.refiner.image_size, self.refiner.up)
+            made, notes = space_of(track, person, model and model.recipe, self.refiner.image_size, self.refiner.up)
             self.spaces[index] = made
-            if self.frame == 0:
+            if first_look:
                 self.notes += [note for note in notes if note not in self.notes]
         spaces, first = self.spaces, self.spaces[0]
         same = len(spaces) == 1 or all(
@@ -192,6 +211,12 @@ class Stream:
         if self.space is not None:
             return self.space.out(values, roots)
         return np.stack([space.out(*pair) for space, *pair in zip(self.spaces, values, roots)])
+
+    def outof_joints(self, values, joints, roots):
+        """`outof` of one frame of some joints: values [P, K, D] and roots of that frame."""
+        full = np.zeros((len(values), 1, self.shape[-2], values.shape[-1]))
+        full[:, 0, joints] = values
+        return self.outof(full, roots[:, None])[:, 0, joints]
 
     def _run_lanes(self):
         if not self.lanes:
@@ -222,33 +247,31 @@ class Stream:
 
 
 class _Network:
-    """A network's part of a stream: its windows' sums for the frames that are not out yet."""
+    """A network's part of a stream: its windows, merged for the frames that are not out yet."""
 
-    def __init__(self, model, fit, joints, rest=None, own_places=False):
-        self.model, self.window, self.fit = model, model.window, fit
-        self.module = windows_of(model.network, model.window)
+    def __init__(self, stream, model, fit, joints=None):
+        """fit: a mapping onto the network's joints, or None for a network that takes the given joints [K] one by one."""
+        self.recipe, self.window, self.fit = model.recipe, model.window, fit
+        self.module = stream.refiner.module(model)
         if fit is not None:
             self.picks, self.joints = (np.array(side) for side in zip(*fit.written))
             self.needs = fit.needed
         else:
-            self.joints = self.needs = rest
-            self.picks = np.arange(len(rest))
-        self.sums = None
-        check_settings(self.window, weighting=model.weighting, lag=0)
-        weights = window_weights(model.weighting, self.window)
-        self.weights = np.ones(self.window) if weights is None else weights.numpy().astype(float)
+            self.joints = self.needs = joints
+            self.picks = np.arange(len(joints))
+        self.merge, self.roots = None, None
         mapped = fit is not None and len(fit.written) < len(fit.gather)
-        self.own_places, self.slow = own_places and mapped, None
-        self.carry, self.last = getattr(model.network, "carry", 0.0), None
-        # Without SynSP's joints in full, this lane's people are left to what comes after it.
-        self.able = None
+        self.slow = SlowPart(stream.rate) if mapped and stream.keeps_places else None
+
+    def begin(self, lag):
+        self.merge = StreamMerge(self.recipe.streamed(lag))
 
     def needed(self, stream):
         # At lag W-1 the first frames wait for whole windows.
         return stream.lag < self.window - 1 or stream.frame >= self.window - 1
 
-    def _refined(self, stream, values):
-        """Network output [P, W, joints, D] of values [P, W, J, D], for the joints this lane writes."""
+    def _refined(self, values):
+        """Network output [P, W, joints, D] of values [P, W, J, D], for the joints this part writes."""
         if self.fit is not None:
             values = self.fit.take(values)
             if self.fit.missing:
@@ -257,59 +280,36 @@ class _Network:
             values = values[..., self.joints, :]
         shape = values.shape
         flat = torch.from_numpy(np.ascontiguousarray(values.reshape(*shape[:2], -1), dtype=np.float32))
-        out = self.module(flat).numpy().reshape(shape)
-        return out[..., self.picks, :]
+        return self.module(flat).numpy().reshape(shape)[..., self.picks, :]
 
     def step(self, stream, values, roots):
-        lag, window = stream.lag, self.window
-        out = self._refined(stream, values[:, -window:])
-        if lag == 0 and self.carry:
-            last, self.last = self.last, out[:, -1]
-            if last is not None:  # as in sliding_window.carried; of those who come back nothing is carried on
-                share = np.where(stream.back[:, None, None], 0, self.carry)
-                self.last = out[:, -1] = out[:, -1] + share * (last - out[:, -1])
-        out = out[:, window - 1 - lag :]  # frames e-L .. e
-        full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
-        full[:, :, self.joints] = out
-        out = stream.outof(full, roots[:, -lag - 1 :])[:, :, self.joints]
-        if self.sums is None or stream.frame == window - 1:  # from here on by whole windows alone
-            self.sums, self.counts = np.zeros_like(out), np.zeros(lag + 1)
-        else:
-            self.sums[:, :-1], self.counts[:-1] = self.sums[:, 1:], self.counts[1:]
-            self.sums[:, -1], self.counts[-1] = 0, 0
-        weights = self.weights[window - 1 - lag :]
-        self.sums += out * weights[:, None, None]
-        self.counts += weights
+        self.merge.add(self._refined(values[:, -self.window :]), stream.frame, stream.back)
+        self.roots = roots
 
     def put(self, stream, out, late):
-        if self.sums is None:
+        if not self.merge.begun:
             return
-        values = self.sums[:, -1 - late] / self.counts[-1 - late]
+        values = stream.outof_joints(self.merge.at(late), self.joints, self.roots[:, -1 - late])
         able = stream.known[:, self.needs]
-        if self.fit is not None:
-            if self.own_places:  # as in track_work.Work.take
-                correction = values - out[:, self.joints]
-                fresh = self.slow is None or stream.back[:, None, None]
-                slow = correction if self.slow is None else self.slow
-                self.slow = np.where(fresh, correction, slow + slow_share(stream.rate) * (correction - slow))
-                values = values - self.slow
-            for person in np.flatnonzero(able.all(axis=1)):
-                out[person, self.joints] = values[person]
-        else:
+        if self.fit is None:
             out[:, self.joints] = np.where(able[..., None], values, out[:, self.joints])
+            return
+        if self.slow is not None:
+            values = values - self.slow.step(values - out[:, self.joints], stream.back)
+        # Without all joints of the network, a person is left to what comes after it.
+        whole = able.all(axis=1)
+        out[np.flatnonzero(whole)[:, None], self.joints] = values[whole]
 
     def close(self, stream):
         """At the end of a recording shorter than W: one window with copies of the last frame, as offline."""
         count = stream.frame + 1
-        if self.sums is not None or not 1 < count < self.window:  # of one frame alone nothing can be said
+        if self.merge.begun or not 1 < count < self.window:  # of one frame alone nothing can be said
             return
         frames = stream.buffer[:, -count:]
         poses = np.concatenate([frames, np.repeat(frames[:, -1:], self.window - count, axis=1)], axis=1)
         values, roots = stream.into(poses)
-        out = self._refined(stream, values)
-        full = np.zeros((*out.shape[:2], values.shape[2], out.shape[-1]))
-        full[:, :, self.joints] = out
-        self.sums, self.counts = stream.outof(full, roots)[:, :count][:, :, self.joints], np.ones(count)
+        self.merge.add_all(self._refined(values), count)
+        self.roots = roots[:, :count]
 
 
 class _OneEuro:
@@ -317,33 +317,22 @@ class _OneEuro:
 
     window = 1
 
-    def __init__(self, refiner, joints):
-        node = refiner.cfg.EVALUATE.TRADITION_ONEEURO
-        self.cutoff, self.beta, self.joints = node.MIN_CUTOFF, node.BETA, joints
-        self.state = None
-        self.done = None
+    def __init__(self, stream, joints):
+        node, factor = stream.refiner.cfg.EVALUATE.TRADITION_ONEEURO, stream.rate / RATE
+        self.filter, self.joints = OneEuro(node.MIN_CUTOFF / factor, node.BETA, 1 / factor), joints
+
+    def begin(self, lag):
+        self.done = deque(maxlen=lag + 1)
 
     def needed(self, stream):
         return True
 
     def step(self, stream, values, roots):
-        now = values[:, -1][:, self.joints]
-        if self.state is None:
-            self.state, self.speed = now, np.zeros_like(now)
-            self.done = deque(maxlen=stream.lag + 1)
-        else:
-            factor = stream.rate / RATE
-            change = now - self.state
-            share = 2 * math.pi / factor / (2 * math.pi / factor + 1)
-            self.speed = share * change + (1 - share) * self.speed
-            rate = 2 * math.pi * (self.cutoff / factor + self.beta * np.abs(self.speed))
-            self.state = self.state + rate / (rate + 1) * change
-        full = np.zeros((len(now), 1, values.shape[2], values.shape[3]))
-        full[:, 0, self.joints] = self.state
-        self.done.append(stream.outof(full, roots[:, -1:])[:, 0, self.joints])
+        self.done.append((self.filter.step(values[:, -1][:, self.joints]), roots[:, -1]))
 
     def put(self, stream, out, late):
-        out[:, self.joints] = self.done[-1 - late]
+        values, roots = self.done[-1 - late]
+        out[:, self.joints] = stream.outof_joints(values, self.joints, roots)
 
     def close(self, stream):
         pass
@@ -357,6 +346,9 @@ class _Kalman:
     def __init__(self, joints):
         self.joints, self.live, self.roots = joints, None, None
 
+    def begin(self, lag):
+        self.roots = deque(maxlen=lag + 1)
+
     def needed(self, stream):
         return True
 
@@ -364,17 +356,15 @@ class _Kalman:
         now = values[:, -1][:, self.joints]
         if self.live is None:
             self.live = LiveKalman(now.shape[0] * now.shape[1], now.shape[2], stream.rate, stream.lag)
-            self.roots = deque(maxlen=stream.lag + 1)
         self.live.restart(stream.returned[:, self.joints].ravel())
         seen = stream.unseen[:, self.joints].ravel() == 0
         self.live.step(now.reshape(len(seen), -1), seen.astype(float))
-        self.roots.append(roots[:, -1:])
+        self.roots.append(roots[:, -1])
 
     def put(self, stream, out, late):
         places, _ = self.live.late(late)
-        full = np.zeros((len(out), 1, *out.shape[1:]))
-        full[:, 0, self.joints] = places.reshape(len(out), len(self.joints), -1)
-        places = stream.outof(full, self.roots[-1 - late])[:, 0, self.joints]
+        places = places.reshape(len(out), len(self.joints), -1)
+        places = stream.outof_joints(places, self.joints, self.roots[-1 - late])
         out[:, self.joints] = np.where(np.isfinite(places), places, out[:, self.joints])
 
     def close(self, stream):

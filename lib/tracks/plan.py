@@ -8,9 +8,8 @@ import torch
 
 from ..errors import UserError
 from ..filters import registry as filters
-from ..models import checkpoints
-from ..models.smoothnet import SmoothNet
-from ..poses.skeletons import LAYOUTS
+from ..models import checkpoints, translate
+from ..windows.recipe import Recipe
 
 RATE = filters.RATE  # of models that do not say theirs
 # Without any network: what fits itself to the jitter (docs/accuracy.md), and its like for a stream.
@@ -24,93 +23,70 @@ def check_live(method, wish):
         raise UserError(f"--method {method}: needs the whole recording. {wish}: {', '.join(LIVE)}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Model:
-    """A network and what is known of its data.
-
-    joints: names in its order, or None for SmoothNet, which takes any.
-    """
+    """A network with the recipe of its use, as refining poses of known joints needs them."""
 
     path: str
-    name: str
     network: torch.nn.Module
-    window: int
-    fps: float
-    kind: str | None = None
-    joints: tuple | None = None
-    normaliser: str = "isotropic"
-    image_size: bool = False  # whether the normaliser went by the image's size
-    views: int = 1  # the most that it was trained on
-    lag: int | None = None  # of the stream that it was trained for
-    general: bool = False  # trained for any skeleton's joints
-    weighting: str = "mean"  # of the windows over a frame
+    recipe: Recipe
+
+    @property
+    def name(self):
+        """synsp or smoothnet."""
+        return self.network.name
+
+    @property
+    def window(self):
+        return self.recipe.window
+
+    @property
+    def fps(self):
+        return self.recipe.fps or RATE
 
     @property
     def label(self):
-        return f"{'SynSP' if self.name == 'synsp' else 'SmoothNet'} (window {self.window}, {self.path})"
+        return f"{'SynSP' if self.takes_joints else 'SmoothNet'} (window {self.window}, {self.path})"
+
+    @property
+    def takes_joints(self):
+        """Whether it reads the joints of a recipe together; a per-channel network takes any."""
+        return self.network.channels is not None
 
 
 def load_model(path, n_head=4, window=8):
     """A `Model` from a checkpoint file; n_head, window: of a published SynSP, which does not say. Raises UserError for one that
     cannot refine poses of known joints."""
     checkpoint = checkpoints.load(path, n_head)
-    data, network = checkpoint.data, checkpoint.network
-    common = {"window": checkpoint.window or window, "fps": data.get("fps") or RATE, "weighting": checkpoint.weighting}
-    if isinstance(network, SmoothNet):
-        return Model(str(path), "smoothnet", network, **common)
-    kind, layout = data.get("representation"), data.get("layout")
-    if not layout:  # published: the channels say what they are
-        known = {
-            51: ("3D", "h36m17"),
-            34: ("2D", "h36m17"),
-            32: ("2D", "h36m16"),
-            42: ("3D", "lsp14"),
-            144: ("smpl", "smpl24"),
-        }
-        if checkpoint.channels not in known:
-            raise UserError(
-                f"checkpoint {path}: reads {checkpoint.channels} channels and does not say of "
-                f"which joints. Known: {', '.join(map(str, known))}"
-            )
-        kind, name = known[checkpoint.channels]
-        layout = {"joints": LAYOUTS[name].joints}
-    if kind == "smpl" and not data.get("use_6d", True):
+    recipe, network = checkpoint.recipe, checkpoint.network
+    if recipe.window is None:
+        recipe = recipe.but(window=window)
+    if network.channels is not None and recipe.joints is None:
+        known = ", ".join(map(str, translate.PUBLISHED))
+        raise UserError(
+            f"checkpoint {path}: reads {network.channels} channels and does not say of which joints. Known: {known}"
+        )
+    if network.channels is not None and not recipe.use_6d:
         raise UserError(
             f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) are refined here"
         )
-    return Model(
-        str(path),
-        "synsp",
-        network,
-        kind=kind,
-        joints=tuple(layout["joints"]),
-        normaliser=data.get("normaliser", "h36m" if kind == "2D" else "isotropic"),
-        image_size=bool(data.get("image_size")),
-        views=data.get("views") or 1,
-        lag=data.get("lag"),
-        general=_for_any_skeleton(checkpoint.config),
-        **common,
-    )
-
-
-def _for_any_skeleton(stored):
-    """Whether a checkpoint's config says that joints were moved about in training."""
-    return stored.get("TRAIN", {}).get("AUGMENT", {}).get("CONVENTION", 0) > 0
+    return Model(str(path), network, recipe)
 
 
 @dataclass
 class Plan:
-    """How a track is refined: SynSP for the joints of a mapping, a per-channel method for the others (a
-    `Model` or a filter's name)."""
+    """How a track is refined: a network that reads joints together for the joints of a mapping, a per-channel method for the
+    others (a `Model` or a filter's name)."""
 
-    synsp: Model | None
+    network: Model | None
     mapping: object
     channel: object
     sentence: str
+    reason: str = ""  # why no network reads the joints together
 
     @property
     def rate(self):
-        return next((model.fps for model in (self.synsp, self.channel) if isinstance(model, Model)), RATE)
+        return next((model.fps for model in (self.network, self.channel) if isinstance(model, Model)), RATE)
 
 
 def pace(times):

@@ -18,17 +18,19 @@ from ..errors import UserError
 from ..filters import registry as filters
 from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
 from ..messages import logger
+from ..models.export import windows_of
 from ..poses import gaps, mapping, rotations, sentinels, space
+from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS
 from ..windows.pipeline import refine
 from . import clock
 from .plan import FALLBACK, LIVE_FALLBACK, RATE, Model, Plan, check_live, load_model, pace
-from .work import Refined, Work
+from .work import RefinedTrack, Work
 
 log = logger(__name__)
 
 METHODS = ("auto", "synsp", "smoothnet", *filters.FILTERS, "none")
-KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}
+KINDS = {"2d": "2D", "3d": "3D", "smpl": "smpl"}  # as people write them
 # SMPL rotations that need not be there: identity for the network.
 HANDS = ("left_hand", "right_hand")
 
@@ -44,9 +46,9 @@ class Refiner:
     z, … (default: told by the poses, else -y); image_size: (width, height) in px;
     cutoff: Hz, of butterworth; translation: also refine where the body goes, not only its pose; own_places: leave out the slow part of SynSP's
     correction where a detector's joints stand in for the network's, so that shoulders stay where that detector sees
-    shoulders (whole recordings only); repair: put exchanged left and right back and take spikes out before anything is
+    shoulders; repair: put exchanged left and right back and take spikes out before anything is
     smoothed (lib/tracks/repair.py). cfg: the filters' parameters, meant at 30 Hz.
-    Raises UserError for what cannot be. After a call `results` holds one `Refined` a person.
+    Raises UserError for what cannot be. After a call `results` holds one `RefinedTrack` a person.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Refiner:
         up=None,
         image_size=None,
         translation=False,
-        own_places=False,
+        own_places=True,
         cutoff=None,
         repair=True,
         cfg=None,
@@ -79,28 +81,9 @@ class Refiner:
             and (Path(method).is_file() or method.endswith((".tar", ".pth", ".pt")))
         ):
             method, checkpoint = "auto", method
-        if method not in METHODS:
-            raise UserError(f"--method {method}: not known. Known: {', '.join(METHODS)}")
-        if checkpoint and method not in ("auto", "synsp", "smoothnet"):
-            raise UserError(f"--method {method}: takes no checkpoint. Leave one of the two out")
-        if not 0 <= strength <= 1:
-            raise UserError(f"--strength {strength}: must lie between 0 (the input) and 1 (refined)")
-        if not max_gap >= 0:
-            raise UserError(f"--max_gap {max_gap}: must be 0 seconds or more")
-        if fps is not None and not 0 < fps < 1e5:
-            raise UserError(f"--fps {fps}: must be frames a second, greater than 0")
-        if kind is not None and str(kind).lower() not in KINDS:
-            raise UserError(f"kind {kind}: not known. Known: 2D, 3D, smpl")
-        if layout is not None and layout not in JOINT_NAMES:
-            raise UserError(f"layout {layout}: not known. Known: {', '.join(JOINT_NAMES)}")
-        if lag is not None and lag < 0:
-            raise UserError(f"--lag {lag}: must be 0 frames or more")
-        if lag is not None:
-            check_live(method, "With --lag")
-        if cutoff is not None and method != "butterworth":
-            raise UserError(f"--cutoff {cutoff:g}: is of --method butterworth, but --method is {method}")
-        if up is not None and up not in space.AXES:
-            raise UserError(f"--up {up}: not known. Known: {', '.join(space.AXES)}")
+        _check_asked(method, checkpoint, lag, cutoff)
+        _check_ranges(strength=strength, max_gap=max_gap, fps=fps, lag=lag)
+        _check_known(kind=kind, layout=layout, up=up)
         self.up = None if up is None else space.AXES[up]
         self.method, self.fps, self.strength, self.max_gap, self.lag = method, fps, strength, max_gap, lag
         self.kind = None if kind is None else KINDS[str(kind).lower()]
@@ -112,7 +95,7 @@ class Refiner:
         if cutoff is not None:
             self.cfg = self.cfg.clone()
             self.cfg.EVALUATE.TRADITION_BUTTERWORTH.CUTOFF = cutoff / (RATE / 2)
-        self.results, self._models, self._broken = [], {}, []
+        self.results, self._models, self._modules, self._broken = [], {}, {}, []
         if method == "auto" and not checkpoint:
             weights.warn_of_none(folder)
         self.model = self._load(checkpoint) if checkpoint else None
@@ -133,26 +116,24 @@ class Refiner:
         array = poses.detach().cpu().numpy() if isinstance(poses, torch.Tensor) else np.asarray(poses)
         if array.dtype.kind not in "iuf":
             raise UserError(f"poses: {array.dtype}, not numbers. Pass a float array [T, J, D]")
-        kind = self.kind
-        try:
-            working, undo = self._to_tracks(array)  # matrices are rotations, this time
-            scores = [None] * len(working) if confidence is None else _confidences(confidence, working, array.shape)
-            tracks = [self.track(values, score, index) for index, (values, score) in enumerate(zip(working, scores))]
-        finally:
-            self.kind = kind
-        self.results = self.refine_tracks(tracks, self.fps, timestamps, self.image_size)
-        out = undo(np.stack([result.poses for result in self.results]))
+        working, undo, kind = self._to_tracks(array)
+        scores = [None] * len(working) if confidence is None else _confidences(confidence, working, array.shape)
+        tracks = [self.track(values, score, index, kind) for index, (values, score) in enumerate(zip(working, scores))]
+        results = self.refine_tracks(tracks, self.fps, timestamps, self.image_size)
+        self.results = results
+        out = undo(np.stack([result.poses for result in results]))
         if isinstance(poses, torch.Tensor):
-            kind = poses.dtype if poses.is_floating_point() else torch.get_default_dtype()
-            return torch.from_numpy(out).to(poses.device, kind)
+            dtype = poses.dtype if poses.is_floating_point() else torch.get_default_dtype()
+            return torch.from_numpy(out).to(poses.device, dtype)
         return out.astype(array.dtype if array.dtype.kind == "f" else np.float64)
 
-    def track(self, poses, confidence=None, identity=0):
-        """A `Track` of poses [T, J, D] (axis-angle for smpl), as this Refiner was told to understand them."""
+    def track(self, poses, confidence=None, identity=0, kind=None):
+        """A `Track` of poses [T, J, D] (axis-angle for smpl), as this Refiner was told to understand them; kind: what their
+        form says they are, where the Refiner was not told."""
         dims = poses.shape[-1]
-        kind = self.kind or ("2D" if dims < 3 else "3D")
+        kind = kind or self.kind or ("2D" if dims < 3 else "3D")
         names, layout = self.joint_names, self.layout
-        if names is None and kind == "smpl":
+        if names is None and kind_of(kind).rotations:
             layout = f"smpl{poses.shape[1]}" if poses.shape[1] in (22, 24) else None
             names = JOINT_NAMES["smpl24"][1:22] if poses.shape[1] == 21 else JOINT_NAMES.get(layout)
         elif names is None:
@@ -169,15 +150,18 @@ class Refiner:
         return Track(identity, f"person {identity}", poses, confidence, kind, layout, names, self.units)
 
     def _to_tracks(self, array):
-        """([poses [T, J, D] a person], function back to the array's shape)."""
+        """([poses [T, J, D] a person], function back to the array's shape, kind or None)."""
+        kind = self.kind
         if array.size == 0:
             raise UserError(f"poses: shape {list(array.shape)} holds nothing. Pass [T, J, D]")
         if (
             array.ndim in (4, 5)
             and array.shape[-2:] == (3, 3)
-            and (self.kind == "smpl" or array.ndim == 5 or self.kind is None and array.shape[1] in (21, 22, 24))
+            and (
+                kind_of(self.kind).rotations or array.ndim == 5 or self.kind is None and array.shape[1] in (21, 22, 24)
+            )
         ):
-            self.kind = "smpl"
+            kind = "smpl"
             flat = torch.as_tensor(array, dtype=torch.float64)
             vectors = rotations.matrix_to_axis_angle(flat).numpy()
             people = vectors[None] if array.ndim == 4 else vectors
@@ -185,11 +169,11 @@ class Refiner:
             def undo(values):
                 return rotations.axis_angle_to_matrix(torch.from_numpy(values)).numpy().reshape(array.shape)
         elif array.ndim in (3, 4):
-            six = self.kind == "smpl" and array.shape[-1] == 6
+            six = kind_of(self.kind).rotations and array.shape[-1] == 6
             values = array.astype(np.float64)
             if six:
                 values = rotations.axis_angle_from_6d(torch.from_numpy(values)).numpy()
-            elif self.kind == "smpl" and array.shape[-1] != 3:
+            elif kind_of(self.kind).rotations and array.shape[-1] != 3:
                 raise UserError(f"poses: shape {list(array.shape)}. Rotations are [T, J, 3], [T, J, 6] or [T, J, 3, 3]")
             people = values[None] if array.ndim == 3 else values
 
@@ -201,7 +185,7 @@ class Refiner:
             raise UserError(
                 f"poses: shape {list(array.shape)}. Pass [T, J, D] (T frames, J joints, 2 or 3 coordinates)"
             )
-        return list(people), undo
+        return list(people), undo, kind
 
     # ------------------------------------------------------------------------------------------ models
 
@@ -227,50 +211,43 @@ class Refiner:
     def _unfit(self, model):
         """Sorts shipped networks: those for this lag, for one view, for any skeleton and for short windows that have it
         first."""
-        other_lag = 0 if model.lag == self.lag else 1 if model.lag is None else 2
-        return other_lag, model.views, model.window <= (self.lag or 0), not model.general, model.window
+        recipe = model.recipe
+        other_lag = 0 if recipe.trained_lag == self.lag else 1 if recipe.trained_lag is None else 2
+        return other_lag, recipe.views, model.window <= (self.lag or 0), not recipe.any_skeleton, model.window
 
-    def synsp_for(self, track, poses):
+    def network_for(self, track, poses):
         """(Model, Mapping, "") for a track with poses [T, J, D], or (None, None, why not)."""
-        given = self.model if self.model is not None and self.model.name == "synsp" else None
+        given = self.model if self.model is not None and self.model.takes_joints else None
         if self.model is not None and given is None or self.method not in ("auto", "synsp"):
             return None, None, ""
         candidates = [given] if given else sorted(self._shipped("synsp_*.pth.tar"), key=self._unfit)
-        if poses.shape[-1] != {"2D": 2, "3D": 3, "smpl": 6}[track.kind]:
+        if poses.shape[-1] != kind_of(track.kind).network:
             return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
-        candidates = [model for model in candidates if model.kind == track.kind]
+        candidates = [model for model in candidates if model.recipe.kind == track.kind]
         if not candidates:
             what = (
-                f"{given.path} reads {given.kind}" if given else f"no SynSP weights for {track.kind} in {self.folder}"
+                f"{given.path} reads {given.recipe.kind}"
+                if given
+                else f"no SynSP weights for {track.kind} in {self.folder}"
             )
             return None, None, what
         if track.joint_names is None:
             return None, None, "the file does not name its joints"
         why = ""
         for model in candidates:
-            how = {"may_lack": HANDS, "derive": False} if model.kind == "smpl" else {}
-            fit = mapping.to_joints(model.joints, track.joint_names, **how)
-            if fit is None:
-                lacking = [
-                    joint for joint in model.joints if mapping.to_joints((joint,), track.joint_names, **how) is None
-                ]
-                why = why or f"its joints do not give SynSP's {len(model.joints)} (no {', '.join(lacking[:3])})"
-                continue
-            if track.joint_names == LAYOUTS["h36m17"].joints and not _looks_like_h36m(poses):
-                return None, None, "17 joints, but not in Human3.6M order (the pelvis is not between the hips)"
-            never = [track.joint_names[joint] for joint in fit.needed if not gaps.seen(poses)[:, joint].any()]
-            if never:
-                return None, None, f"{', '.join(never[:3])} never seen"
-            return model, fit, ""
+            fit, reason = _fit(model, track, poses)
+            if fit is not None:
+                return model, fit, ""
+            why = why or reason
         return None, None, why
 
     def channel_method(self, live=False):
         """The method for single channels: a SmoothNet `Model`, or a filter's name."""
         if self.method in filters.FILTERS:
             return self.method
-        if self.model is not None and self.model.name == "smoothnet":
+        if self.model is not None and not self.model.takes_joints:
             return self.model
-        found = {model.window: model for model in self._shipped("smoothnet_w*.pth.tar") if model.name == "smoothnet"}
+        found = {model.window: model for model in self._shipped("smoothnet_w*.pth.tar") if not model.takes_joints}
         if found:  # the shortest that has the lag: longer ones smooth unknown, fast motion away (docs/accuracy.md)
             return found[min([window for window in found if window > (self.lag or 0)] or found)]
         if self.method == "smoothnet":
@@ -279,7 +256,7 @@ class Refiner:
 
     def plan(self, track, poses, live=False):
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
-        model, fit, why = self.synsp_for(track, poses)
+        model, fit, why = self.network_for(track, poses)
         if self.method in filters.FILTERS:
             return Plan(None, None, self.method, f"{self.method} (as asked)")
         channel = self.channel_method(live)
@@ -290,40 +267,46 @@ class Refiner:
         )
         if model is None:
             reason = why or "as asked"
-            return Plan(None, None, channel, f"{rest}: {reason}")
+            return Plan(None, None, channel, f"{rest}: {reason}", reason)
         others = poses.shape[1] - len(fit.written)
         how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + (
             f", {rest} for the other {others}" if others else ""
         )
         return Plan(model, fit, channel, how)
 
+    def check_asked(self, plans):
+        """Raise UserError where a network that was asked for by name refines no track: it is used or refused."""
+        asked = self.method == "synsp" or self.model is not None and self.model.takes_joints
+        if not asked or any(plan.network for plan in plans) or not plans:
+            return
+        what = f"--checkpoint {self.model.path}" if self.model is not None else "--method synsp"
+        raise UserError(
+            f"{what}: does not fit these poses ({plans[0].reason}). Use --method auto, or a checkpoint that fits"
+        )
+
     # ------------------------------------------------------------------------------------------ tracks
 
     def refine_tracks(self, tracks, fps=None, timestamps=None, image_size=None):
-        """Refine tracks (`lib.formats.tracks.Track`), each by itself, their windows in one batch. Returns [Refined].
+        """Refine tracks (`lib.formats.tracks.Track`), each by itself, their windows in one batch. Returns [RefinedTrack].
 
         fps: of the tracks, None where unknown; timestamps: [frames of the file] seconds, in which a track's first is
         `track.start`; image_size: (width, height) in px.
         """
         if self.method == "none":
             return [
-                Refined(track.poses.copy(), np.zeros(track.poses.shape[:2], bool), plan="none: the input as it is")
+                RefinedTrack(track.poses.copy(), np.zeros(track.poses.shape[:2], bool), plan="none: the input as it is")
                 for track in tracks
             ]
         entered = [space.enter(track.poses, track.kind) for track in tracks]  # rotations as 6D from here on
         ups = self._ways_up(tracks, entered)
         works = [
-            Work(self, index, track, poses, up, fps, timestamps, image_size)
+            Work(self, index, track, poses=poses, up=up, fps=fps, timestamps=timestamps, image_size=image_size)
             for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))
         ]
         self._share_jumps(works)
         for work in works:
             work.prepare()
-        if self.method == "synsp" and not any(work.plan.synsp for work in works):
-            raise UserError(
-                f"--method synsp: {works[0].plan.sentence.rpartition(': ')[2]}. Use --method auto, or a checkpoint "
-                "that fits"
-            )
+        self.check_asked([work.plan for work in works])
         jobs = [job for work in works for job in work.jobs]
         self._run(jobs)
         for job in jobs:
@@ -338,7 +321,11 @@ class Refiner:
         """The axis that is up for each track: people of one file, in one kind of key points, share a frame."""
         groups = {}
         for track, poses in zip(tracks, entered):
-            directions = space.heads(poses, track.joint_names, track.kind) if track.kind != "2D" else np.zeros((0, 3))
+            directions = (
+                space.heads(poses, track.joint_names, track.kind)
+                if not kind_of(track.kind).in_image
+                else np.zeros((0, 3))
+            )
             groups.setdefault((track.kind, track.part), []).append(directions)
         found = {key: self.up or space.way_up(np.concatenate(directions)) for key, directions in groups.items()}
         return [found[track.kind, track.part] for track in tracks]
@@ -374,14 +361,8 @@ class Refiner:
         for group in groups.values():
             model = group[0][0].method
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
-            refined = refine(
-                model.network,
-                recordings,
-                model.window,
-                batch=self.cfg.EVALUATE.BATCH_SIZE,
-                weighting=model.weighting,
-                lag=self.lag,
-            )
+            recipe = model.recipe.but(align="none") if self.lag is None else model.recipe.streamed(self.lag)
+            refined = refine(model.network, recordings, recipe, self.cfg.EVALUATE.BATCH_SIZE)
             for job, clocks, parts in group:
                 done = [next(refined).final[0].double().numpy() for _ in parts]
                 job.result = self._back(job, clocks, done)
@@ -400,6 +381,12 @@ class Refiner:
         values = clock.back(clocks, done, job.times) if clocks else done[0]
         return values.reshape(len(job.times), *job.values.shape[1:])
 
+    def module(self, model):
+        """The windows [B, W, C] -> [B, W, C] of a `Model` for live use: one for all streams of this Refiner."""
+        if model.path not in self._modules:
+            self._modules[model.path] = windows_of(model.network, model.recipe)
+        return self._modules[model.path]
+
     def stream(self):
         """A live stream: `step(frame) -> pose` (lib/tracks/live.py)."""
         from .live import Stream
@@ -417,6 +404,55 @@ def _confidences(confidence, people, shape):
             f"confidence: shape {list(scores.shape)} for poses {list(shape)}. Expected {expected}: one number per key point"
         )
     return scores.reshape(len(people), *wanted)
+
+
+def _check_asked(method, checkpoint, lag, cutoff):
+    """Raise UserError for a method that is not known, or that a checkpoint, lag or cut-off does not go with."""
+    if method not in METHODS:
+        raise UserError(f"--method {method}: not known. Known: {', '.join(METHODS)}")
+    if checkpoint and method not in ("auto", "synsp", "smoothnet"):
+        raise UserError(f"--method {method}: takes no checkpoint. Leave one of the two out")
+    if lag is not None:
+        check_live(method, "With --lag")
+    if cutoff is not None and method != "butterworth":
+        raise UserError(f"--cutoff {cutoff:g}: is of --method butterworth, but --method is {method}")
+
+
+def _check_ranges(strength, max_gap, fps, lag):
+    """Raise UserError for a number that cannot be."""
+    if not 0 <= strength <= 1:
+        raise UserError(f"--strength is {strength}; expected 0 (the input) to 1 (refined)")
+    if not max_gap >= 0:
+        raise UserError(f"--max_gap is {max_gap}; expected at least 0 seconds")
+    if fps is not None and not 0 < fps < 1e5:
+        raise UserError(f"--fps is {fps}; expected frames per second, greater than 0")
+    if lag is not None and lag < 0:
+        raise UserError(f"--lag is {lag}; expected at least 0 frames")
+
+
+def _check_known(kind, layout, up):
+    """Raise UserError for a name that is not known; None: not said."""
+    for what, value, known in (
+        ("kind", None if kind is None else KINDS.get(str(kind).lower(), kind), KINDS.values()),
+        ("layout", layout, JOINT_NAMES),
+        ("--up", up, space.AXES),
+    ):
+        if value is not None and value not in known:
+            raise UserError(f"{what} {value}: not known. Known: {', '.join(known)}")
+
+
+def _fit(model, track, poses):
+    """(Mapping of a track's joints onto a network's, "") or (None, why there is none)."""
+    how = {"may_lack": HANDS, "derive": False} if kind_of(model.recipe.kind).rotations else {}
+    joints = model.recipe.joints
+    fit = mapping.to_joints(joints, track.joint_names, **how)
+    if fit is None:
+        lacking = [joint for joint in joints if mapping.to_joints((joint,), track.joint_names, **how) is None]
+        return None, f"its joints do not give SynSP's {len(joints)} (no {', '.join(lacking[:3])})"
+    if track.joint_names == LAYOUTS["h36m17"].joints and not _looks_like_h36m(poses):
+        return None, "17 joints, but not in Human3.6M order (the pelvis is not between the hips)"
+    never = [track.joint_names[joint] for joint in fit.needed if not gaps.seen(poses)[:, joint].any()]
+    return (None, f"{', '.join(never[:3])} never seen") if never else (fit, "")
 
 
 def _looks_like_h36m(poses):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 from ..errors import UserError
 from ..filters import registry as filters
 from ..poses import gaps, space
+from ..poses.kinds import kind_of
+from . import own_places
 from .plan import FALLBACK, Model, pace
 from .repair import repair
 
@@ -17,18 +17,10 @@ from .repair import repair
 MOVED = 0.06
 # Metres a frame² from which a root's path counts as noisy; people who run keep below it.
 SHAKE = 0.01
-# Seconds (a Gaussian's width) over which a correction by SynSP counts as a matter of where its joints lie on
-# a body.
-SLOW = 0.5
-
-
-def slow_share(rate):
-    """What a stream of `rate` frames a second takes of each correction into its slow part: an exponential average."""
-    return 1 - np.exp(-1 / (SLOW * rate))
 
 
 @dataclass
-class Refined:
+class RefinedTrack:
     """One refined track.
 
     poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
@@ -72,7 +64,7 @@ class Job:
 class Work:
     """One track on its way through the methods."""
 
-    def __init__(self, refiner, index, track, poses, up, fps, timestamps, image_size):
+    def __init__(self, refiner, index, track, *, poses, up, fps, timestamps, image_size):
         self.refiner, self.track, self.poses, self.notes = refiner, track, poses, []
         self.plan = refiner.plan(track, self.poses)
         count = len(self.poses)
@@ -97,7 +89,7 @@ class Work:
                 f"{self.rate / 2:g} Hz. Pass a lower cut-off"
             )
         longest = int(refiner.max_gap * self.rate + 1e-6)
-        placed = track.kind != "smpl" and self.poses.shape[-1] > 1
+        placed = not kind_of(track.kind).rotations and self.poses.shape[-1] > 1
         self.jumps = gaps.jumps(self.poses, longest) if placed else []
         self.up, self.longest, self.index = up, longest, index
         self.image_size = track.image_size or image_size
@@ -129,7 +121,9 @@ class Work:
                 # What was filled lies on its neighbours' line already.
                 trust = np.where(self.filled[part] | spikes[part], score.max(axis=0), score[part])
                 filled[part] = gaps.fuse(filled[part], trust)
-        self.space, notes = space.space_of(track, self.poses, self.plan.synsp, self.image_size, self.up)
+        self.space, notes = space.space_of(
+            track, self.poses, self.plan.network and self.plan.network.recipe, self.image_size, self.up
+        )
         self.notes += notes
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)
@@ -158,15 +152,17 @@ class Work:
     def _jobs(self):
         there = gaps.seen(self.values)
         covered = np.zeros_like(there)
-        if self.plan.synsp is not None:
+        if self.plan.network is not None:
             fit = self.plan.mapping
             values = fit.take(self.values)
             if fit.missing:
                 values[:, list(fit.missing)] = space.IDENTITY
             picks, joints = (np.array(side) for side in zip(*fit.written))
-            for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.synsp):
+            for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.network):
                 covered[frames, joints] = True
-                yield Job(self.index, self.plan.synsp, frames, values[frames], joints, picks, self.times[frames], True)
+                yield Job(
+                    self.index, self.plan.network, frames, values[frames], joints, picks, self.times[frames], True
+                )
         # Joints that come and go together are one job.
         columns = {}
         for joint in range(there.shape[1]):
@@ -187,17 +183,15 @@ class Work:
         result = job.result + job.path
         fit = self.plan.mapping
         mapped = fit is not None and len(fit.written) < len(fit.gather)
-        if job.first and mapped and self.refiner.own_places and self.track.kind != "smpl":
-            correction = result - job.values
+        if job.first and mapped and self.refiner.own_places and not kind_of(self.track.kind).rotations:
+            correction, rate = result - job.values, pace(job.times)
             if self.refiner.lag is None:
-                slow = gaussian_filter1d(correction, SLOW * pace(job.times), axis=0, mode="nearest")
-            else:  # only the past, as a live stream
-                share = slow_share(pace(job.times))
-                slow, _ = lfilter([share], [1, share - 1], correction, axis=0, zi=(1 - share) * correction[:1])
-            result = result - slow
+                result = result - own_places.slow_part(correction, rate)
+            else:
+                result = result - own_places.slow_part_so_far(correction, rate)
         self.out[job.frames, job.joints] = result[:, job.picks]
         self.by[job.frames, job.joints] = 2 if job.first else 1
-        if job.sigma is not None and self.track.kind != "smpl":
+        if job.sigma is not None and not kind_of(self.track.kind).rotations:
             self.sigma[job.frames, job.joints] = job.sigma[:, job.picks] / np.mean(self.space.scale)
         if job.cutoff is not None:
             self.cutoffs.extend(job.cutoff[np.isfinite(job.cutoff)])
@@ -213,7 +207,7 @@ class Work:
     def _check_moved(self):
         """Say so where SynSP moves joints further than an estimator errs: it does not know such poses."""
         mine = self.by == 2
-        size = space.extent(self.values) if self.track.kind != "smpl" else 0
+        size = space.extent(self.values) if not kind_of(self.track.kind).rotations else 0
         if not mine.any() or not size:
             return
         share = float(np.median(np.linalg.norm(self.out - self.values, axis=-1)[mine])) / size
@@ -257,15 +251,15 @@ class Work:
         base = self.start if roots is self.roots else self.start + (roots - self.roots)
         values = np.where(done[..., None], base + share * (refined - base), self.start)
         poses = space.leave(values, track.kind)
-        if track.kind == "smpl":  # a rotation that nobody touched keeps its numbers
+        if kind_of(track.kind).rotations:  # a rotation that nobody touched keeps its numbers
             poses = np.where(done[..., None] | self.filled[..., None], poses, track.poses)
         methods = {}
-        for code, method in ((2, self.plan.synsp), (1, self.plan.channel)):
+        for code, method in ((2, self.plan.network), (1, self.plan.channel)):
             count = int((self.by == code).sum())
             if count:
                 methods[method.label if isinstance(method, Model) else method] = count
         plan = self.plan.sentence
-        return Refined(
+        return RefinedTrack(
             poses, self.filled, methods, translation, self.notes, plan, self.space, self.repaired, self.sigma
         )
 

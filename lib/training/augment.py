@@ -19,7 +19,7 @@ class Augment:
     one_yaw: views turn together; errors_stay: they do not turn with the pose.
     """
 
-    def __init__(self, options, layout, representation, device="cpu", one_yaw=False, errors_stay=False):
+    def __init__(self, options, layout, representation, device="cpu", *, one_yaw=False, errors_stay=False):
         self.options, self.representation, self.one_yaw = options, representation, one_yaw
         self.errors_stay = errors_stay
         self.dims = representation.dims
@@ -40,7 +40,7 @@ class Augment:
             (joint for limb in self.limbs for joint in limb.tolist()), key=lambda joint: self.reach[joint].sum()
         )
         for option in ("LIMBS", "TURNS"):
-            if getattr(options, option) and representation.name == "3D" and not (self.pairs and self.limbs):
+            if getattr(options, option) and representation.kind.in_space and not (self.pairs and self.limbs):
                 raise UserError(
                     f"TRAIN.AUGMENT.{option}: layout {layout.name} names no arms and legs that could move. Set it to 0"
                 )
@@ -54,37 +54,46 @@ class Augment:
 
     def __call__(self, detected, truth, generator, depth=None):
         """Changed (detected, truth, depth): [B, V, W, C] twice, and where the cameras look, [B, V, 3] or None."""
-        options, name = self.options, self.representation.name
+        options, kind = self.options, self.representation.kind
         batch = len(truth)
-        bones = options.BONES if name == "3D" else 0.0  # in the image they change length by themselves
-        if name != "smpl" and (bones or options.SCALE):
+        bones = options.BONES if kind.in_space else 0.0  # in the image they change length by themselves
+        if not kind.rotations and (bones or options.SCALE):
             changed = self._reshape_body(truth, bones, batch, generator)
             detected, truth = detected + changed - truth, changed
-        if name == "3D" and options.CONVENTION:
+        if kind.in_space and options.CONVENTION:
             shift = self._convention(batch, 1 if self.one_yaw else truth.shape[1], generator)
             detected, truth = detected + shift, truth + shift
-        if name == "3D" and (options.LIMBS or options.TURNS):
+        if kind.in_space and (options.LIMBS or options.TURNS):
             changed = self._pose_anew(truth, batch, generator)
             detected, truth = detected + changed - truth, changed
-        if options.MIRROR and (name != "smpl" or self.representation.use_6d):
-            flip = torch.rand(batch, generator=generator, device=generator.device) < 0.5
-            detected, truth = (torch.where(flip[:, None, None, None], self.mirrored(x), x) for x in (detected, truth))
-            if depth is not None:
-                depth = torch.where(flip[:, None, None], depth * depth.new_tensor([-1.0, 1.0, 1.0]), depth)
-        if options.YAW and (name == "3D" or name == "smpl" and self.representation.use_6d):
-            # Views with a frame of their own are turned each by itself.
-            views = 1 if self.one_yaw else truth.shape[1]
-            angle = math.radians(options.YAW) * _symmetric(batch * views, generator)
-            turn = yaw_matrix(angle)
-            if name == "3D" and options.TILT:
-                turn = self._tilts(len(turn), generator) @ turn
-            turn = turn.view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
-            turned = self._turned(truth, turn)
-            # Largest in depth, errors stay as the camera sees them, for a network that is told where it stands. Another
-            # learns less that way. Rotations have no difference to keep.
-            stay = name == "3D" and self.errors_stay
-            detected, truth = detected + turned - truth if stay else self._turned(detected, turn), turned
+        turnable = not kind.rotations or self.representation.use_6d
+        if options.MIRROR and turnable:
+            detected, truth, depth = self._flipped(detected, truth, generator, depth)
+        if options.YAW and turnable and not kind.in_image:
+            detected, truth = self._turned_about(detected, truth, generator)
         return detected, truth, depth
+
+    def _flipped(self, detected, truth, generator, depth):
+        """Left and right change places in half of the windows."""
+        flip = torch.rand(len(truth), generator=generator, device=generator.device) < 0.5
+        detected, truth = (torch.where(flip[:, None, None, None], self.mirrored(x), x) for x in (detected, truth))
+        if depth is not None:
+            depth = torch.where(flip[:, None, None], depth * depth.new_tensor([-1.0, 1.0, 1.0]), depth)
+        return detected, truth, depth
+
+    def _turned_about(self, detected, truth, generator):
+        """Turned about the vertical, and tipped: views with a frame of their own each by itself."""
+        options, batch, in_space = self.options, len(truth), self.representation.kind.in_space
+        views = 1 if self.one_yaw else truth.shape[1]
+        turn = yaw_matrix(math.radians(options.YAW) * _symmetric(batch * views, generator))
+        if in_space and options.TILT:
+            turn = self._tilts(len(turn), generator) @ turn
+        turn = turn.view(batch, views, 3, 3).expand(batch, truth.shape[1], 3, 3)
+        turned = self._turned(truth, turn)
+        # Largest in depth, errors stay as the camera sees them, for a network that is told where it stands. Another
+        # learns less that way. Rotations have no difference to keep.
+        stay = in_space and self.errors_stay
+        return detected + turned - truth if stay else self._turned(detected, turn), turned
 
     def _reshape_body(self, truth, spread, batch, generator):
         """The ground truth on another body: all lengths times one factor, each pair of bones times its own."""
@@ -154,7 +163,7 @@ class Augment:
 
     def mirrored(self, x):
         """Windows with left and right exchanged, [..., C] -> [..., C]."""
-        if self.representation.name == "smpl":
+        if self.representation.kind.rotations:
             # Conjugation by diag(-1, 1, 1): column 1 of the matrix changes sign but in x, column 2 only in x.
             sign = x.new_tensor([1, -1, -1, 1, -1, 1])
             return (x.unflatten(-1, (-1, 6))[..., self.mirror, :] * sign).flatten(-2)
@@ -163,7 +172,7 @@ class Augment:
         return (x.unflatten(-1, (-1, self.dims))[..., self.mirror, :] * sign.to(x)).flatten(-2)
 
     def _turned(self, x, turn):
-        if self.representation.name == "3D":
+        if self.representation.kind.in_space:
             return torch.einsum("bvij,bvwkj->bvwki", turn, x.unflatten(-1, (-1, 3))).flatten(-2)
         rotations = x.unflatten(-1, (-1, 3, 2))  # of 24 rotations only the root's is in the camera's frame
         root = torch.einsum("bvij,bvwjk->bvwik", turn, rotations[..., 0, :, :])

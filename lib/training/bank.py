@@ -37,7 +37,7 @@ class WindowBank:
         self.detected = torch.empty(rows, splits[0].channels)
         present = torch.ones(rows, dtype=torch.bool)
         views = max(len(recording.views) for split in splits for recording in split.recordings)
-        share = torch.device(device).type == "cpu" and splits[0].representation.name == "3D"
+        share = torch.device(device).type == "cpu" and splits[0].representation.kind.in_space
         tables, source = [], []
         self._places = []  # (split, [(rows, sequence)])
         self._replaced = []  # (rows, detections) of sequences that have new errors in place of their own

@@ -1,7 +1,5 @@
 """What training minimises."""
 
-from ..windows import sliding_window
-
 # head -> k, the share of the acceleration term (SPEC 5): the precise head has none, the smooth head all of it.
 ACCEL_SHARE = {"precision": 0.0, "smoothness": 1.0, "final": 0.5}
 
@@ -9,13 +7,12 @@ ACCEL_SHARE = {"precision": 0.0, "smoothness": 1.0, "final": 0.5}
 def refinement_loss(refined, truth, w_pos=1.0, w_accel=1.0, present=None):
     """The loss of SynSP's three heads, in network units.
 
-    refined: `Refined` of [B, V, F, C]; truth [B, V, F, C]; present: bool [B, V, F], frames that count, None: all.
+    refined: `Heads` of [B, V, F, C]; truth [B, V, F, C]; present: bool [B, V, F], frames that count, None: all.
     Sum over heads of w_pos * L1(pose) + k * w_accel * L1(second difference over frames), L1 the mean over all
     elements that count. A network whose heads are one (SmoothNet) has one term, with k = 1.
     Returns (loss, {name: part}).
     """
-    single = refined.final is refined.precision
-    heads = {"final": 1.0} if single else ACCEL_SHARE
+    heads = {"final": 1.0} if refined.precision is None else ACCEL_SHARE
     total, parts = 0.0, {}
     for name, share in heads.items():
         position, acceleration = _position_and_acceleration(getattr(refined, name), truth, present, bool(share))
@@ -27,23 +24,15 @@ def refinement_loss(refined, truth, w_pos=1.0, w_accel=1.0, present=None):
     return total, parts
 
 
-def stream_loss(final, truth, lag, w_pos=1.0, w_accel=1.0, present=None, carry=0.0, weights=None):
+def stream_loss(final, truth, merge, w_pos=1.0, w_accel=1.0, present=None):
     """The loss of what a live stream of a lag of L frames puts out, in network units: (loss, {name: part}).
 
     final: [B, R, V, W, C], the network's windows at R consecutive frames, R > L; truth [B, V, W-1+R, C] and present
-    (bool [B, V, W-1+R] or None): the frames that they cover. The stream's pose is the mean of what the L+1 windows
-    that end by then say of a frame, by the weights [W] of its places in them (None: all 1), at a lag of 0 with what it
-    carries on (MODEL.CARRY), as in `lib.windows.pipeline`.
+    (bool [B, V, W-1+R] or None): the frames that they cover; merge: `lib.windows.merge.Merge` of the stream's recipe, which
+    makes the stream's poses of them.
     """
-    count, window = final.shape[1] - lag, final.shape[3]
-    final = final.transpose(1, 2)
-    shares = [1.0] * (lag + 1) if weights is None else weights.flip(0)[: lag + 1].tolist()
-    poses = sum(share * final[:, :, late : late + count, window - 1 - late] for late, share in enumerate(shares)) / sum(
-        shares
-    )
-    if carry and not lag:
-        poses = sliding_window.carried(poses.float(), carry)
-    frames = slice(window - 1, window - 1 + count)
+    poses = merge.streamed(final.transpose(1, 2))
+    frames = slice(final.shape[3] - 1, final.shape[3] - 1 + poses.shape[2])
     position, acceleration = _position_and_acceleration(
         poses, truth[:, :, frames], None if present is None else present[:, :, frames]
     )

@@ -24,8 +24,10 @@ from ..errors import UserError
 from ..messages import logger
 from ..models import checkpoints
 from ..poses import metrics
-from ..windows import canonical, views
-from ..windows.pipeline import window_weights
+from ..windows import steps, views
+from ..windows.canonical import pairs_of
+from ..windows.merge import Merge
+from ..windows.recipe import ALIGNMENTS, Recipe
 from .augment import Augment
 from .bank import MIXES, WindowBank, mix_shares
 from .loss import ACCEL_SHARE, refinement_loss, stream_loss
@@ -36,11 +38,12 @@ log = logger(__name__)
 NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE = range(5)
 
 
-def train(cfg):
-    """Train as the config says. Returns the run's folder."""
-    device = run.choose_device(cfg)
-    trainer = Trainer(cfg, device)
-    return trainer.fit()
+def train(cfg, clip=None):
+    """Train as the config says. Returns the run's folder.
+
+    clip: what draws a validation clip, (split, cfg, recipe) -> object with `write(writer, epoch, network)`; None: no pictures.
+    """
+    return Trainer(cfg, run.choose_device(cfg), clip).fit()
 
 
 def load_sets(cfg):
@@ -68,35 +71,67 @@ def _share(split, cfg):
     return groups.hold_out(split, cfg, np.random.default_rng([cfg.SEED_VALUE, SHARE]))
 
 
+def recipe_of(cfg, split, views):
+    """The `Recipe` of a network that is trained on a split as the config says; views: the most of a recording."""
+    layout, representation, training = split.layout, split.representation, cfg.TRAIN
+    synsp = cfg.MODEL.NAME == "synsp"
+    align = cfg.MODEL.ALIGN_VIEWS if representation.kind.in_space else "none"
+    canonical = bool(cfg.MODEL.CANONICAL and synsp)
+    fuse = "none" if align == "none" or not synsp else "depth" if canonical else "median"
+    lag = training.LAG if 0 <= training.LAG < cfg.MODEL.SLIDE_WINDOW_SIZE - 1 else None  # the whole window's is no lag
+    return Recipe(
+        window=cfg.MODEL.SLIDE_WINDOW_SIZE,
+        weighting=cfg.EVALUATE.WINDOW_WEIGHTS,
+        trained_lag=lag,
+        carry=float(cfg.MODEL.CARRY),
+        align=align,
+        fuse=fuse,
+        views=views,
+        kind=representation.name,
+        joints=tuple(layout.joints),
+        root=tuple(layout.root),
+        canonical=canonical,
+        pairs=pairs_of(layout, representation) if canonical else (),
+        segment=cfg.MODEL.SEGMENT if synsp else 0,
+        fps=float(cfg.DATASET.FPS),
+        normaliser=split.source.row.normaliser,
+        image_size=split.sequences[0].image_size is not None,
+        use_6d=bool(training.USE_6D_SMPL),
+        root_relative=sequences.root_distance(split) < sequences.ROOT_AT_ZERO,
+        any_skeleton=training.AUGMENT.CONVENTION > 0,
+    )
+
+
 class Trainer:
     """One training run: its data, network, optimiser and folder."""
 
-    def __init__(self, cfg, device):
+    def __init__(self, cfg, device, clip=None):
         self.cfg, self.device = cfg, device
         _check(cfg)
         torch.manual_seed(cfg.SEED_VALUE)
         training, validation = load_sets(cfg)
-        self.root_relative = sequences.root_distance(training[0]) < sequences.ROOT_AT_ZERO
-        self.align = cfg.MODEL.ALIGN_VIEWS if training[0].representation.name == "3D" else "none"
-        window = cfg.MODEL.SLIDE_WINDOW_SIZE
+        window, self.lag = cfg.MODEL.SLIDE_WINDOW_SIZE, cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
         # What a stream puts out is judged over two accelerations, which take a run of windows; over more where it carries
         # its pose on, so that the first ones, which have nothing to carry, do not count for much.
-        self.lag = cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
-        self.window_weights = None  # of the stream's poses; quality is not known before the network has run
-        if cfg.EVALUATE.WINDOW_WEIGHTS != "quality":
-            self.window_weights = window_weights(cfg.EVALUATE.WINDOW_WEIGHTS, window)
         self.run = 1 if self.lag is None else self.lag + (12 if cfg.MODEL.CARRY else 4)
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
-        self.shown, self.clip = validation[0] if validation else None, None
+        shown = clip is not None and bool(validation) and cfg.TRAIN.PICTURES_EVERY > 0
         self.splits = training
         first = training[0]
-        heading = canonical.spec(first.layout, first.representation) if cfg.MODEL.CANONICAL else None
-        self.network = checkpoints.build(cfg, first.channels, window, heading).to(device)
+        self.recipe = recipe_of(cfg, first, self.bank.views)
+        self.clip = clip(validation[0], cfg, self.recipe) if shown else None
+        self.stream = None if self.lag is None else Merge(self.recipe.streamed(self.lag))
+        self.network = checkpoints.build(cfg, first.channels, self.recipe).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
         self.augment = Augment(
-            cfg.TRAIN.AUGMENT, first.layout, first.representation, device, self.align != "none", cfg.MODEL.CANONICAL
+            cfg.TRAIN.AUGMENT,
+            first.layout,
+            first.representation,
+            device,
+            one_yaw=self.recipe.align != "none",
+            errors_stay=cfg.MODEL.CANONICAL,
         )
         self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
@@ -209,10 +244,10 @@ class Trainer:
         cfg = self.cfg
         chosen = self._choose_views(index, generator)
         detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
-        detected, truth, depth = self._aligned(self.bank, index, chosen, detected, truth, present)
-        detected, truth, depth = self.augment(detected, truth, generator, depth)
+        detected, truth, looks = self._aligned(self.bank, index, chosen, detected, truth, present)
+        detected, truth, looks = self.augment(detected, truth, generator, looks)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            loss = self._refined(self.network, detected, truth, present, depth)[1]
+            loss = self._refined(self.network, detected, truth, present, looks)[1]
         value = loss.item()
         if not math.isfinite(value):
             raise UserError(self._why_not_finite(value, index, detected, truth))
@@ -226,8 +261,8 @@ class Trainer:
             self._average()
         return value
 
-    def _refined(self, network, detected, truth, present, depth):
-        """(`Refined`, loss, its parts, the windows (detected, truth, present)) of a batch.
+    def _refined(self, network, detected, truth, present, looks):
+        """(`Heads`, loss, its parts, the windows (detected, truth, present)) of a batch.
 
         With a TRAIN.LAG the bank's windows are `run` frames longer, and the network's the `run` that they hold.
         """
@@ -237,36 +272,30 @@ class Trainer:
             size = self.cfg.MODEL.SLIDE_WINDOW_SIZE
             detected, frames = (x.unfold(2, size, 1).permute(0, 2, 1, 4, 3).flatten(0, 1) for x in (detected, truth))
             there = None if present is None else present.unfold(2, size, 1).transpose(1, 2).flatten(0, 1)
-            depth = None if depth is None else depth.repeat_interleave(self.run, 0)
+            looks = None if looks is None else looks.repeat_interleave(self.run, 0)
             windows = detected, frames, there
-        refined = network(windows[0], windows[2] if self.bank.views > 1 else None, depth)
+        there = windows[2] if self.bank.views > 1 else None
+        refined, _ = steps.run(network, self.recipe, windows[0], there, looks)
         loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
-        if self.lag is not None:
+        if self.stream is not None:
             streamed, more = stream_loss(
-                refined.final.unflatten(0, (-1, self.run)),
-                truth,
-                self.lag,
-                *weights,
-                present,
-                self.cfg.MODEL.CARRY,
-                self.window_weights,
+                refined.final.unflatten(0, (-1, self.run)), truth, self.stream, *weights, present
             )
             loss, parts = loss + streamed, parts | more
         return refined, loss, parts, windows
 
     def _aligned(self, bank, index, chosen, detected, truth, present):
         """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks, and where their cameras look in it."""
-        if self.align == "none" or bank.views == 1:
+        if self.recipe.align == "none" or bank.views == 1:
             return detected, truth, None
-        root = self.splits[0].layout.root
-        detected, truth = views.centred(detected, root), views.centred(truth, root)
-        if self.align == "frame":
-            rotations = views.common_rotations(detected.unflatten(-1, (-1, 3)), present)
+        root = self.recipe.root
+        if self.recipe.align == "frame":
+            aligned = views.Aligned.of(detected, present, root)
         else:
             if bank not in self.aligners:
                 self.aligners[bank] = views.SequenceTurns(bank, root)
-            rotations = self.aligners[bank](index, chosen)
-        return views.turn(detected, rotations), views.turn(truth, rotations), views.depth(rotations)
+            aligned = views.Aligned(self.aligners[bank](index, chosen), root, detected)
+        return aligned.enter(detected), aligned.enter(truth), aligned.looks
 
     def _choose_views(self, index, generator):
         """A random number of the views, in random order, for each batch; None for a single view."""
@@ -316,11 +345,7 @@ class Trainer:
                 f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss"
             )
         every = self.cfg.TRAIN.PICTURES_EVERY
-        if self.shown is not None and every > 0 and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
-            if self.clip is None:
-                from ..visualize.training_clip import Clip  # matplotlib takes a second to import
-
-                self.clip = Clip(self.shown, self.cfg)
+        if self.clip is not None and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
             self.clip.write(writer, done, self.averaged or self.network)
         # Epochs of a second would fill the terminal; the file has them all.
         quiet = done < self.cfg.TRAIN.EPOCH and time.monotonic() - self._said_at < 5
@@ -343,8 +368,8 @@ class Trainer:
         indices = torch.arange(len(self.validation), device=self.device)
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
-            detected, truth, depth = self._aligned(self.validation, index, None, detected, truth, present)
-            refined, _, parts, windows = self._refined(network, detected, truth, present, depth)
+            detected, truth, looks = self._aligned(self.validation, index, None, detected, truth, present)
+            refined, _, parts, windows = self._refined(network, detected, truth, present, looks)
             detected, truth, present = windows
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             weight = int(counts.sum())
@@ -357,7 +382,7 @@ class Trainer:
                 * weight
             }
             rep = self.splits[0].representation
-            if rep.name == "3D":
+            if rep.kind.in_space:
                 root = self.splits[0].layout.root
                 joints = [
                     metrics.root_relative(rep.joints(x[counts]), root) for x in (detected, refined.final.float(), truth)
@@ -461,7 +486,7 @@ class Trainer:
                 )
 
     def _take_weights(self, checkpoint):
-        mine, theirs = checkpoints.describe(self.network), checkpoints.describe(checkpoint.network)
+        mine, theirs = self.network.described(), checkpoint.network.described()
         if mine["name"] == theirs["name"] == "synsp":
             _check_meaning(checkpoint.path, mine, theirs)
         own, given = self.network.state_dict(), checkpoint.network.state_dict()
@@ -483,32 +508,23 @@ class Trainer:
 
     def save(self, name):
         """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
-        first, window = self.splits[0], self.cfg.MODEL.SLIDE_WINDOW_SIZE
+        first = self.splits[0]
         checkpoints.save(
             self.folder / f"checkpoint_{name}.pth.tar",
             {
-                "model": checkpoints.describe(self.network),
+                "model": self.network.described(),
                 "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
+                "recipe": self.recipe.as_dict(),
                 "epoch": self.epoch,
                 "performance": self.scores,
                 "data": {
                     "sources": [str(split.source) for split in self.splits],
-                    "representation": first.representation.name,
-                    "channels": first.channels,
-                    "use_6d": self.cfg.TRAIN.USE_6D_SMPL,
                     "layout": {
                         "name": first.layout.name,
                         "joints": list(first.layout.joints),
                         "edges": [list(edge) for edge in first.layout.edges],
                         "root": list(first.layout.root),
                     },
-                    "window": window,
-                    "fps": self.cfg.DATASET.FPS,
-                    "views": self.bank.views,
-                    "root_relative_input": self.root_relative,
-                    "normaliser": first.source.row.normaliser,
-                    "image_size": first.sequences[0].image_size is not None,
-                    "lag": None if self.lag == window - 1 else self.lag,  # the whole window's is nobody's lag
                 },
                 "config": config.as_dict(self.cfg),
                 "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
@@ -530,7 +546,7 @@ class Trainer:
 
 def _check_meaning(path, mine, theirs):
     """Raise UserError where a SynSP's weights of the same shapes would mean something else in this training; mine, theirs:
-    `checkpoints.describe` of the networks."""
+    what the networks say of themselves (`described`)."""
 
     def refuse(name, there, here):
         raise UserError(
@@ -540,7 +556,7 @@ def _check_meaning(path, mine, theirs):
 
     if mine["n_head"] != theirs["n_head"]:  # cuts the same matrices elsewhere
         refuse("MODEL.n_head", theirs["n_head"], mine["n_head"])
-    here, there = mine["residual_components"], theirs["residual_components"]
+    here, there = (part.get("residual_components", 0) for part in (mine, theirs))
     if bool(here) != bool(there):  # a correction is no pose
         refuse("MODEL.RESIDUAL_COMPONENTS", there, here)
     if here != there:
@@ -552,53 +568,42 @@ def _check_meaning(path, mine, theirs):
         )
 
 
+_CHOICES = {
+    "SCHEDULE": ("exponential", "onecycle"),
+    "PRECISION": ("float32", "bfloat16"),
+    "noise_type": noise.KINDS,
+    "VAL_BY": ("group", "recording"),
+}
+
+
 def _check(cfg):
     """Settings that cannot work are found before the data are read."""
     training = cfg.TRAIN
-    for name in ("BATCH_SIZE", "EPOCH", "WINDOW_STRIDE"):
-        if training[name] < 1:
-            raise UserError(f"TRAIN.{name} {training[name]}: must be at least 1")
-    for name in ("LR", "LRDECAY"):
-        if training[name] <= 0:
-            raise UserError(f"TRAIN.{name} {training[name]}: must be greater than 0")
-    for name in ("CLIP_GRADIENT", "noise_std"):
-        if training[name] < 0:
-            raise UserError(f"TRAIN.{name} {training[name]}: must not be negative")
-    if training.LAG >= cfg.MODEL.SLIDE_WINDOW_SIZE:
-        raise UserError(
-            f"TRAIN.LAG {training.LAG}: must be less than the window of {cfg.MODEL.SLIDE_WINDOW_SIZE} frames "
-            "(-1: windows by themselves)"
-        )
-    if not 0 <= cfg.MODEL.CARRY < 1:
-        raise UserError(f"MODEL.CARRY {cfg.MODEL.CARRY}: must be at least 0 and less than 1")
-    if cfg.MODEL.CARRY and (training.LAG or cfg.MODEL.NAME != "synsp"):
-        raise UserError(
-            f"MODEL.CARRY {cfg.MODEL.CARRY}: is for SynSP's streams without delay. Train with MODEL.NAME synsp and "
-            "TRAIN.LAG 0"
-        )
-    if (
-        training.noise_type in noise.OF_GIVEN_SIZE
-        and not training.noise_std
-        and any(source.estimator == "noise" for source in catalog.sources(cfg))
-    ):
-        raise UserError(
-            f"TRAIN.noise_std 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm"
-        )
-    if not 0 <= training.EMA < 1:
-        raise UserError(f"TRAIN.EMA {training.EMA}: must be at least 0 and less than 1")
-    if not 0 <= training.AUGMENT.NOISE <= 1:
-        raise UserError(f"TRAIN.AUGMENT.NOISE {training.AUGMENT.NOISE}: is a share, from 0 to 1")
-    if cfg.SEED_VALUE < 0:
-        raise UserError(f"SEED_VALUE {cfg.SEED_VALUE}: must not be negative")
-    if cfg.MODEL.ALIGN_VIEWS not in views.MODES:
-        raise UserError(f"MODEL.ALIGN_VIEWS {cfg.MODEL.ALIGN_VIEWS}: not known. Known: {', '.join(views.MODES)}")
-    for name, known in (
-        ("SCHEDULE", ("exponential", "onecycle")),
-        ("PRECISION", ("float32", "bfloat16")),
-        ("noise_type", noise.KINDS),
-        ("VAL_BY", ("group", "recording")),
-    ):
+    for name, known in _CHOICES.items():
         if training[name] not in known:
-            raise UserError(f"TRAIN.{name} {training[name]}: not known. Known: {', '.join(known)}")
+            raise UserError(f"TRAIN.{name} is {training[name]}; expected one of {', '.join(known)}")
+    if cfg.MODEL.ALIGN_VIEWS not in ALIGNMENTS:
+        raise UserError(f"MODEL.ALIGN_VIEWS is {cfg.MODEL.ALIGN_VIEWS}; expected one of {', '.join(ALIGNMENTS)}")
+    if training.noise_type in noise.OF_GIVEN_SIZE and not training.noise_std and _has_noise(cfg):
+        raise UserError(
+            f"TRAIN.noise_std is 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm"
+        )
     if training.MIX not in MIXES:
         mix_shares(training.MIX, len(catalog.sources(cfg)))
+    _check_stream(cfg)
+
+
+def _has_noise(cfg):
+    return any(source.estimator == "noise" for source in catalog.sources(cfg))
+
+
+def _check_stream(cfg):
+    lag, carry, window = cfg.TRAIN.LAG, cfg.MODEL.CARRY, cfg.MODEL.SLIDE_WINDOW_SIZE
+    if lag >= window:
+        raise UserError(
+            f"TRAIN.LAG is {lag}; expected less than the window of {window} frames (-1: windows by themselves)"
+        )
+    if carry and (lag or cfg.MODEL.NAME != "synsp"):
+        raise UserError(
+            f"MODEL.CARRY is {carry}, which is for SynSP's streams without delay. Train with MODEL.NAME synsp and TRAIN.LAG 0"
+        )

@@ -29,10 +29,10 @@ log = logger(__name__)
 COLOURS = {
     "input": ("#d55e00",),
     "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b", "#66a61e", "#e7298a", "#b8a100", "#1f6f8b"),
-    "smoothnet": ("#0072b2", "#56b4e9", "#1b1f23"),
+    "refined": ("#0072b2", "#56b4e9", "#1b1f23"),
     "other": ("#6e7781", "#a0a7ae", "#40464c"),
 }
-DASHES = {"input": "-", "filter": (0, (5, 2)), "smoothnet": "-", "other": (0, (1, 1.5))}
+DASHES = {"input": "-", "filter": (0, (5, 2)), "refined": "-", "other": (0, (1, 1.5))}
 TRUTH = "#1b1f23"
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -89,12 +89,12 @@ class Scored:
 
     @property
     def networks(self):
-        return [score for score in self.scores if score.method.key == "smoothnet"]
+        return [score for score in self.scores if score.method.role == "refined"]
 
     @property
     def best_filter(self):
         """[the filter's Scores with the smallest MPJPE], or []."""
-        found = [score for score in self.scores if score.method.key == "filter"]
+        found = [score for score in self.scores if score.method.role == "filter"]
         return sorted(found, key=lambda score: score.means["mpjpe"])[:1]
 
     @property
@@ -106,7 +106,7 @@ class Scored:
         """{method's label: (colour, dashes)}."""
         found, used = {}, {}
         for score in self.scores:
-            key = score.method.key
+            key = score.method.role
             colours = COLOURS[key]
             if key == "filter":  # a filter has its colour in every figure of every run
                 place = list(filters.FILTERS).index(score.method.label)
@@ -219,7 +219,7 @@ def joints(scored):
         means = score.joints
         rng = np.random.default_rng([scored.cfg.SEED_VALUE, len(score.lengths)])  # as in metrics.json
         low, high = score.joint_intervals(rng).T
-        best = " (best filter)" if score.method.key == "filter" else ""
+        best = " (best filter)" if score.method.role == "filter" else ""
         axes.bar(
             np.arange(len(names)) + (k - (len(shown) - 1) / 2) * width,
             means,
@@ -286,7 +286,6 @@ def spectrum(scored):
     """The power spectrum of the input's worst joint, before and after: where in frequency the jitter was."""
     split, worst = scored.split, int(np.argmax(scored.input.joints))
     chosen = _some(split, SPECTRUM_FRAMES[split.representation.name])
-    tracks = {score.method.label: [] for score in scored.scores if score.method.key != "other"}
     runs = [_longest_run(view) for recording in chosen for view in recording.views]
     # The longest piece that fits into runs which hold at least half of the frames.
     held = {n: sum(len(run) for run in runs if len(run) >= n) for n in (128, 64, 32, 16)}
@@ -294,31 +293,14 @@ def spectrum(scored):
     if not length:
         return "its sequences are too short"
     rate = scored.cfg.DATASET.FPS or 1.0
-    part = replace(split, recordings=chosen)
-    for score in scored.scores:
-        if score.method.key == "other":
-            continue
-        raws = [raw for found in score.method(part) for raw in found]
-        tracks[score.method.label] = [
-            scored.judge.joints(view, raw)[:, worst] for view, raw in zip(part.sequences, raws)
-        ]
-    tracks["ground truth"] = [
-        scored.judge.joints(view, torch.as_tensor(view.truth), True)[:, worst] for view in part.sequences
-    ]
+    tracks = _joint_tracks(scored, replace(split, recordings=chosen), worst)
     figure = Figure((WIDTH, 3.6))
     axes = figure.subplots()
-    floor, strong = np.inf, {score.method.label for score in scored.scores if score.method.key == "filter"}
+    floor, strong = np.inf, {score.method.label for score in scored.scores if score.method.role == "filter"}
     for label, found in tracks.items():
-        power, weight = 0.0, 0
-        for track, run in zip(found, runs):
-            if len(run) < length:
-                continue
-            frequency, density = signal.welch(track.double().numpy()[run], rate, nperseg=length, axis=0)
-            power, weight = power + density.sum(1) * len(run), weight + len(run)
+        frequency, power = _power(found, runs, rate, length)
         colour, dashes = scored.styles.get(label, (TRUTH, (0, (2, 1.5))))
-        # The mean is taken off each piece: there is no power at frequency 0.
-        power = power[1:] / weight
-        axes.semilogy(frequency[1:], power, color=colour, ls=dashes, label=label)
+        axes.semilogy(frequency, power, color=colour, ls=dashes, label=label)
         if label not in strong:
             floor = min(floor, power.min())
     if 0 < floor < np.inf:  # filters go far below the motion itself, which would press all else flat
@@ -333,6 +315,32 @@ def spectrum(scored):
         title=f"motion of the {name}, the input's worst joint ({frames} frames)",
     )
     return _finished(figure, scored, axes)
+
+
+def _joint_tracks(scored, part, joint):
+    """{method: [T, D] of one joint in each sequence of a split}, the ground truth last."""
+    tracks = {}
+    for score in scored.scores:
+        if score.method.role != "other":
+            raws = [raw for found in score.method(part) for raw in found]
+            tracks[score.method.label] = [
+                scored.judge.joints(view, raw)[:, joint] for view, raw in zip(part.sequences, raws)
+            ]
+    tracks["ground truth"] = [
+        scored.judge.joints(view, torch.as_tensor(view.truth), True)[:, joint] for view in part.sequences
+    ]
+    return tracks
+
+
+def _power(tracks, runs, rate, length):
+    """(frequencies, power) of tracks [T, D], the mean over runs of at least `length` frames by their length."""
+    power, weight = 0.0, 0
+    for track, run in zip(tracks, runs):
+        if len(run) >= length:
+            frequency, density = signal.welch(track.double().numpy()[run], rate, nperseg=length, axis=0)
+            power, weight = power + density.sum(1) * len(run), weight + len(run)
+    # The mean is taken off each piece: there is no power at frequency 0.
+    return frequency[1:], power[1:] / weight
 
 
 def _some(split, frames):
@@ -391,11 +399,11 @@ def plane(scored):
         axes.plot(*xy.T, color=colour, marker=".", ms=4, lw=1.3, label=f"{name}, {word} {low:g} to {high:g}")
         axes.plot(*xy[own], "o", mfc="white", mec=colour, mew=1.5, ms=6.5)
     axes.plot([], [], "o", mfc="white", mec="#6e7781", mew=1.5, ms=6.5, label="as in the tables")
-    labels, marks = [], {"input": ("X", 8), "smoothnet": ("*", 13), "other": ("s", 5)}
+    labels, marks = [], {"input": ("X", 8), "refined": ("*", 13), "other": ("s", 5)}
     for score in scored.scores:
-        if score.method.key == "filter":
+        if score.method.role == "filter":
             continue
-        marker, size = marks[score.method.key]
+        marker, size = marks[score.method.role]
         mean = [
             np.concatenate([score.per_sequence[place].get(name, np.empty(0)) for place in places]).mean()
             for name in ("accel", "mpjpe")
@@ -410,7 +418,7 @@ def plane(scored):
             zorder=5,
             label=score.method.label,
         )
-        if score.method.key != "other":
+        if score.method.role != "other":
             labels.append((score.method.label, mean))
     axes.set_xscale("log")
     middle = np.exp(np.mean(np.log(axes.get_xlim())))

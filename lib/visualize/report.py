@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..commands import visualizer
 from ..evaluation.evaluator import shown_columns
 from ..messages import logger
 from ..poses.skeletons import LAYOUTS
 from . import page
+from .drawn import drawn_of, page_sequence, provenance_of
 
 log = logger(__name__)
 
@@ -29,7 +29,7 @@ def write_report(folder, splits, scored, results, cfg):
         name = f"{split.source} " if len(splits) > 1 else ""
         body = scores[0].judge.body
         layout = LAYOUTS["lsp14"] if body is not None else split.layout
-        kept = [score for score in scores if score.method.key in ("input", "filter", "smoothnet")]
+        kept = [score for score in scores if score.method.role in ("input", "filter", "refined")]
         lead = _lead(kept)
         rows += _rows(f"{name}all {len(split.sequences)} test sequences", kept, split)
         said = []
@@ -43,9 +43,9 @@ def write_report(folder, splits, scored, results, cfg):
             length = recording.views[0].length
             whole = frames.stop - frames.start == length
             cut = "" if whole else f", frames {frames.start} to {frames.stop - 1} of {length}"
-            drawn = visualizer.tracks_of(split, recording, [score.method for score in kept], body, frames)
+            drawn = drawn_of(split, recording, [score.method for score in kept], body, frames)
             for index, view, tracks in zip(_places(split, number), recording.views, drawn):
-                shown.append(visualizer.page_sequence(f"{why}: {name}{view.name}{cut}", tracks, cfg, layout))
+                shown.append(page_sequence(f"{why}: {name}{view.name}{cut}", tracks, cfg, layout))
                 rows += _rows(f"{name}{view.name}", kept, split, index)
             said.append(f"{why}: {recording.name}{cut}")
         chosen[f"shown of {split.source}"] = "\n".join(
@@ -60,7 +60,7 @@ def write_report(folder, splits, scored, results, cfg):
         path,
         shown,
         shown[0].layout,
-        chosen | visualizer.provenance_of(methods, cfg),
+        chosen | provenance_of(methods, cfg),
         rows,
         f"Evaluation of {', '.join(str(split.source) for split in splits)}",
     )
@@ -68,8 +68,8 @@ def write_report(folder, splits, scored, results, cfg):
 
 def _lead(scores):
     """The scores by which sequences are chosen."""
-    by_key = {score.method.key: score for score in reversed(scores)}
-    networks = [score for score in scores if score.method.key == "smoothnet"]
+    by_key = {score.method.role: score for score in reversed(scores)}
+    networks = [score for score in scores if score.method.role == "refined"]
     return networks[-1] if networks else by_key.get("filter", by_key["input"])
 
 

@@ -18,7 +18,7 @@ from . import drawing, mesh
 
 
 @dataclass
-class Track:
+class Drawn:
     """One sequence of poses as somebody sees it: the estimator, a filter, the network, the truth.
 
     joints: [T, J, D], D = 3 root-relative metres (x right, y down, z forward) or D = 2 pixels, NaN = missing.

@@ -25,11 +25,11 @@ class Clip:
     """One validation clip, drawn by `write` now and then.
 
     split: the validation `sequences.Split`, whose first recording is the clip; where its errors are simulated,
-    they are drawn once, the same for every training.
+    they are drawn once, the same for every training; recipe: of the network that is trained.
     """
 
-    def __init__(self, split, cfg):
-        self.split, self.cfg, self.views = split, cfg, _clip(split, cfg)
+    def __init__(self, split, cfg, recipe):
+        self.split, self.cfg, self.recipe, self.views = split, cfg, recipe, _clip(split, cfg)
         self.judge = judge_of(split, cfg)
 
     def write(self, writer, epoch, network):
@@ -41,7 +41,7 @@ class Clip:
         """
         before, after, truth = self.joints(network)
         rep = self.split.representation
-        layout = LAYOUTS["lsp14"] if rep.name == "smpl" else self.split.layout
+        layout = LAYOUTS["lsp14"] if rep.kind.rotations else self.split.layout
         errors = [np.linalg.norm(joints - truth, axis=-1).mean(-1) for joints in (before, after)]
         with matplotlib.rc_context(STYLE):
             writer.add_image(
@@ -54,19 +54,10 @@ class Clip:
         """[input, refined, truth], each [T, J, D] in mm or px, of the first view."""
         rep, view = self.split.representation, self.views[0]
         recording = stacked(replace(self.split, recordings=[Recording(view.name, self.views)]))
-        align = self.cfg.MODEL.ALIGN_VIEWS if rep.name == "3D" else "none"
         training = network.training
         network.eval()
-        refined = next(
-            refine(
-                network,
-                recording,
-                self.cfg.MODEL.SLIDE_WINDOW_SIZE,
-                align=align,
-                weighting=self.cfg.EVALUATE.WINDOW_WEIGHTS,
-                root=self.split.layout.root,
-            )
-        )
+        lag = self.recipe.trained_lag  # what the training is for is what is shown
+        refined = next(refine(network, recording, self.recipe if lag is None else self.recipe.streamed(lag)))
         network.train(training)
         raws = (
             torch.as_tensor(view.detected),
@@ -111,7 +102,7 @@ def _skeletons(before, after, truth, layout, errors, unit):
     figure = Figure((1.7 * len(chosen), 4.6))
     axes = np.reshape(figure.subplots(2, len(chosen)), (2, -1))
     for row, (name, error) in enumerate(zip(("input", "refined"), errors)):
-        colour = COLOURS[("input", "smoothnet")[row]][0]
+        colour = COLOURS[("input", "refined")[row]][0]
         for column, frame in enumerate(chosen):
             cell = axes[row, column]
             for joints, paint, width in ((seen[2][column], "#b6bcc2", 3), (seen[row][column], colour, 1.6)):
@@ -132,7 +123,7 @@ def _curves(errors, unit, name):
     """The clip's MPJPE over its frames: [H, W, 3] uint8."""
     figure = Figure((8, 2.8))
     axes = figure.subplots()
-    for label, error, key in zip(("input", "refined"), errors, ("input", "smoothnet")):
+    for label, error, key in zip(("input", "refined"), errors, ("input", "refined")):
         axes.plot(error, color=COLOURS[key][0], lw=1.4)
         axes.annotate(
             f"{label} {error.mean():.1f}",

@@ -12,50 +12,51 @@ import torch
 from torch.nn import functional
 
 from ..errors import UserError
+from ..poses.kinds import kind_of
 
 CUE = 3  # numbers that tell the network what was done
-KINDS = ("3D", "2D", "smpl")
 PAIRS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
 
 
-def spec(layout, representation):
-    """What `Canonical` has to know of the joints: {"kind", "pairs"}, pairs of indices (left, right).
+def pairs_of(layout, representation):
+    """The joints (left, right) by which `Canonical` tells the heading of 3D joints, as a tuple of two indices each; () for
+    other kinds.
 
     Raises UserError where no heading can be told: 3D joints without hips and shoulders, SMPL as axis-angles.
     """
     pairs = heading_pairs(layout)
-    if representation.name == "3D" and not pairs:
+    if representation.kind.in_space and not pairs:
         raise UserError(
             f"MODEL.CANONICAL: layout {layout.name} names neither hips nor shoulders, by which a heading "
             "is told. Set MODEL.CANONICAL False"
         )
-    if representation.name == "smpl" and not representation.use_6d:
+    if representation.kind.rotations and not representation.use_6d:
         raise UserError(
             "MODEL.CANONICAL: axis-angles cannot be turned channel by channel. Set TRAIN.USE_6D_SMPL True, "
             "or MODEL.CANONICAL False"
         )
-    return {"kind": representation.name, "pairs": pairs if representation.name == "3D" else []}
+    return pairs if representation.kind.in_space else ()
 
 
 def heading_pairs(layout):
-    """The joints (left, right) by which a heading is told, as lists of two indices; [] where the layout names none."""
-    return [[layout.joints.index(name) for name in pair] for pair in PAIRS if set(pair) <= set(layout.joints)]
+    """The joints (left, right) by which a heading is told, as a tuple of two indices each; () where the layout names none."""
+    return tuple(tuple(layout.joints.index(name) for name in pair) for pair in PAIRS if set(pair) <= set(layout.joints))
 
 
 class Canonical:
     """The common frame of each window: `enter` into it, `leave` it, and the `cue` [B, V, 3] that tells of it.
 
-    kind, pairs: of `spec`; values [B, V, F, C] network units, float32; present: bool [B, V, F] or None; together: the
+    kind: 3D, 2D or smpl; pairs: of `pairs_of`; values [B, V, F, C] network units, float32; present: bool [B, V, F] or None; together: the
     views stand in one frame and turn as one; depth: [B, V, 3], where each view's camera looks in the values' frame, None:
     along z. cue: that direction after the turn; in 2D where the window was, (x, y, 0).
     """
 
     def __init__(self, kind, pairs, values, present=None, together=False, depth=None):
-        self.kind = kind
+        self.kind = kind = kind_of(kind)
         over = (1, 2) if together else (2,)
-        if kind == "2D":
+        if kind.in_image:
             told = values.unflatten(-1, (-1, 2)).mean(-2)
-        elif kind == "smpl":  # the first column of the root's rotation points to the person's left
+        elif kind.rotations:  # the first column of the root's rotation points to the person's left
             told = values[..., 0:5:4]
         else:
             joints = values.unflatten(-1, (-1, 3))[..., 0::2]
@@ -66,7 +67,7 @@ class Canonical:
             weight = present.to(values.dtype)[..., None]
             told = (told * weight).sum(over, keepdim=True) / weight.sum(over, keepdim=True).clamp_min(1)
         told = told.expand(*values.shape[:2], 1, 2)
-        if kind == "2D":
+        if kind.in_image:
             self.shift = told.unbind(-1)  # [B, V, 1]
             self.cue = functional.pad(told, (0, 1))[:, :, 0]
             return
@@ -89,11 +90,11 @@ class Canonical:
         return self._moved(values, -1)
 
     def _moved(self, values, way):
-        if self.kind == "2D":
+        if self.kind.in_image:
             x, y = values.unflatten(-1, (-1, 2)).unbind(-1)
             first, second = (way * part[..., None] for part in self.shift)
             return torch.stack((x - first, y - second), -1).flatten(-2)
-        if self.kind == "smpl":  # only the root's rotation is in the camera's frame: rows x, y, z of two columns
+        if self.kind.rotations:  # only the root's rotation is in the camera's frame: rows x, y, z of two columns
             rows = values[..., :6].unflatten(-1, (3, 2)).unbind(-2)
             return torch.cat((torch.stack(self._turned(*rows, way), -2).flatten(-2), values[..., 6:]), dim=-1)
         return torch.stack(self._turned(*values.unflatten(-1, (-1, 3)).unbind(-1), way), -1).flatten(-2)

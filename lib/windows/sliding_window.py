@@ -31,37 +31,13 @@ def average(windows, step, length=None, fallback=None, weights=None):
         raise ValueError(f"step must be at least 1, not {step}")
     if not windows.is_floating_point():
         windows = windows.to(torch.get_default_dtype())
-    count, window, channels = windows.shape[-3:]
-    regular, span = count, (count - 1) * step + window
-    if length is not None and length > window:
-        expected = len(starts(length, window, step))
-        if count != expected:
-            raise ValueError(f"{length} frames have {expected} windows of {window} at step {step}, not {count}")
-        if (length - window) % step:
-            regular, span = count - 1, length
-    elif length is not None and length != span:
-        raise ValueError(f"{count} windows of {window} at step {step} cover {span} frames, not {length}")
-
-    lead = windows.shape[:-3]
-    total = windows.new_zeros(*lead, span, channels)
-    weight = (
-        _counts(count, regular, span, window, step, windows) if weights is None else windows.new_zeros(*lead, span, 1)
-    )
-    entries = windows if weights is None else windows * weights[..., None]
-    dense = step == 1 and weights is None and regular == count >= window
-    if dense and windows.is_contiguous() and not windows.requires_grad:
-        return _dense_sum(windows) / weight
-    for first in range(0, regular, BLOCK):
-        block = slice(first, min(first + BLOCK, regular))
-        for offset in range(window):
-            frames = slice(block.start * step + offset, (block.stop - 1) * step + offset + 1, step)
-            total[..., frames, :] += entries[..., block, offset, :]
-            if weights is not None:
-                weight[..., frames, :] += weights[..., block, offset, None]
-    if regular < count:
-        total[..., span - window :, :] += entries[..., -1, :, :]
-        if weights is not None:
-            weight[..., span - window :, :] += weights[..., -1, :, None]
+    window = windows.shape[-2]
+    regular, span = _regular(windows.shape[-3], window, step, length)
+    if weights is None:
+        total, weight = _sums(windows, step, regular, span), _counts(windows, step, regular, span)
+    else:
+        total = _sums(windows * weights[..., None], step, regular, span)
+        weight = _sums(weights[..., None], step, regular, span)
     if step <= window or bool((weight > 0).all()):
         return total / weight
     if fallback is None:
@@ -69,24 +45,44 @@ def average(windows, step, length=None, fallback=None, weights=None):
     return torch.where(weight > 0, total / weight.clamp_min(torch.finfo(total.dtype).tiny), fallback)
 
 
-def carried(newest, carry):
-    """The poses of a stream without delay that carries its last pose on: y_t = n_t + carry * (y_(t-1) - n_t).
+def _regular(count, window, step, length):
+    """(windows at regular starts, frames that all of them cover); the others end flush with `length`."""
+    span = (count - 1) * step + window
+    if length is None or length <= window:
+        if length is not None and length != span:
+            raise ValueError(f"{count} windows of {window} at step {step} cover {span} frames, not {length}")
+        return count, span
+    expected = len(starts(length, window, step))
+    if count != expected:
+        raise ValueError(f"{length} frames have {expected} windows of {window} at step {step}, not {count}")
+    return (count - 1, length) if (length - window) % step else (count, span)
 
-    newest: [..., T, C], what the window that ends at frame t says of it. Differentiable.
-    """
-    poses = [newest[..., 0, :]]
-    for frame in newest.unbind(-2)[1:]:
-        poses.append(torch.lerp(frame, poses[-1], carry))
-    return torch.stack(poses, dim=-2)
+
+def _sums(entries, step, regular, span):
+    """The sum over the windows [..., N, W, C] at every frame, [..., span, C]."""
+    count, window, channels = entries.shape[-3:]
+    dense = step == 1 and regular == count >= window
+    if dense and entries.is_contiguous() and not entries.requires_grad:
+        return _dense_sum(entries)
+    total = entries.new_zeros(*entries.shape[:-3], span, channels)
+    for first in range(0, regular, BLOCK):
+        block = slice(first, min(first + BLOCK, regular))
+        for offset in range(window):
+            frames = slice(block.start * step + offset, (block.stop - 1) * step + offset + 1, step)
+            total[..., frames, :] += entries[..., block, offset, :]
+    if regular < count:
+        total[..., span - window :, :] += entries[..., -1, :, :]
+    return total
 
 
-def _counts(count, regular, span, window, step, like):
+def _counts(windows, step, regular, span):
     """How many windows cover each frame, [span, 1]: one up where a window starts, one down after its end, summed."""
-    change = like.new_zeros(span + 1)
-    first = torch.arange(regular, device=like.device) * step
+    count, window = windows.shape[-3:-1]
+    change = windows.new_zeros(span + 1)
+    first = torch.arange(regular, device=windows.device) * step
     if regular < count:
         first = torch.cat((first, first.new_tensor([span - window])))
-    one = like.new_ones(1).expand(len(first))
+    one = windows.new_ones(1).expand(len(first))
     change.index_add_(0, first, one)
     change.index_add_(0, first + window, -one)
     return change[:-1].cumsum(0)[:, None]

@@ -6,14 +6,8 @@ two sets of vectors", Acta Cryst. 1976), per window, or over a sequence where th
 """
 
 import torch
-from scipy.ndimage import gaussian_filter1d
 
-from ..models.synsp import median_of_views
 from ..poses import metrics
-
-MODES = ("none", "frame", "sequence")
-JITTER, LASTS = 1.5, 2.0  # frames, widths of Gaussians
-APART = 0.1  # metres a coordinate that a view lies off the others' median, at which the agreement is 1/e
 
 
 def common_rotations(poses, present=None, rounds=2):
@@ -50,64 +44,42 @@ def turn(values, rotations):
     return torch.einsum("bvik,bvfjk->bvfji", rotations, values.unflatten(-1, (-1, 3))).flatten(-2)
 
 
-def _root(joints, root):
+def root_of(joints, root):
+    """The mean of the root joints, [..., 1, 3], of joints [..., J, 3]."""
     return joints[..., list(root), :].mean(-2, keepdim=True)
 
 
 def centred(values, root):
     """values [..., J*3] relative to the mean of the root joints."""
     joints = values.unflatten(-1, (-1, 3))
-    return (joints - _root(joints, root)).flatten(-2)
+    return (joints - root_of(joints, root)).flatten(-2)
 
 
-def align(values, present, root):
-    """Windows or sequences of several views in one frame.
+class Aligned:
+    """Views in one frame: `enter` into it, `leave` it again.
 
-    values [B, V, F, J*3] metres; present bool [B, V, F] or None; root: indices of the root joints. Returns (aligned,
-    rotations, undo): root-relative values in the common frame, the rotations [B, V, 3, 3] into it, and a function that
-    takes values in it back.
-    """
-    joints = values.unflatten(-1, (-1, 3))
-    centre = _root(joints, root)
-    rotations = common_rotations(joints - centre, present)
-
-    def undo(aligned):
-        back = turn(aligned.to(rotations.dtype), rotations.transpose(-1, -2))
-        return (back.unflatten(-1, (-1, 3)) + centre).flatten(-2)
-
-    return turn((joints - centre).flatten(-2), rotations), rotations, undo
-
-
-def steadied(refined, fused, frames, root):
-    """A network's poses with what is quick in them as the views show it: [V, T, C] metres.
-
-    refined: what the network says; fused: what the views say together (`lib.models.synsp.fused_views`); frames: what came in,
-    for its root joints' places. Estimators' errors are slow but for jitter, which several views average away; so the network is
-    heard on what lasts `LASTS` frames or more, and the rest is the views' own, less jitter: a Gaussian of `JITTER` frames.
+    rotations [B, V, 3, 3]: into the common frame; root: indices of the root joints; values [B, V, F, J*3] metres, whose
+    root is where `leave` puts the poses back. looks [B, V, 3]: where each view's camera looks in the common frame.
     """
 
-    def smooth(values, width):
-        return torch.from_numpy(gaussian_filter1d(values.numpy(), width, axis=1, mode="nearest"))
+    def __init__(self, rotations, root, values):
+        self.rotations, self.root = rotations, root
+        self.centre = root_of(values.unflatten(-1, (-1, 3)), root)
+        self.looks = rotations[..., 2]  # a camera's z axis, turned
 
-    joints = frames.unflatten(-1, (-1, 3))
-    place = _root(joints, root).expand_as(joints).flatten(-2)
-    quick = smooth(fused - place, JITTER)
-    return quick + smooth(refined - place - quick, LASTS) + place
+    @classmethod
+    def of(cls, values, present, root):
+        """By the poses themselves: windows or sequences [B, V, F, J*3]; present bool [B, V, F] or None."""
+        return cls(common_rotations(centred(values, root).unflatten(-1, (-1, 3)), present), root, values)
 
+    def enter(self, values):
+        """Values [B, V, F, J*3], root-relative and in the common frame."""
+        return turn(centred(values, self.root), self.rotations)
 
-def agreement(aligned, present=None):
-    """How near each view is to the median of all at each frame, in (0, 1]: exp(-mean over C of (x_v - median)^2 / APART^2).
-
-    aligned [B, V, F, C] metres, in one frame; present bool [B, V, F] or None. Returns [B, V, F]. The form is that of the
-    network's similarity between views (SPEC 5.4), at a scale of poses' errors instead of a metre.
-    """
-    off = aligned - median_of_views(aligned, present)
-    return (-off.square().mean(-1) / APART**2).exp()
-
-
-def depth(rotations):
-    """Where each view's camera looks in the common frame: its z axis, turned. [..., 3, 3] -> [..., 3]."""
-    return rotations[..., 2]
+    def leave(self, values):
+        """The inverse of `enter`, with the root where it was."""
+        back = turn(values.to(self.rotations.dtype), self.rotations.transpose(-1, -2))
+        return (back.unflatten(-1, (-1, 3)) + self.centre).flatten(-2)
 
 
 class SequenceTurns:

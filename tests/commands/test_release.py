@@ -9,11 +9,16 @@ from lib import config
 from lib.commands.release import release, table
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.models.synsp import SynSP
+from lib.windows.recipe import Recipe
+
+RECIPE = Recipe(kind="3D", fps=30.0, joints=("a",) * 17)
 
 
 def write(folder):
-    network = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2)
+    network = ResidualSynSP(51, Sizes(16, 16, 1, 2, 8, 8), residual_components=2)
     cfg = config.as_dict(config.defaults())
     cfg["DATASET"]["BASE_DIR"], cfg["OUTPUT_DIR"], cfg["LOGDIR"] = "/mnt/secret", "/mnt/secret/out", "/mnt/secret/run"
     cfg["TRAIN"]["INIT"] = "/mnt/secret/start.pth.tar"
@@ -24,15 +29,11 @@ def write(folder):
     checkpoints.save(
         folder / "run.pth.tar",
         {
-            "model": checkpoints.describe(network),
+            "model": network.described(),
             "state_dict": network.state_dict(),
+            "recipe": RECIPE.as_dict(),
             "config": cfg,
-            "data": {
-                "representation": "3D",
-                "window": 8,
-                "fps": 30,
-                "layout": {"name": "h36m17", "joints": ["a"] * 17},
-            },
+            "data": {"layout": {"name": "h36m17", "joints": ["a"] * 17, "edges": [], "root": [0]}},
             "provenance": {"command": command},
             "training": {"optimizer": torch.zeros(10)},
         },
@@ -62,8 +63,8 @@ def test_released_weights_are_small_and_tell_nothing_of_this_machine(tmp_path):
     )
     content = checkpoints.read(target)
     assert (
-        checkpoints.load(target).weighting == "triangular"
-        and checkpoints.load(tmp_path / "run.pth.tar").weighting == "mean"
+        checkpoints.load(target).recipe == RECIPE.but(weighting="triangular")
+        and checkpoints.load(tmp_path / "run.pth.tar").recipe == RECIPE
     )
     assert "training" not in content and "secret" not in repr(
         {key: content[key] for key in content if key != "state_dict"}
@@ -83,13 +84,15 @@ def test_released_weights_are_small_and_tell_nothing_of_this_machine(tmp_path):
 
 def test_a_blend_lies_between_two_checkpoints(tmp_path):
     network = write(tmp_path)
-    other = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2)
+    other = ResidualSynSP(51, Sizes(16, 16, 1, 2, 8, 8), residual_components=2)
     command = {"command": "train_smoothnet.py TRAIN.INIT /mnt/secret/a"}
     checkpoints.save(tmp_path / "other.pth.tar", {"state_dict": other.state_dict(), "provenance": command})
-    for change in ({"model": checkpoints.describe(other) | {"residual_components": 3}}, {"data": {"window": 16}}):
+    changes = ({"model": other.described() | {"residual_components": 3}}, {"recipe": RECIPE.but(window=16).as_dict()})
+    for change in changes:
         content = {
-            "model": checkpoints.describe(other),
-            "data": {"window": 8},
+            "model": other.described(),
+            "recipe": RECIPE.as_dict(),
+            "data": {"sources": []},
             "state_dict": other.state_dict(),
             **change,
         }
@@ -103,6 +106,6 @@ def test_a_blend_lies_between_two_checkpoints(tmp_path):
     torch.testing.assert_close(content["state_dict"][name].float(), expected, atol=1e-3, rtol=0)
     assert content["provenance"]["blended_with"] == {"share": 0.25, "command": "train_smoothnet.py TRAIN.INIT a"}
     with pytest.raises(UserError, match="same network"):
-        smaller = SynSP(51, 8, 8, 1, 2, 8, 8)
+        smaller = SynSP(51, Sizes(8, 8, 1, 2, 8, 8))
         checkpoints.save(tmp_path / "small.pth.tar", {"state_dict": smaller.state_dict()})
         release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "", None, (tmp_path / "small.pth.tar", 0.5))

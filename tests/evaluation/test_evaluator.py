@@ -8,9 +8,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lib import config
+from lib.commands import evaluate as evaluate_command
 from lib.dataset import storage
 from lib.errors import UserError
-from lib.evaluation import evaluator, methods
+from lib.evaluation import methods
 from lib.filters import fixed as filters
 from lib.models import checkpoints
 
@@ -40,7 +41,7 @@ def evaluate(tmp_path):
     def run(*words):
         before = set(tmp_path.glob("results/*"))
         arguments = [*SAMPLE, "OUTPUT_DIR", tmp_path / "results", *words]
-        results = evaluator.evaluate(config.Request("eval", list(map(str, arguments))))
+        results = evaluate_command.evaluate(config.Request("eval", list(map(str, arguments))))
         (folder,) = set(tmp_path.glob("results/*")) - before
         assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(results))
         return results, folder
@@ -535,13 +536,16 @@ def test_views_and_the_time_of_each_method(evaluate, tmp_path, monkeypatch):
 # ----------------------------------------------------------------------------------- what goes wrong
 
 
-def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints.Checkpoint, "weighting", "triangular")
+def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path):
+    content = checkpoints.read(ROOT / "data/checkpoints/synsp_3D_w8_general.pth.tar")
+    content["config"]["EVALUATE"]["WINDOW_WEIGHTS"] = "triangular"  # where format 1 says it
+    path = tmp_path / "triangular.pth.tar"
+    torch.save(content, path)
     asked = [(), ("EVALUATE.WINDOW_WEIGHTS", "mean")]
     found = [
-        methods.load_networks(config.Request("eval", [*SAMPLE, "--checkpoint", str(SYNSP), *words]), "cpu")[1][
+        methods.load_networks(config.Request("eval", [*SAMPLE, "--checkpoint", str(path), *words]), "cpu")[1][
             0
-        ].weighting
+        ].recipe.weighting
         for words in asked
     ]
     assert found == ["triangular", "mean"]
@@ -569,7 +573,7 @@ def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path, monkeypatch):
 def test_refusals_leave_nothing(tmp_path, words, hint):
     request_words = [*SAMPLE, "OUTPUT_DIR", str(tmp_path / "results"), *map(str, words)]
     with pytest.raises(UserError, match=hint):
-        evaluator.evaluate(config.Request("eval", request_words))
+        evaluate_command.evaluate(config.Request("eval", request_words))
     assert not (tmp_path / "results").exists()
 
 
@@ -612,7 +616,7 @@ def test_a_checkpoint_brings_its_window_and_dataset(tmp_path):
         "--checkpoint",
         str(SYNSP),
     ]
-    (result,) = evaluator.evaluate(config.Request("eval", words))
+    (result,) = evaluate_command.evaluate(config.Request("eval", words))
     assert result["dataset"] == "mocap" and result["metrics"]["smoothnet_mpjpe"] > 0
 
 

@@ -11,8 +11,13 @@ import torch
 from lib import config
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
+from lib.poses.skeletons import LAYOUTS
+from lib.windows.recipe import Recipe
+from lib.windows.steps import run
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SYNSP = REFERENCE / "synsp_3d_random.pth.tar"
@@ -39,14 +44,14 @@ def refusal(path, **options):
 @pytest.mark.parametrize("representation, channels", [("3d", 51), ("2d", 34), ("smpl", 144)])
 def test_sizes_are_read_from_the_tensors(representation, channels):
     loaded = checkpoints.load(REFERENCE / f"synsp_{representation}_random.pth.tar", n_head=2)
-    assert (loaded.name, loaded.channels, loaded.window, loaded.epoch, loaded.published) == (
+    network = loaded.network
+    assert (loaded.name, network.channels, loaded.recipe.window, loaded.epoch, loaded.published) == (
         "synsp",
         channels,
         None,
         3,
         True,
     )
-    network = loaded.network
     first = network.decoder.layer_stack[0]
     assert (network.proj_i_a[0].out_features, first.pos_ffn.w_1.out_features, len(network.decoder.layer_stack)) == (
         32,
@@ -54,13 +59,13 @@ def test_sizes_are_read_from_the_tensors(representation, channels):
         2,
     )
     assert (first.enc_attn.n_head, first.enc_attn.d_k, first.enc_attn.d_v) == (2, 16, 16)
-    assert network.residual_components == 0 and not network.training
+    assert type(network) is SynSP and not network.training
     assert loaded.data == {} and loaded.config == {} and loaded.training is None
 
 
 def test_published_smoothnet():
     loaded = checkpoints.load(SMOOTHNET)
-    assert (loaded.name, loaded.channels, loaded.window) == ("smoothnet", None, 8)
+    assert (loaded.name, loaded.network.channels, loaded.recipe.window) == ("smoothnet", None, 8)
     assert len(loaded.network.res_blocks) == 3 and loaded.network.encoder[0].out_features == 64
 
 
@@ -168,7 +173,7 @@ def test_weights_saved_from_several_gpus(content, tmp_path):
         (f"module.{name}", value) for name, value in content["state_dict"].items()
     )
     torch.save(content, tmp_path / "x.pth.tar")
-    assert checkpoints.load(tmp_path / "x.pth.tar", 2).channels == 51
+    assert checkpoints.load(tmp_path / "x.pth.tar", 2).network.channels == 51
 
 
 def test_half_precision_weights_become_float32(content, tmp_path):
@@ -179,7 +184,7 @@ def test_half_precision_weights_become_float32(content, tmp_path):
 
 def test_the_old_pickle_format_of_torch(content, tmp_path):
     torch.save(content, tmp_path / "x.pth.tar", _use_new_zipfile_serialization=False)
-    assert checkpoints.load(tmp_path / "x.pth.tar", 2).channels == 51
+    assert checkpoints.load(tmp_path / "x.pth.tar", 2).network.channels == 51
 
 
 # ------------------------------------------------------------------------- what is not a checkpoint
@@ -291,11 +296,11 @@ def test_a_state_dict_that_is_none(tmp_path, weights):
     refusal(tmp_path / "x.pth.tar")
 
 
-@pytest.mark.parametrize("version", [2, 99])
+@pytest.mark.parametrize("version", [3, 99])
 def test_a_later_format_is_refused_with_both_versions(content, tmp_path, version):
     torch.save({**content, "format_version": version}, tmp_path / "x.pth.tar")
     message = refusal(tmp_path / "x.pth.tar", n_head=2)
-    assert f"format {version}" in message and "1" in message and "Update" in message
+    assert f"format {version}" in message and "up to 2" in message and "Update" in message
 
 
 @pytest.mark.parametrize("version", ["two", None, [1]])
@@ -307,36 +312,55 @@ def test_a_format_that_is_no_number(content, tmp_path, version):
 # ---------------------------------------------------------------------------------------------- ours
 
 
+HEADING = {"kind": "3D", "canonical": True, "pairs": ((1, 2),)}
+
+
 @pytest.mark.parametrize(
-    "network",
+    "network, recipe",
     [
-        SynSP(12, 16, 24, 2, 4, 8, 6, dropout=0.3, residual_components=3, align_views="frame", carry=0.4),
-        SynSP(6, 8, 8, 1, 1, 4, 4),
-        SynSP(12, 16, 24, 2, 4, 8, 6, segment=5),
-        SmoothNet(5, 12, 6, 2),
+        (
+            ResidualSynSP(12, Sizes(16, 24, 2, 4, 8, 6, 0.3), residual_components=3),
+            {"align": "frame", "fuse": "median"},
+        ),
+        (ResidualSynSP(12, Sizes(16, 24, 2, 4, 8, 6), residual_components=2), {"trained_lag": 0, "carry": 0.4}),
+        (ResidualSynSP(12, Sizes(16, 24, 2, 4, 8, 6), cue=True), HEADING),
+        (
+            ResidualSynSP(12, Sizes(16, 24, 2, 4, 8, 6), cue=True, fuses=True),
+            HEADING | {"align": "frame", "fuse": "depth"},
+        ),
+        (SynSP(6, Sizes(8, 8, 1, 1, 4, 4)), {"weighting": "triangular"}),
+        (ResidualSynSP(12, Sizes(16, 24, 2, 4, 8, 6), segments=True), {"segment": 5}),
+        (SmoothNet(5, 12, 6, 2), {"fps": 60.0}),
     ],
 )
-def test_what_is_saved_comes_back(tmp_path, network):
+def test_what_is_saved_comes_back(tmp_path, network, recipe):
     network.eval()
+    recipe = Recipe(window=5, **recipe)
     checkpoints.save(
         tmp_path / "x.pth.tar",
         {
-            "model": checkpoints.describe(network),
+            "model": network.described(),
             "state_dict": network.state_dict(),
+            "recipe": recipe.as_dict(),
             "epoch": 7,
             "performance": {"loss": 0.5},
-            "data": {"window": 5, "channels": 12},
+            "data": {"sources": ["own_net_3D"]},
             "config": {"TRAIN": {"LR": 0.1}},
             "provenance": {"command": "c"},
             "training": {"epoch": 7},
         },
     )
     loaded = checkpoints.load(tmp_path / "x.pth.tar", n_head=3)  # heads come from the file
-    x = torch.randn(3, 2, 5, 12 if loaded.channels is None else loaded.channels)
+    x = torch.randn(3, 2, 5, 12 if network.channels is None else network.channels)
     with torch.no_grad():
-        assert torch.equal(loaded.network(x).final, network(x).final)
-    assert checkpoints.describe(loaded.network) == checkpoints.describe(network)
-    assert (loaded.epoch, loaded.performance, loaded.window, loaded.published) == (7, {"loss": 0.5}, 5, False)
+        assert torch.equal(run(loaded.network, loaded.recipe, x)[0].final, run(network, recipe, x)[0].final)
+    assert loaded.network.described() == network.described() and loaded.recipe == recipe
+    assert (loaded.epoch, loaded.performance, loaded.data, loaded.published) == (
+        7,
+        {"loss": 0.5},
+        {"sources": ["own_net_3D"]},
+        False,
+    )
     assert (loaded.config, loaded.provenance, loaded.training) == (
         {"TRAIN": {"LR": 0.1}},
         {"command": "c"},
@@ -345,21 +369,53 @@ def test_what_is_saved_comes_back(tmp_path, network):
     assert os.listdir(tmp_path) == ["x.pth.tar"]
 
 
+CARRY = [("carry", value, "carry is") for value in ("all", 1.0, -0.1, float("nan"))]
+SEGMENT = [("segment", value, "recipe.segment is") for value in ("all", 2.5, -1)]
+PAIRS = [[[1, 2, 3]], [[1]], [[0, 17]], [[-1, 1]], [1, 2], [["left_hip", "right_hip"]], [[0.5, 1]], [[None, 1]], "hips"]
+
+
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        *(("carry", value, "carries on") for value in ("all", 1.0, -0.1, float("nan"))),
-        *(("segment", value, "no number of frames") for value in ("all", 2.5, -1)),
+        *CARRY,
+        *SEGMENT,
+        *(("pairs", value, "recipe.pairs is") for value in PAIRS),
+        ("window", "all", "recipe.window is 'all'"),
+        ("speed", 2, "recipe.speed is not known"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(tmp_path, name, value, message):
-    network = SynSP(6, 8, 8, 1, 1, 4, 4)
+    network = SynSP(6, Sizes(8, 8, 1, 1, 4, 4))
+    recipe = Recipe().as_dict() | {name: value}
     checkpoints.save(
-        tmp_path / "x.pth.tar",
-        {"model": checkpoints.describe(network) | {name: value}, "state_dict": network.state_dict()},
+        tmp_path / "x.pth.tar", {"model": network.described(), "state_dict": network.state_dict(), "recipe": recipe}
     )
-    with pytest.raises(UserError, match=message):
-        checkpoints.load(tmp_path / "x.pth.tar")
+    found = refusal(tmp_path / "x.pth.tar")
+    assert message in found and "damaged" in found
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        *(("n_head", value) for value in ("all", 2.5, -1, None, True)),
+        *(("residual_components", value) for value in ("all", 2.5, -1, None)),
+        *(("dropout", value) for value in ("all", -0.1, 1.0, None, float("nan"))),
+    ],
+)
+def test_a_part_of_the_network_that_cannot_be_is_refused(tmp_path, name, value):
+    network = SynSP(6, Sizes(8, 8, 1, 1, 4, 4))
+    content = {"state_dict": network.state_dict(), "recipe": Recipe().as_dict()}
+    checkpoints.save(tmp_path / "x.pth.tar", {**content, "model": network.described() | {name: value}})
+    found = refusal(tmp_path / "x.pth.tar")
+    assert f"model.{name} is " in found and "damaged" in found
+
+
+@pytest.mark.parametrize("heads", [0])
+def test_a_file_of_no_heads_is_refused(tmp_path, heads):
+    network = SynSP(6, Sizes(8, 8, 1, 1, 4, 4))
+    content = {"state_dict": network.state_dict(), "recipe": Recipe().as_dict()}
+    checkpoints.save(tmp_path / "x.pth.tar", {**content, "model": network.described() | {"n_head": heads}})
+    assert "n_head" in refusal(tmp_path / "x.pth.tar")
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
@@ -378,9 +434,11 @@ def test_files_of_format_1_load_for_ever(name):
     with np.load(REFERENCE / "format_1.npz") as stored:
         x, expected = torch.from_numpy(stored["input"]), stored[name]
     with torch.no_grad():
-        np.testing.assert_allclose(loaded.network(x).final, expected, atol=1e-5 * np.abs(expected).max())
-    assert loaded.window == 8 and loaded.epoch == 2 and not loaded.published
-    assert loaded.data["representation"] == "3D" and loaded.data["layout"]["name"] == "h36m17"
+        for final in (loaded.network(x).final, run(loaded.network, loaded.recipe, x[:, None])[0].final):
+            np.testing.assert_allclose(final, expected, atol=1e-5 * np.abs(expected).max())
+    assert loaded.recipe.window == 8 and loaded.epoch == 2 and not loaded.published
+    assert loaded.recipe.kind == "3D" and loaded.data["layout"]["name"] == "h36m17"
+    assert loaded.recipe.joints == LAYOUTS["h36m17"].joints and loaded.recipe.root == (0,)
     assert len(loaded.data["layout"]["joints"]) == 17 and loaded.data["layout"]["root"] == [0]
     assert loaded.config["TRAIN"]["BATCH_SIZE"] == 256 and loaded.training["epoch"] == 2
 
@@ -388,10 +446,10 @@ def test_files_of_format_1_load_for_ever(name):
 # --------------------------------------------------------------------------------------------- build
 
 
-def built(*overrides, window=8):
+def built(*overrides, **recipe):
     cfg = config.defaults()
     config.merge_overrides(cfg, list(map(str, overrides)))
-    return checkpoints.build(cfg, 51, window)
+    return checkpoints.build(cfg, 51, Recipe(**recipe))
 
 
 def test_build_has_the_sizes_of_the_config():
@@ -402,6 +460,26 @@ def test_build_has_the_sizes_of_the_config():
     network = built("MODEL.NAME", "smoothnet", window=16)
     assert network.encoder[0].weight.shape == (512, 16) and network.res_blocks[0].linear1.weight.shape == (256, 512)
     assert len(network.res_blocks) == 3 and network.res_blocks[0].dropout.p == 0.5
+
+
+@pytest.mark.parametrize(
+    "components, recipe, added",
+    [
+        (0, {}, None),
+        (0, {"weighting": "triangular", "carry": 0.4, "views": 4, "align": "frame"}, None),
+        (2, {}, set()),
+        (0, {"align": "frame", "fuse": "median"}, set()),
+        (2, {"kind": "2D", "canonical": True}, {"proj_v.weight", "proj_v.bias"}),
+        (2, {"align": "frame", "fuse": "depth"}, {"proj_d.weight"}),
+        (2, {"segment": 4}, {"segment_bias"}),
+    ],
+)
+def test_build_adds_what_a_recipe_asks_for_and_nothing_more(components, recipe, added):
+    """None: the published network itself."""
+    network = built("MODEL.RESIDUAL_COMPONENTS", components, **recipe)
+    assert type(network) is (SynSP if added is None else ResidualSynSP)
+    assert network.state_dict().keys() - built().state_dict().keys() == (added or set())
+    assert getattr(network, "residual_components", 0) == components
 
 
 @pytest.mark.parametrize(
@@ -416,9 +494,9 @@ def test_build_has_the_sizes_of_the_config():
         (("MODEL.DROPOUT", 1.5), "MODEL.DROPOUT"),
         (("MODEL.NAME", "smoothnet", "MODEL.DROPOUT", 2), "MODEL.DROPOUT"),
         (("MODEL.RESIDUAL_COMPONENTS", -1), "RESIDUAL_COMPONENTS"),
-        (("MODEL.SEGMENT", -1), "MODEL.SEGMENT -1: must be from 0 to"),
-        *((("MODEL.SEGMENT", value), "must divide the window of 8") for value in (1, 3, 16)),
-        (("MODEL.SEGMENT", 4, "MODEL.ALIGN_VIEWS", "frame"), "each view by itself"),
+        *((("MODEL.SEGMENT", value), "MODEL.SEGMENT") for value in (-1, 1)),
+        *((("MODEL.SEGMENT", value), "SEGMENT is .*a divisor of the window of 8") for value in (3, 16)),
+        (("MODEL.SEGMENT", 4, "MODEL.ALIGN_VIEWS", "frame"), "segments are for one view"),
         (("MODEL.NAME", "smoothnet", "MODEL.HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
         (("MODEL.NAME", "smoothnet", "MODEL.RES_HIDDEN_SIZE", 0), "HIDDEN_SIZE"),
         (("MODEL.NAME", "smoothnet", "MODEL.NUM_BLOCK", -1), "NUM_BLOCK"),

@@ -6,31 +6,50 @@ import torch
 
 from lib.errors import UserError
 from lib.models import checkpoints, export
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.models.smoothnet import SmoothNet
 from lib.models.synsp import SynSP
+from lib.windows.recipe import Recipe
+from lib.windows.steps import run
 
 SHIPPED = sorted((Path(__file__).parents[2] / "data/checkpoints").glob("*.pth.tar"))
 
 
-def synsp(residual=0, channels=51, sizes=(32, 48, 2, 2, 16, 16), **options):
+def weighted(residual=0, sizes=(32, 48, 2, 2, 16, 16), **options):
+    """A SynSP with weights in every layer."""
     torch.manual_seed(0)
-    network = SynSP(channels, *sizes, residual_components=residual, **options).eval()
+    network = (
+        ResidualSynSP(51, Sizes(*sizes), residual_components=residual, **options)
+        if residual
+        else SynSP(51, Sizes(*sizes))
+    )
     for parameter in network.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    return network
+    return network.eval()
+
+
+def synsp():
+    return weighted(), Recipe()
 
 
 def canonical():
-    return synsp(2, canonical={"kind": "3D", "pairs": [[4, 1], [11, 14]]})
+    return weighted(2, cue=True), Recipe(kind="3D", canonical=True, pairs=((4, 1), (11, 14)))
 
 
 def segmented():
-    return synsp(2, segment=4)
+    return weighted(2, segments=True), Recipe(segment=4)
 
 
 def smoothnet():
     torch.manual_seed(0)
-    return SmoothNet(8, 64, 32, 3).eval()
+    return SmoothNet(8, 64, 32, 3).eval(), Recipe()
+
+
+def refined(network, recipe, x):
+    """Windows [B, W, C] of one view through a network and the steps of its recipe: the final head."""
+    with torch.no_grad():
+        return run(network, recipe, x[:, None])[0].final[:, 0]
 
 
 def close(a, b):
@@ -41,32 +60,33 @@ def close(a, b):
 @pytest.mark.parametrize("window", [2, 8, 16])
 @pytest.mark.parametrize("sizes", [(32, 48, 2, 2, 16, 16), (16, 8, 1, 3, 8, 4)])
 def test_the_lean_form_is_the_network(residual, window, sizes):
-    network = synsp(residual, sizes=sizes)
-    lean = export.windows_of(network, window)
+    network, recipe = weighted(residual, sizes), Recipe(window=window)
+    lean = export.windows_of(network, recipe)
     for batch in (1, 5):
         x = torch.randn(batch, window, 51)
         with torch.no_grad():
-            close(network(x).final[:, 0], lean(x))
+            close(refined(network, recipe, x), lean(x))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name.split(".")[0])
 def test_the_lean_form_of_what_ships_is_the_network(path):
     """Also with MODEL.CANONICAL and MODEL.SEGMENT, which the lean form once passed over."""
     checkpoint = checkpoints.load(path)
-    lean = export.windows_of(checkpoint.network, checkpoint.window)
-    x = 0.3 * torch.randn(3, checkpoint.window, checkpoint.channels or 20, generator=torch.Generator().manual_seed(0))
+    network, recipe = checkpoint.network, checkpoint.recipe
+    lean = export.windows_of(network, recipe)
+    x = 0.3 * torch.randn(3, recipe.window, network.channels or 20, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        close(checkpoint.network(x).final[:, 0], lean(x))
+        close(refined(network, recipe, x), lean(x))
 
 
 @pytest.mark.parametrize("make, channels", [(synsp, 51), (canonical, 51), (segmented, 51), (smoothnet, 20)])
 def test_torch_export_takes_any_batch(make, channels):
-    network = make()
-    program = export.export(network, 8)
+    network, recipe = make()
+    program = export.export(network, recipe)
     for batch in (1, 2, 7):
         x = torch.randn(batch, 8, channels)
         with torch.no_grad():
-            close(network(x).final[:, 0], program.module()(x))
+            close(refined(network, recipe, x), program.module()(x))
 
 
 @pytest.mark.parametrize("make, channels", [(synsp, 51), (canonical, 51), (segmented, 51), (smoothnet, 20)])
@@ -74,15 +94,14 @@ def test_onnx_says_what_torch_says(make, channels, tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    network = make()
-    export.to_onnx(network, 8, tmp_path / "network.onnx")
+    network, recipe = make()
+    export.to_onnx(network, recipe, tmp_path / "network.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     for batch in (1, 6):
         x = torch.randn(batch, 8, channels)
         (out,) = session.run(["refined"], {"windows": x.numpy()})
-        with torch.no_grad():
-            close(network(x).final[:, 0], torch.from_numpy(np.array(out)))
+        close(refined(network, recipe, x), torch.from_numpy(np.array(out)))
 
 
 def test_the_missing_extra_is_named(monkeypatch, tmp_path):
@@ -97,4 +116,4 @@ def test_the_missing_extra_is_named(monkeypatch, tmp_path):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"synsp\[export\]"):
-        export.to_onnx(smoothnet(), 8, tmp_path / "x.onnx")
+        export.to_onnx(*smoothnet(), tmp_path / "x.onnx")

@@ -9,9 +9,14 @@ from scipy.fft import dct
 from benchmarks.plain_synsp import PlainSynSP
 from lib.errors import UserError
 from lib.models import attention as attention_layers
-from lib.models import checkpoints, synsp
-from lib.models.synsp import SynSP, _quality
+from lib.models import checkpoints, residual, synsp
+from lib.models.attention import Sizes
+from lib.models.heads import Heads
+from lib.models.residual import ResidualSynSP
+from lib.models.synsp import SynSP, quality_cue
 from lib.training.loss import refinement_loss
+from lib.windows.recipe import Recipe
+from lib.windows.steps import run
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 HEADS = ("final", "precision", "smoothness")
@@ -23,9 +28,9 @@ def windows(*shape, seed=0, scale=1.0):
 
 def small(channels=12, seed=0, **options):
     torch.manual_seed(seed)
-    network = SynSP(
-        channels, **{"d_model": 32, "d_inner": 48, "n_layers": 2, "n_head": 2, "d_k": 16, "d_v": 16, **options}
-    )
+    sizes = {"d_model": 32, "d_inner": 48, "n_layers": 2, "n_head": 2, "d_k": 16, "d_v": 16, "dropout": 0.2}
+    sizes = [options.pop(name, size) for name, size in sizes.items()]
+    network = ResidualSynSP(channels, Sizes(*sizes), **options) if options else SynSP(channels, Sizes(*sizes))
     return network.eval()
 
 
@@ -65,7 +70,7 @@ def test_training_gradients_are_those_of_the_plain_form():
     synsp_dropout, attention_layers.dropout = attention_layers.dropout, lambda x, share: x
     try:
         x, truth = windows(3, 4, 8, 12), windows(3, 4, 8, 12, seed=1)
-        theirs = synsp.Refined(*plain(x), quality=None)
+        theirs = Heads(*plain(x), quality=None)
         refinement_loss(theirs, truth)[0].backward()
         loss = refinement_loss(ours(x), truth)[0]
         loss.backward()
@@ -85,12 +90,12 @@ def test_training_gradients_are_those_of_the_plain_form():
 
 def test_spectrum_is_scipys_dct():
     x = windows(2, 3, 16, 5)
-    ours = synsp._dct_matrix(16, x.device) @ x
+    ours = synsp.dct_matrix(16, x.device) @ x
     np.testing.assert_allclose(ours, dct(x.numpy(), axis=2), atol=1e-4)
 
 
 def test_positions_by_the_formula():
-    table = synsp._positions(20, 6, torch.device("cpu"))
+    table = synsp.positions(20, 6, torch.device("cpu"))
     for f in range(20):
         for m in range(3):
             assert table[f, 2 * m] == pytest.approx(math.sin(f / 10000 ** (2 * m / 6)), abs=1e-6)
@@ -113,7 +118,7 @@ def test_attention_to_shared_tokens_equals_that_to_tokens_written_out_for_each_v
         windows(3, views, views * 8, seed=2),
     )
     attention, queries = (
-        attention_layers.Attention(32, 2, 16, 16, 0.0).train(training),
+        attention_layers.Attention(attention_layers.Sizes(32, 32, 1, 2, 16, 16, 0.0)).train(training),
         windows(3 * views, 8, 32, seed=3),
     )
     absent = (
@@ -130,7 +135,7 @@ def test_attention_to_shared_tokens_equals_that_to_tokens_written_out_for_each_v
 
 def test_similarity_by_the_formula():
     x = windows(2, 3, 4, 6)
-    ours = synsp._similarity(x)
+    ours = synsp.similarity(x)
     assert ours.shape == (2, 3, 12)
     for i in range(3):
         for j in range(3):
@@ -141,7 +146,7 @@ def test_similarity_by_the_formula():
 
 def test_quality_by_the_formula():
     precision, smoothness = windows(1, 2, 4, 3), windows(1, 2, 4, 3, seed=1)
-    ours = synsp._quality(precision, smoothness)
+    ours = synsp.quality_cue(precision, smoothness)
     difference = (precision - smoothness).abs().numpy()[0] / 2
     for v in range(2):
         worst = difference[v].max(0)
@@ -169,16 +174,17 @@ def test_views_in_another_order_give_the_same_in_that_order():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"residual_components": 2}, {"residual_components": 2, "align_views": "frame"}]
+    "options, fuse", [({}, "none"), ({"residual_components": 2}, "none"), ({"residual_components": 2}, "median")]
 )
-def test_an_absent_view_counts_as_if_it_had_not_been_given(options):
+def test_an_absent_view_counts_as_if_it_had_not_been_given(options, fuse):
     network, x = with_weights(small(**options)), windows(3, 4, 8, 12)
+    recipe = Recipe(fuse=fuse)
     present = torch.ones(3, 4, 8, dtype=torch.bool)
     present[:, 2] = False
     with torch.no_grad():
-        without, masked = network(x[:, [0, 1, 3]]), network(x, present)
+        without, masked = run(network, recipe, x[:, [0, 1, 3]])[0], run(network, recipe, x, present)[0]
         x[:, 2] = 1e4  # whatever stands there
-        spoilt = network(x, present)
+        spoilt = run(network, recipe, x, present)[0]
     for name in (*HEADS, "quality"):
         np.testing.assert_allclose(getattr(masked, name)[:, [0, 1, 3]], getattr(without, name), atol=2e-5)
         np.testing.assert_allclose(getattr(spoilt, name)[:, [0, 1, 3]], getattr(without, name), atol=2e-5)
@@ -224,6 +230,26 @@ def test_a_window_of_absent_views_trains_without_nan():
 # ------------------------------------------------------------------------------------- residual form
 
 
+@pytest.mark.parametrize("present", [None, torch.arange(24).reshape(3, 8) != 13])
+@pytest.mark.parametrize("training", [False, True])
+def test_without_additions_it_is_the_published_network(training, present):
+    """SynSP alone and ResidualSynSP with no option: the same weights from the same seed, and the same numbers."""
+    torch.manual_seed(0)
+    plain = SynSP(12, Sizes(32, 48, 2, 2, 16, 16))
+    torch.manual_seed(0)
+    ours = ResidualSynSP(12, Sizes(32, 48, 2, 2, 16, 16))
+    assert plain.state_dict().keys() == ours.state_dict().keys()
+    assert all(torch.equal(value, ours.state_dict()[name]) for name, value in plain.state_dict().items())
+    x = windows(2, 3, 8, 12)
+    present = None if present is None else present.expand(2, 3, 8)
+    results = []
+    for network in (plain, ours):
+        torch.manual_seed(1)  # of the dropout
+        results.append(network.train(training)(x, present))
+    for name in (*HEADS, "quality"):
+        assert torch.equal(getattr(results[0], name), getattr(results[1], name)), name
+
+
 @pytest.mark.parametrize("frames", [8, 16])
 def test_untrained_residual_network_gives_the_windows_mean_and_slope(frames):
     """The first two DCT components: the mean, and half a period of a cosine fitted by least squares."""
@@ -247,28 +273,36 @@ def test_residual_with_all_components_starts_as_the_identity():
 def test_aligned_views_start_from_their_median():
     x = windows(3, 3, 8, 12)
     with torch.no_grad():
-        out = small(residual_components=8, align_views="sequence")(x)
+        out, _ = run(small(residual_components=8), Recipe(align="sequence", fuse="median"), x)
     np.testing.assert_allclose(out.final, x.median(1, keepdim=True).values.expand_as(x), atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------------ segments
 
 
-def segmented(length=8, **options):
-    """A network of segments and the one for windows of that length whose weights it holds."""
+SEGMENTS = Recipe(window=32, segment=8)
+
+
+def segmented(**options):
+    """A network of segments and the one for windows of their length whose weights it holds."""
     plain = with_weights(small(residual_components=2, **options))
-    network = small(residual_components=2, segment=length, **options)
+    network = small(residual_components=2, segments=True, **options)
     network.load_state_dict({**plain.state_dict(), "segment_bias": network.segment_bias})
     return network, plain
+
+
+def by_segments(network, x, present=None):
+    """Windows of several segments of 8 frames, through the steps: `Heads`."""
+    return run(network, SEGMENTS, x[:, None] if x.dim() == 3 else x, present)[0]
 
 
 def test_segments_that_see_no_others_are_windows(monkeypatch):
     network, plain = segmented()
     x = windows(3, 2, 32, 12)
     with torch.no_grad():
-        one, apart, near = network(x[:, :, :8]), plain(x.reshape(-1, 8, 12)), network(x)
-        monkeypatch.setattr(synsp, "ELSEWHERE", -1e4)
-        alone = network(x)
+        one, apart, near = by_segments(network, x[:, :, :8]), plain(x.reshape(-1, 8, 12)), by_segments(network, x)
+        monkeypatch.setattr(residual, "ELSEWHERE", -1e4)
+        alone = by_segments(network, x)
     for head in HEADS:
         expected = getattr(apart, head).reshape(3, 2, 32, 12)
         torch.testing.assert_close(getattr(one, head), expected[:, :, :8])
@@ -281,12 +315,13 @@ def test_the_bias_of_segments_goes_by_their_distance():
     """Every head of every layer listens to its own segment and the one before: what comes later has no say."""
     network, _ = segmented()
     network.segment_bias.data[:] = -1e4
-    network.segment_bias.data[..., synsp.REACH - 1 : synsp.REACH + 1] = 4
+    network.segment_bias.data[..., residual.REACH - 1 : residual.REACH + 1] = 4
     x = windows(1, 32, 12)
     changed = x.clone()
     changed[:, 16:24] += 1
     with torch.no_grad():
-        moved = (network(changed).final - network(x).final).abs()[0, 0].amax(-1).unflatten(0, (4, 8)).amax(-1)
+        moved = (by_segments(network, changed).final - by_segments(network, x).final).abs()[0, 0]
+    moved = moved.amax(-1).unflatten(0, (4, 8)).amax(-1)
     assert moved[0] == moved[1] == 0 and moved[2] > 0.1 and moved[3] > 1e-3
 
 
@@ -298,9 +333,9 @@ def test_each_view_of_segments_is_by_itself_and_absent_frames_have_no_say():
     changed = x.clone()
     changed[0, 2] += 1
     with torch.no_grad():
-        out, other = network(x, present).final, network(changed, present).final
-        alone = torch.cat([network(x[:, view], present[:, view, None]).final for view in range(3)], dim=1)
-        whole = network(x).final
+        out, other = by_segments(network, x, present).final, by_segments(network, changed, present).final
+        views = [by_segments(network, x[:, view], present[:, view, None]).final for view in range(3)]
+        alone, whole = torch.cat(views, dim=1), by_segments(network, x).final
     torch.testing.assert_close(out[:, :2], other[:, :2])
     torch.testing.assert_close(out, alone)
     assert (out[0, 1] - whole[0, 1]).abs().max() > 1e-3
@@ -309,12 +344,12 @@ def test_each_view_of_segments_is_by_itself_and_absent_frames_have_no_say():
 
 def test_segments_must_fill_the_window():
     with pytest.raises(UserError, match="20 frames.*segments of 8"):
-        segmented()[0](windows(1, 20, 12))
+        by_segments(segmented()[0], windows(1, 20, 12))
 
 
 def test_the_bias_of_segments_learns():
     network, _ = segmented()
-    network.train()(windows(2, 32, 12)).final.sum().backward()
+    by_segments(network.train(), windows(2, 32, 12)).final.sum().backward()
     assert (network.segment_bias.grad != 0).all()
 
 
@@ -408,6 +443,6 @@ def test_an_absent_frame_is_not_the_windows_worst():
     present[:, 1, 5] = False
     other = precision.clone()
     other[:, 1, 5] += 100
-    first, second = (_quality(values, smoothness, present)[present] for values in (precision, other))
+    first, second = (quality_cue(values, smoothness, present)[present] for values in (precision, other))
     assert torch.equal(first, second)
-    assert not torch.equal(first, _quality(other, smoothness)[present])
+    assert not torch.equal(first, quality_cue(other, smoothness)[present])

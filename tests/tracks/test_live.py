@@ -13,6 +13,7 @@ from lib.formats.tracks import JOINT_NAMES
 from lib.tracks.plan import load_model
 from lib.tracks.refiner import Refiner
 from lib.windows.pipeline import refine
+from lib.windows.recipe import Recipe
 
 spec = importlib.util.spec_from_file_location("refiner_tools", Path(__file__).with_name("test_refiner.py"))
 tools = importlib.util.module_from_spec(spec)
@@ -93,8 +94,7 @@ def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, l
                 refine(
                     load_model(path).network,
                     [(torch.tensor(poses - poses[:, :1]).float().flatten(1)[None], None)],
-                    8,
-                    weighting="triangular",
+                    Recipe(window=8, weighting="triangular"),
                 )
             )
             .final[0]
@@ -194,7 +194,8 @@ def test_people_in_one_stream_are_as_by_themselves(folder, layout, dims, lag):
 def test_detectors_live(folder, layout):
     names = JOINT_NAMES[layout]
     poses = tools.by_names(noisy(), names)
-    options = dict(fps=30, folder=folder, layout=layout)
+    # Where a detector's joints lie is told by the past alone in a stream, by all frames in a recording.
+    options = dict(fps=30, folder=folder, layout=layout, own_places=False)
     refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
     offline = Refiner("auto", **options)(poses)
     np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
@@ -258,7 +259,7 @@ def test_types_shapes_and_refusals(folder):
     stream.step(poses[0])
     with pytest.raises(UserError, match="shape"):
         stream.step(poses[0][:5])
-    with pytest.raises(UserError, match="--lag 8"):
+    with pytest.raises(UserError, match="--lag is 8"):
         Refiner("auto", fps=30, folder=folder, lag=8).stream().step(poses[0])
     with pytest.raises(UserError, match="whole recording"):
         Refiner("savgol").stream()
@@ -314,3 +315,42 @@ def test_kalman_live_is_the_filter_at_that_lag(folder, lag):
     holed, _ = all_of(Refiner("kalman", fps=60, lag=lag).stream(), poses)
     assert np.isfinite(holed[:, :5]).all() and np.isnan(holed[36:39, 5]).all()
     np.testing.assert_allclose(holed[39, 5], poses[39, 5], atol=1e-6)
+
+
+def test_frames_without_anybody_are_steps_too(folder):
+    """`step(None)`: as many frames come out as go in from the first pose on, and nobody is NaN."""
+    poses = noisy(30)
+    told = [None if 10 <= frame < 25 else pose for frame, pose in enumerate(poses)]
+    gone = poses.copy()
+    gone[10:25] = np.nan
+    streams = [Refiner("auto", fps=30, folder=folder, lag=2).stream() for _ in range(2)]
+    found = [[stream.step(frame) for frame in frames] + stream.flush() for stream, frames in zip(streams, (told, gone))]
+    for one, other in zip(*found, strict=True):
+        assert (one is None) == (other is None)
+        np.testing.assert_array_equal(one, other) if one is not None else None
+    assert np.isnan(found[0][2 + 24]).all()
+    late = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    assert [late.step(None) for _ in range(3)] == [None] * 3
+    assert np.isfinite(late.step(poses[0])).all()
+
+
+def test_a_key_point_without_confidence_is_missing(folder):
+    poses = noisy(12)
+    confidence = np.ones((12, 17))
+    confidence[4:, 16] = 0
+    gone = poses.copy()
+    gone[4:, 16] = np.nan
+    streams = [Refiner("auto", fps=30, folder=folder, lag=1).stream() for _ in range(2)]
+    for frame in range(12):
+        one, other = streams[0].step(poses[frame], confidence[frame]), streams[1].step(gone[frame])
+        assert one is None and other is None or np.array_equal(one, other, equal_nan=True)
+    with pytest.raises(UserError, match=r"confidence has shape \[3\]"):
+        streams[0].step(poses[0], np.ones(3))
+
+
+def test_streams_share_one_network(folder):
+    refiner = Refiner("auto", fps=30, folder=folder, lag=0)
+    streams = [refiner.stream() for _ in range(3)]
+    for stream in streams:
+        stream.step(noisy(1)[0])
+    assert len({id(stream.lanes[0].module) for stream in streams}) == 1

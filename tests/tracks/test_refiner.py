@@ -1,6 +1,7 @@
 """The user-level Refiner, with networks whose answer is known: SynSP with zero heads gives the first DCT components of each
 window, two of them (a smoother) or all (the window itself, so that everything comes back as it was)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from lib.errors import UserError
 from lib.filters import registry
 from lib.formats.tracks import JOINT_NAMES, Track
 from lib.models import checkpoints
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.models.smoothnet import SmoothNet
-from lib.models.synsp import SynSP
 from lib.poses import space
 from lib.poses.skeletons import LAYOUTS
 from lib.tracks.refiner import Refiner
-from lib.windows.pipeline import lag_weights
+from lib.windows.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 H36M = LAYOUTS["h36m17"]
@@ -46,14 +48,13 @@ REST = np.array(
 )
 
 
-def save_synsp(
-    folder, kind="3D", name=None, fps=30.0, random=False, window=8, components=2, carry=0.0, weighting="mean", **data
-):
-    """A small SynSP checkpoint that gives the first DCT components of each window, or of random weights."""
+def save_synsp(folder, kind="3D", name=None, random=False, components=2, **recipe):
+    """A small SynSP checkpoint that gives the first DCT components of each window, or of random weights; recipe: what differs
+    from a plain `Recipe`."""
     layout = LAYOUTS["smpl24" if kind == "smpl" else "h36m17"]
     channels = layout.size * {"2D": 2, "3D": 3, "smpl": 6}[kind]
     torch.manual_seed(0)
-    network = SynSP(channels, 32, 48, 2, 2, 16, 16, residual_components=components, carry=carry)
+    network = ResidualSynSP(channels, Sizes(32, 48, 2, 2, 16, 16), residual_components=components)
     if random:
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn_like(parameter)
@@ -61,20 +62,13 @@ def save_synsp(
     checkpoints.save(
         path,
         {
-            "model": checkpoints.describe(network),
+            "model": network.described(),
             "state_dict": network.state_dict(),
+            "recipe": Recipe(**{"kind": kind, "joints": layout.joints, "fps": 30.0, **recipe}).as_dict(),
             "data": {
                 "sources": ["test"],
-                "representation": kind,
-                "channels": channels,
-                "use_6d": True,
-                "window": window,
-                "fps": fps,
                 "layout": {"name": layout.name, "joints": list(layout.joints), "edges": [], "root": [0]},
-                "normaliser": "isotropic",
-                **data,
             },
-            "config": {"EVALUATE": {"WINDOW_WEIGHTS": weighting}},
         },
     )
     return path
@@ -95,9 +89,10 @@ def save_smoothnet(folder, window=8, components=2):
     checkpoints.save(
         path,
         {
-            "model": checkpoints.describe(network),
+            "model": network.described(),
             "state_dict": network.state_dict(),
-            "data": {"representation": "3D", "window": window, "fps": 30.0},
+            "recipe": Recipe(window=window, kind="3D", fps=30.0).as_dict(),
+            "data": {"sources": ["test"]},
         },
     )
     return path
@@ -484,8 +479,8 @@ def test_a_damaged_checkpoint_is_passed_over(folder, tmp_path, caplog):
         (dict(method="magic"), "Known: auto"),
         (dict(method="savgol", checkpoint="x.pth.tar"), "takes no checkpoint"),
         (dict(checkpoint="absent.pth.tar"), "not found"),
-        (dict(strength=1.5), "between 0"),
-        (dict(fps=0), "--fps 0"),
+        (dict(strength=1.5), "--strength is 1.5; expected 0"),
+        (dict(fps=0), "--fps is 0"),
         (dict(max_gap=-1), "--max_gap"),
         (dict(kind="4D"), "Known: 2D"),
         (dict(layout="cow"), "Known: coco17"),
@@ -533,15 +528,6 @@ def test_synsp_that_does_not_fit_is_refused_by_name(folder):
 # ------------------------------------------------------------------------------------------------- lag, rates
 
 
-def test_lag_weights_are_the_windows_that_have_come():
-    weights = lag_weights(6, 4, 1)
-    # Window 5 (frames 2..5) speaks of frames 4 and 5 alone; before the first whole window (3) padded ones do.
-    np.testing.assert_array_equal(weights[5], [0, 0, 1, 1])
-    np.testing.assert_array_equal(weights[0], [0, 0, 0, 1])
-    # Frame 2 leaves with window 3, the first whole one: padded window 2 has no say, but frame 1 left with it.
-    np.testing.assert_array_equal(weights[2], [0, 0, 1, 0])
-
-
 def test_whole_lag_is_offline(folder):
     poses = straight() + np.random.default_rng(0).normal(0, 0.02, (40, 17, 3))
     offline = Refiner("auto", fps=30, folder=folder)(poses)
@@ -550,7 +536,7 @@ def test_whole_lag_is_offline(folder):
     changed = poses.copy()
     changed[25:] += 0.3 * (np.arange(17) == 3)[:, None]
     np.testing.assert_allclose(Refiner("auto", fps=30, folder=folder, lag=0)(changed)[:25], causal[:25], atol=1e-6)
-    with pytest.raises(UserError, match="--lag 8"):
+    with pytest.raises(UserError, match="--lag is 8"):
         Refiner("auto", fps=30, folder=folder, lag=8)(poses)
 
 
@@ -570,7 +556,7 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
     for name, window, data in (
         ("synsp_3D_w32", 32, {}),
         ("synsp_3D_w8", 8, {"views": 1}),
-        ("synsp_3D_w8_causal", 8, {"lag": 0}),
+        ("synsp_3D_w8_causal", 8, {"trained_lag": 0}),
         ("synsp_mv_3D_w8", 8, {"views": 4}),
     ):
         save_synsp(tmp_path, name=f"{name}.pth.tar", window=window, **data)
@@ -578,13 +564,11 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
 
     def taken(lag):
         refiner = Refiner("auto", fps=30, folder=tmp_path, lag=lag)
-        model, _, _ = refiner.synsp_for(refiner.track(poses), poses)
+        model, _, _ = refiner.network_for(refiner.track(poses), poses)
         return Path(model.path).name.removesuffix(".pth.tar")
 
     assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8"]
-    path = save_synsp(tmp_path, name="synsp_3D_w8_general.pth.tar", views=1)
-    content = torch.load(path, weights_only=True)
-    checkpoints.save(path, {**content, "config": {"TRAIN": {"AUGMENT": {"CONVENTION": 0.02}}}})
+    save_synsp(tmp_path, name="synsp_3D_w8_general.pth.tar", any_skeleton=True)
     assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8_general", "synsp_3D_w8_causal", "synsp_3D_w8_general"]
     assert taken(9) == "synsp_3D_w32"  # a window of 8 has no lag of 9
 
@@ -632,3 +616,27 @@ def test_scores_change_places_with_their_key_points(motion, folder):
     repaired = refiner.results[0].repaired
     assert np.array_equal(repaired.confidence[25], scores[25, list(H36M.mirror)])
     assert np.array_equal(repaired.confidence[10], scores[10])
+
+
+def test_a_checkpoint_asked_for_by_name_is_used_or_refused(folder):
+    """It silently became a filter, with exit code 0."""
+    hand = np.random.default_rng(0).normal(size=(30, 21, 3))
+    path = str(folder / "synsp_3D_w8.pth.tar")
+    with pytest.raises(UserError, match="synsp_3D_w8.pth.tar: does not fit"):
+        Refiner(path, fps=30, folder=folder)(hand)
+    with pytest.raises(UserError, match="does not fit"):
+        Refiner(path, fps=30, folder=folder).stream().step(hand[0])
+    refiner = Refiner(path, fps=30, folder=folder)
+    refiner(straight())
+    assert list(refiner.results[0].methods) == [refiner.model.label]
+
+
+def test_one_refiner_for_several_threads(folder):
+    """Matrices are rotations for one call only: the kind was kept on the Refiner, and threads read each other's."""
+    refiner = Refiner("gaus1d", fps=30, folder=folder)
+    matrices, joints = np.tile(np.eye(3), (20, 24, 1, 1)), straight()
+    expected = [Refiner("gaus1d", fps=30, folder=folder)(poses) for poses in (matrices, joints)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(refiner, [matrices, joints] * 10))
+    for index, poses in enumerate(found):
+        np.testing.assert_allclose(poses, expected[index % 2], atol=1e-9)

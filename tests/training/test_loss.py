@@ -3,14 +3,18 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
+from lib.models.attention import Sizes
+from lib.models.heads import Heads
+from lib.models.residual import ResidualSynSP
 from lib.models.smoothnet import SmoothNet
-from lib.models.synsp import Refined, SynSP
 from lib.training.loss import refinement_loss, stream_loss
-from lib.windows.pipeline import refine, window_weights
+from lib.windows.merge import Merge
+from lib.windows.pipeline import refine
+from lib.windows.recipe import Recipe
 
 
 def refined(final, precision, smoothness):
-    return Refined(final, precision, smoothness, torch.ones(final.shape[:3]))
+    return Heads(final, precision, smoothness, torch.ones(final.shape[:3]))
 
 
 def random(*shape, seed=0):
@@ -107,7 +111,7 @@ def test_windows_too_short_for_an_acceleration(frames):
 
 
 def test_smoothnet_counts_once():
-    """Its three heads are one: position + acceleration, k = 1."""
+    """It has one head: position + acceleration, k = 1."""
     out = SmoothNet(8, 16, 8, 1).eval()(random(4, 8, 6))
     truth = random(4, 1, 8, 6, seed=1)
     total, parts = refinement_loss(out, truth, 2.0, 3.0)
@@ -128,21 +132,22 @@ def test_half_precision_outputs_are_summed_in_float32():
 @pytest.mark.parametrize("weighting", ["mean", "triangular"])
 @pytest.mark.parametrize("lag", [0, 3, 7])
 def test_stream_loss_judges_what_a_stream_puts_out(lag, weighting):
-    """It is 0 against what `refine(..., lag)` says of the same frames, and the mean error against that plus 1."""
-    network = SynSP(6, 16, 16, 1, 2, 8, 8, residual_components=2).eval()
+    """It is 0 against what `refine` with that lag says of the same frames, and the mean error against that plus 1."""
+    network = ResidualSynSP(6, Sizes(16, 16, 1, 2, 8, 8), residual_components=2).eval()
     run = lag + 4
     poses = random(1, 8 + run - 1, 6)
-    streamed = next(refine(network, [(poses, None)], 8, lag=lag, weighting=weighting)).final[None]
-    weights = window_weights(weighting, 8)
+    recipe = Recipe(weighting=weighting).streamed(lag)
+    streamed = next(refine(network, [(poses, None)], recipe)).final[None]
+    merge = Merge(recipe)
     with torch.no_grad():
         windows = network(poses.unfold(1, 8, 1)[0].transpose(1, 2)).final.float()[None]
-    loss, parts = stream_loss(windows, streamed, lag, weights=weights)
+    loss, parts = stream_loss(windows, streamed, merge)
     assert loss == pytest.approx(0, abs=1e-6) and set(parts) == {"stream_pos", "stream_accel"}
-    loss, parts = stream_loss(windows, streamed + 1, lag, w_pos=3, weights=weights)
+    loss, parts = stream_loss(windows, streamed + 1, merge, w_pos=3)
     assert loss == pytest.approx(3, abs=1e-5)
     bent = streamed.clone()
     bent[:, :, 8:9] += 1  # the second of the four frames: second differences -2 and 1
-    _, parts = stream_loss(windows, bent, lag, weights=weights)
+    _, parts = stream_loss(windows, bent, merge)
     assert parts["stream_pos"] == pytest.approx(1 / 4, abs=1e-6) and parts["stream_accel"] == pytest.approx(
         1.5, abs=1e-5
     )
@@ -154,7 +159,7 @@ def test_stream_loss_judges_what_is_carried_on():
     newest = windows[:, :, 0, 7].numpy()
     poses, _ = lfilter([0.4], [1, -0.6], newest, axis=1, zi=0.6 * newest[:, :1])
     poses = torch.from_numpy(poses)
-    _, parts = stream_loss(windows, truth, 0, carry=0.6)
+    _, parts = stream_loss(windows, truth, Merge(Recipe(carry=0.6).streamed(0)))
     assert parts["stream_pos"] == pytest.approx(float(poses.abs().mean()), rel=1e-5)
     assert parts["stream_accel"] == pytest.approx(float(poses.diff(n=2, dim=1).abs().mean()), rel=1e-5)
 
@@ -163,6 +168,7 @@ def test_stream_loss_leaves_out_absent_frames():
     windows, truth = random(2, 4, 1, 8, 6), random(2, 1, 11, 6, seed=1)
     present = torch.ones(2, 1, 11, dtype=torch.bool)
     present[1] = False
-    whole, _ = stream_loss(windows[:1], truth[:1], 0)
-    masked, _ = stream_loss(windows, truth, 0, present=present)
+    merge = Merge(Recipe().streamed(0))
+    whole, _ = stream_loss(windows[:1], truth[:1], merge)
+    masked, _ = stream_loss(windows, truth, merge, present=present)
     assert masked == pytest.approx(float(whole))

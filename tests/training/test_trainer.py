@@ -11,7 +11,9 @@ from lib import config
 from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.poses.skeletons import LAYOUTS
 from lib.training import trainer
+from lib.windows.recipe import Recipe
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -36,8 +38,10 @@ def test_a_run_leaves_what_was_promised(run, caplog):
 def test_a_checkpoint_describes_itself(run):
     folder = run("MODEL.SLIDE_WINDOW_SIZE", 6, "DATASET.FPS", 30)
     loaded = checkpoints.load(folder / "checkpoint_best.pth.tar")
-    assert (loaded.channels, loaded.window, loaded.data["fps"]) == (51, 6, 30)
-    assert loaded.data["image_size"] is False and loaded.data["lag"] is None
+    recipe = loaded.recipe
+    assert (loaded.network.channels, recipe.window, recipe.fps) == (51, 6, 30)
+    assert recipe.image_size is False and recipe.trained_lag is None
+    assert recipe == Recipe(window=6, kind="3D", joints=LAYOUTS["h36m17"].joints, fps=30.0)
     assert loaded.data["sources"] == ["mocap_noise_3D"] and loaded.data["layout"]["name"] == "h36m17"
     assert loaded.config["MODEL"]["d_model"] == 16
     assert {"loss", "mpjpe", "input_mpjpe", "train_loss"} <= loaded.performance.keys()
@@ -50,7 +54,7 @@ def test_a_lag_trains_the_stream(run, last):
     one, three = (run("TRAIN.EPOCH", epochs, *options) for epochs in (1, 3))
     assert last(three)["performance"]["loss"] < 0.8 * last(one)["performance"]["loss"]
     loaded = checkpoints.load(three / "checkpoint_best.pth.tar")
-    assert (loaded.window, loaded.data["lag"]) == (8, 2)
+    assert (loaded.recipe.window, loaded.recipe.trained_lag) == (8, 2)
 
 
 @pytest.mark.parametrize("views", ["one view", "four views"])
@@ -69,8 +73,10 @@ def test_a_canonical_network_trains_and_loads(run, views):
         8,
         *several,
     )
-    network = checkpoints.load(folder / "checkpoint_best.pth.tar").network
-    assert network.canonical == {"kind": "3D", "pairs": [[4, 1], [11, 14]]}
+    recipe = checkpoints.load(folder / "checkpoint_best.pth.tar").recipe
+    assert (recipe.canonical, recipe.kind, recipe.pairs) == (True, "3D", ((4, 1), (11, 14)))
+    expected = ("sequence", "depth", 4) if views == "four views" else ("none", "none", 1)
+    assert (recipe.align, recipe.fuse, recipe.views) == expected
 
 
 def test_several_views_start_from_the_weights_of_one(run, last, caplog):
@@ -112,14 +118,17 @@ def test_weights_of_the_other_network_are_refused(run):
         run("TRAIN.EPOCH", 1, "TRAIN.INIT", given)
 
 
-def test_pictures_of_a_validation_clip(run):
+def test_pictures_of_a_validation_clip(tiny_config):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    folder = run("TRAIN.EPOCH", 3, "TRAIN.PICTURES_EVERY", 2)
+    from lib.visualize.training_clip import Clip
+
+    folder = trainer.train(tiny_config("TRAIN.EPOCH", 3, "TRAIN.PICTURES_EVERY", 2), Clip)
     events = EventAccumulator(str(folder), {"images": 0}).Reload()
     assert {event.step for tag in events.Tags()["images"] for event in events.Images(tag)} == {2, 3}
-    folder = run("TRAIN.EPOCH", 1, "TRAIN.PICTURES_EVERY", 0)
-    assert not EventAccumulator(str(folder)).Reload().Tags()["images"]
+    for every, clip in ((0, Clip), (1, None)):
+        folder = trainer.train(tiny_config("TRAIN.EPOCH", 1, "TRAIN.PICTURES_EVERY", every), clip)
+        assert not EventAccumulator(str(folder)).Reload().Tags()["images"]
 
 
 def test_the_same_command_gives_the_same_numbers(run, last, assert_same):
@@ -373,7 +382,8 @@ def test_a_validate_split_is_used_where_there_is_one(last, tiny_config, tmp_path
     cfg = tiny_config("DATASET.BASE_DIR", tmp_path, "DATASET_NAME", "own", "ESTIMATOR", "net", "TRAIN.EPOCH", 1)
     training, validation = trainer.load_sets(cfg)
     assert names(training) == ["train0", "train1", "train2"] and names(validation) == ["validate0", "validate1"]
-    assert last(trainer.train(cfg))["data"]["channels"] == 15
+    content = last(trainer.train(cfg))
+    assert content["state_dict"]["proj_i_a.0.weight"].shape == (16, 15) and len(content["recipe"]["joints"]) == 5
 
 
 def test_several_sets_train_together(run, last, tmp_path):

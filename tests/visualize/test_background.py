@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib import config
-from lib.commands import visualizer
+from lib.commands import visualize
 from lib.dataset.sequences import Sequence
 from lib.errors import UserError
 from lib.visualize import background, video
@@ -102,7 +102,7 @@ def draw(write_set, tmp_path):
             8,
             *words,
         ]
-        return visualizer.visualize(config.Request("visualize", list(map(str, arguments))))
+        return visualize.visualize(config.Request("visualize", list(map(str, arguments))))
 
     return run
 
@@ -130,7 +130,7 @@ def test_views_of_2d_are_videos_of_their_own(tmp_path, write_set):
         ]
 
     base = write_set("h36m", "net", "2D", change=rename)
-    paths = visualizer.visualize(
+    paths = visualize.visualize(
         config.Request(
             "visualize",
             [
@@ -177,7 +177,7 @@ def test_refusals(draw, tmp_path, monkeypatch, words, hint):
 def test_only_2d_lies_over_a_video(tmp_path, write_set):
     base = write_set("h36m", "net", "3D")
     with pytest.raises(UserError, match="is not 2D"):
-        visualizer.visualize(
+        visualize.visualize(
             config.Request(
                 "visualize",
                 [

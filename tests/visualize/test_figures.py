@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lib import config
+from lib.commands import evaluate as evaluate_command
 from lib.dataset import catalog, sequences, storage
 from lib.evaluation import evaluator
 from lib.evaluation.methods import FilterMethod, InputMethod, load_networks
@@ -73,7 +74,7 @@ def test_every_representation(representation, write_set, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     dataset = REPRESENTATIONS[representation]
     base = write_set(dataset, "net", representation)
-    evaluator.evaluate(
+    evaluate_command.evaluate(
         config.Request(
             "eval",
             [

@@ -9,9 +9,9 @@ import pytest
 
 import eval_smoothnet
 from lib import config
+from lib.commands import evaluate as evaluate_command
 from lib.dataset import storage
 from lib.errors import UserError
-from lib.evaluation import evaluator
 from lib.visualize import report
 
 
@@ -51,7 +51,7 @@ def evaluated(tmp_path, root):
             "cpu",
             *words,
         ]
-        evaluator.evaluate(config.Request("eval", list(map(str, arguments))))
+        evaluate_command.evaluate(config.Request("eval", list(map(str, arguments))))
         text = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
         return json.loads(re.search(r'id="page-data">(.*?)</script>', text, re.DOTALL).group(1))
 

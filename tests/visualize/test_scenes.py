@@ -39,7 +39,7 @@ def tracks(frames=6, dims=3, roles=("input", "refined", "truth")):
         truth = truth[..., :2] * 200 + [320, 240]
     noise = generator.normal(0, 0.02 if dims == 3 else 4.0, truth.shape)
     size = {"input": 1.0, "refined": 0.4, "filter": 0.6, "truth": 0.0}
-    return [scenes.Track(f"{role} {i}", truth + size[role] * noise, role) for i, role in enumerate(roles)]
+    return [scenes.Drawn(f"{role} {i}", truth + size[role] * noise, role) for i, role in enumerate(roles)]
 
 
 def box_of(image, color, tolerance=30):
@@ -79,7 +79,7 @@ def cube():
 def body_tracks(frames=4):
     corners, faces = cube()
     bodies = np.repeat(corners[None], frames, 0)
-    return [scenes.Track(track.name, track.joints, track.color_role, bodies, faces) for track in tracks(frames)]
+    return [scenes.Drawn(track.name, track.joints, track.color_role, bodies, faces) for track in tracks(frames)]
 
 
 def made(kind, frames=4, **options):
@@ -123,7 +123,7 @@ def test_missing_poses_are_said_and_do_not_crash(kind):
         if vertices is not None:
             vertices = np.array(vertices)
             vertices[rows] = np.nan
-        return scenes.Track(track.name, joints, track.color_role, vertices, track.faces)
+        return scenes.Drawn(track.name, joints, track.color_role, vertices, track.faces)
 
     for rows in (slice(1, 3), slice(None)):
         if kind == "mesh":
@@ -147,9 +147,9 @@ def test_missing_figure_leaves_its_panel_empty():
 
 
 def test_layout_of_unknown_joints_and_no_truth():
-    pair = [scenes.Track("a", np.random.default_rng(0).normal(0, 0.3, (3, 5, 3)))]
+    pair = [scenes.Drawn("a", np.random.default_rng(0).normal(0, 0.3, (3, 5, 3)))]
     assert len(list(scenes.pose_scene_3d(pair, chain(5)))) == 3
-    pair = [scenes.Track("a", np.random.default_rng(0).normal(0, 30, (3, 5, 2)))]
+    pair = [scenes.Drawn("a", np.random.default_rng(0).normal(0, 30, (3, 5, 2)))]
     assert len(list(scenes.pose_scene_2d(pair, chain(5)))) == 3
 
 
@@ -188,7 +188,7 @@ def test_projection_stays_the_same_over_the_sequence():
     # The same pose in a calm and in a wild frame has the same place: a pelvis at rest does not move.
     wild = np.repeat(STANDING[None], 50, 0)
     wild[25:, 13] += [0.6, -0.9, 0.3]
-    space = scenes._Space([scenes.Track("a", wild, "truth")], [0.0], 240, 400)
+    space = scenes._Space([scenes.Drawn("a", wild, "truth")], [0.0], 240, 400)
     pixels, _ = space.place(wild, 0)
     assert (pixels[:, 0] == pixels[0, 0]).all()
     assert (pixels >= 0).all() and (pixels <= [240, 400]).all()
@@ -227,8 +227,8 @@ def test_key_points_lie_on_the_pixels_of_the_background():
     picture = np.zeros((480, 640, 3), np.uint8)
     for x, y in joints[0, [3, 6]]:
         picture[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = 255
-    track = scenes.Track("a", joints, "truth")
-    empty = scenes.Track("a", np.where(np.arange(2)[:, None, None] == 0, np.nan, joints), "truth")
+    track = scenes.Drawn("a", joints, "truth")
+    empty = scenes.Drawn("a", np.where(np.arange(2)[:, None, None] == 0, np.nan, joints), "truth")
     image = next(scenes.pose_scene_2d([track], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
     before = next(scenes.pose_scene_2d([empty], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
     # The picture's own part of the frame: what is black or a disc, without the word 'missing' at its top.
@@ -266,7 +266,7 @@ def test_truth_stands_behind_the_others():
     pair = tracks(2, roles=("input", "truth"))
     pair[0].joints[:] += [0.3, 0, 0]
     ghost = next(scenes.pose_scene_3d(pair, H36M, curves=[]))[100:, :640]
-    alone = [scenes.Track(track.name, track.joints, role) for track, role in zip(pair, ("input", "refined"))]
+    alone = [scenes.Drawn(track.name, track.joints, role) for track, role in zip(pair, ("input", "refined"))]
     without = next(scenes.pose_scene_3d(alone, H36M, curves=[]))[100:, :640]
     grey = [count_of(image, (170, 170, 170), 40) for image in (ghost, without)]
     assert grey[0] > grey[1] + 500
@@ -291,7 +291,7 @@ def test_vertices_may_be_computed_when_asked():
             self.asked.append(int(t))
             return cube()[0]
 
-    lazy = [scenes.Track("body", None, "input", Lazy(), cube()[1])]
+    lazy = [scenes.Drawn("body", None, "input", Lazy(), cube()[1])]
     assert len(list(scenes.mesh_scene(lazy))) == 3
     assert set(Lazy.asked) == {0, 1, 2}
 

@@ -14,8 +14,10 @@ from lib.dataset.sequences import Recording
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import InputMethod, stacked
 from lib.models import checkpoints
+from lib.training.trainer import recipe_of
 from lib.visualize import training_clip
 from lib.windows.pipeline import refine
+from lib.windows.recipe import Recipe
 
 
 def loaded(base, dataset, representation, *words):
@@ -40,7 +42,7 @@ def loaded(base, dataset, representation, *words):
     ]
     cfg = config.Request("train", arguments).config()
     split = sequences.load(*catalog.sources(cfg), "test", cfg)
-    return cfg, split, checkpoints.build(cfg, split.channels, cfg.MODEL.SLIDE_WINDOW_SIZE)
+    return cfg, split, checkpoints.build(cfg, split.channels, recipe_of(cfg, split, 1))
 
 
 @pytest.mark.parametrize("dataset, representation", [("h36m", "3D"), ("h36m", "2D"), ("pw3d", "smpl")])
@@ -49,7 +51,7 @@ def test_both_pictures_and_the_inputs_error(dataset, representation, write_set, 
     network.train()
     state = torch.get_rng_state()
     with SummaryWriter(tmp_path / "log") as writer:
-        before, after = training_clip.Clip(split, cfg).write(writer, 5, network)
+        before, after = training_clip.Clip(split, cfg, recipe_of(cfg, split, 1)).write(writer, 5, network)
     assert network.training and (torch.get_rng_state() == state).all()
     ((result,),) = [score_split(split, [InputMethod()], cfg)[1]]
     assert before == pytest.approx(result.means["mpjpe"], rel=1e-4)
@@ -75,7 +77,9 @@ def test_simulated_errors_are_the_same_at_every_epoch(write_set, tmp_path):
     view = split.recordings[0].views[0]
     view.detected = None
     with SummaryWriter(tmp_path) as writer:
-        first, second = (training_clip.Clip(split, cfg).write(writer, epoch, network) for epoch in (1, 2))
+        first, second = (
+            training_clip.Clip(split, cfg, recipe_of(cfg, split, 1)).write(writer, epoch, network) for epoch in (1, 2)
+        )
     assert first == second and first[0] > 10 and view.detected is None
 
 
@@ -88,11 +92,11 @@ def test_windows_are_averaged_as_in_eval(write_set):
     shown = {}
     for weighting in ("mean", "triangular"):
         cfg.EVALUATE.WINDOW_WEIGHTS = weighting
-        clip = training_clip.Clip(split, cfg)
+        clip = training_clip.Clip(split, cfg, recipe_of(cfg, split, 1))
         shown[weighting] = clip.joints(network)[1]
         recording = stacked(replace(split, recordings=[Recording("x", clip.views)]))
         refined = (
-            next(refine(network.eval(), recording, 8, weighting=weighting)).final[0].unflatten(-1, (-1, 3)).numpy()
+            next(refine(network.eval(), recording, Recipe(weighting=weighting))).final[0].unflatten(-1, (-1, 3)).numpy()
         )
         np.testing.assert_allclose(shown[weighting], 1000 * (refined - refined[:, :1]), atol=0.01)
     assert np.abs(shown["mean"] - shown["triangular"]).max() > 1
@@ -101,4 +105,4 @@ def test_windows_are_averaged_as_in_eval(write_set):
 def test_a_long_clip_is_cut(write_set, monkeypatch):
     monkeypatch.setattr(training_clip, "FRAMES", 9)
     cfg, split, network = loaded(write_set("pw3d", "net", "smpl", clips=1), "pw3d", "smpl")
-    assert {len(joints) for joints in training_clip.Clip(split, cfg).joints(network)} == {9}
+    assert {len(joints) for joints in training_clip.Clip(split, cfg, recipe_of(cfg, split, 1)).joints(network)} == {9}

@@ -6,14 +6,18 @@ import pytest
 import torch
 
 from lib.errors import UserError
-from lib.models.synsp import DEPTH_PRECISION, OUTLIER, SynSP, fused_views
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.poses.representation import representation
 from lib.poses.rotations import axis_angle_to_6d
 from lib.poses.skeletons import LAYOUTS, chain
 from lib.training.augment import yaw_matrix
-from lib.windows.canonical import Canonical, spec
+from lib.windows.canonical import Canonical, pairs_of
+from lib.windows.fusing import DEPTH_PRECISION, OUTLIER, fused_views
+from lib.windows.recipe import Recipe
+from lib.windows.steps import run
 
-H36M = spec(LAYOUTS["h36m17"], representation("3D"))
+H36M = {"kind": "3D", "pairs": pairs_of(LAYOUTS["h36m17"], representation("3D"))}
 
 
 def poses(batch=5, views=1, frames=8, seed=0):
@@ -34,7 +38,10 @@ def lively(network, seed=1):
 
 
 def test_pairs_are_hips_and_shoulders():
-    assert H36M == {"kind": "3D", "pairs": [[4, 1], [11, 14]]}
+    assert H36M["pairs"] == ((4, 1), (11, 14))
+    assert (
+        pairs_of(LAYOUTS["smpl24"], representation("smpl")) == pairs_of(LAYOUTS["h36m17"], representation("2D")) == ()
+    )
 
 
 def test_left_lies_along_x():
@@ -68,7 +75,7 @@ def test_a_turned_body_model_is_the_same_but_for_the_cue():
     other = pose.clone()
     other[..., 0, :] = torch.from_numpy(root.as_rotvec()).float().view(pose[..., 0, :].shape)
     first, second = (axis_angle_to_6d(x).flatten(-2) for x in (pose, other))
-    given = spec(LAYOUTS["smpl24"], representation("smpl"))
+    given = {"kind": "smpl", "pairs": pairs_of(LAYOUTS["smpl24"], representation("smpl"))}
     torch.testing.assert_close(
         Canonical(**given, values=first).enter(first),
         Canonical(**given, values=second).enter(second),
@@ -111,20 +118,22 @@ def test_absent_views_have_no_say_in_a_common_heading():
 @pytest.mark.parametrize("align", ["none", "sequence"])
 def test_the_network_turns_with_its_input(align):
     """Equivariance, where the camera is told to have turned along."""
-    network = lively(SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, align_views=align, canonical=H36M))
+    fuses = align != "none"
+    network = lively(ResidualSynSP(51, Sizes(16, 16, 1, 2, 8, 8), residual_components=2, cue=True, fuses=fuses))
+    recipe = Recipe(**H36M, canonical=True, align=align, fuse="depth" if fuses else "none")
     values, matrices = poses(views=2), yaw_matrix(torch.linspace(-3, 3, 5))
     depth = torch.tensor([0.0, 0, 1]).expand(5, 2, 3)
     looks = torch.einsum("bik,bvk->bvi", matrices, depth)
-    plain = network(values, None, depth).final
+    plain = run(network, recipe, values, None, depth)[0].final
     torch.testing.assert_close(
-        network(turned(values, matrices), None, looks).final, turned(plain, matrices), atol=1e-4, rtol=0
+        run(network, recipe, turned(values, matrices), None, looks)[0].final, turned(plain, matrices), atol=1e-4, rtol=0
     )
-    blind = network(turned(values, matrices)).final
+    blind = run(network, recipe, turned(values, matrices))[0].final
     assert not torch.allclose(blind, turned(plain, matrices), atol=1e-3)
 
 
 def test_a_moved_image_is_the_same_but_for_the_cue():
-    given = spec(chain(17), representation("2D"))
+    given = {"kind": "2D", "pairs": pairs_of(chain(17), representation("2D"))}
     values = torch.randn(3, 1, 8, 34, generator=torch.Generator().manual_seed(0))
     first, second = Canonical(**given, values=values), Canonical(**given, values=values + 0.5)
     torch.testing.assert_close(first.enter(values), second.enter(values + 0.5), atol=1e-5, rtol=0)
@@ -133,9 +142,9 @@ def test_a_moved_image_is_the_same_but_for_the_cue():
 
 def test_joints_of_which_nothing_is_known_are_refused():
     with pytest.raises(UserError, match="neither hips nor shoulders"):
-        spec(chain(17), representation("3D"))
+        pairs_of(chain(17), representation("3D"))
     with pytest.raises(UserError, match="USE_6D_SMPL"):
-        spec(LAYOUTS["smpl24"], representation("smpl", use_6d=False))
+        pairs_of(LAYOUTS["smpl24"], representation("smpl", use_6d=False))
 
 
 def test_views_are_fused_as_weighted_least_squares_say():
@@ -168,7 +177,9 @@ def test_a_view_that_is_thrown_off_or_absent_hardly_counts():
 
 
 def test_one_view_alone_is_the_network_for_one():
-    one = lively(SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, canonical=H36M))
-    several = SynSP(51, 16, 16, 1, 2, 8, 8, residual_components=2, align_views="sequence", canonical=H36M).eval()
+    one = lively(ResidualSynSP(51, Sizes(16, 16, 1, 2, 8, 8), residual_components=2, cue=True))
+    several = ResidualSynSP(51, Sizes(16, 16, 1, 2, 8, 8), residual_components=2, cue=True, fuses=True).eval()
     several.load_state_dict({"proj_d.weight": torch.ones(16, 51), **one.state_dict()})
-    assert torch.equal(one(poses()).final, several(poses()).final)
+    recipe = Recipe(**H36M, canonical=True)
+    alone = run(several, recipe.but(align="sequence", fuse="depth"), poses())[0].final
+    assert torch.equal(run(one, recipe, poses())[0].final, alone)

@@ -6,9 +6,12 @@ import torch
 
 from lib.errors import UserError
 from lib.models import checkpoints
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.models.synsp import SynSP
 from lib.windows import sliding_window
-from lib.windows.pipeline import padded, refine, window_weights
+from lib.windows.pipeline import padded, refine
+from lib.windows.recipe import Recipe
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 W = 8
@@ -17,7 +20,7 @@ W = 8
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return SynSP(12, 16, 16, 2, 2, 8, 8).eval()
+    return SynSP(12, Sizes(16, 16, 2, 2, 8, 8)).eval()
 
 
 def recording(frames, views=1, seed=0, channels=12):
@@ -46,8 +49,8 @@ def naive(network, values, step, window=W, weights=None, present=None):
     return result
 
 
-def one(network, values, present=None, **options):
-    return next(refine(network, [(values, present)], **{"window": W, **options}))
+def one(network, values, present=None, batch=2048, **options):
+    return next(refine(network, [(values, present)], Recipe(**{"window": W, **options}), batch))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 8, 9, 30])
@@ -85,7 +88,7 @@ def test_absent_frames(network):
 def test_recordings_together_are_as_each_alone(network, batch):
     sizes = [(30, 1), (3, 1), (8, 1), (50, 2), (9, 2), (1, 1), (17, 1), (12, 4)]
     recordings = [(recording(frames, views, seed=k), None) for k, (frames, views) in enumerate(sizes)]
-    together = list(refine(network, iter(recordings), W, 3, batch))
+    together = list(refine(network, iter(recordings), Recipe(window=W, step=3), batch))
     assert [tuple(found.final.shape[:2]) for found in together] == [(views, frames) for frames, views in sizes]
     for (values, _), found in zip(recordings, together):
         alone = one(network, values, step=3)
@@ -97,12 +100,12 @@ def test_masked_and_whole_recordings_share_a_batch(network):
     present = torch.ones(2, 20, dtype=torch.bool)
     present[1, :5] = False
     recordings = [(recording(20, 2), None), (recording(20, 2, seed=1), present), (recording(6, 2, seed=2), None)]
-    for (values, mask), found in zip(recordings, refine(network, recordings, W)):
+    for (values, mask), found in zip(recordings, refine(network, recordings, Recipe(window=W))):
         np.testing.assert_allclose(found.final, one(network, values, mask).final, atol=1e-5)
 
 
 def test_nothing_to_refine(network):
-    assert list(refine(network, [], W)) == []
+    assert list(refine(network, [], Recipe(window=W))) == []
 
 
 def test_a_long_step_leaves_uncovered_frames_as_they_came(network):
@@ -119,7 +122,7 @@ def test_a_long_step_leaves_uncovered_frames_as_they_came(network):
 def test_triangular_weights(network):
     values = recording(25)
     shares = [1, 2, 3, 4, 4, 3, 2, 1]
-    np.testing.assert_allclose(window_weights("triangular", W), shares)
+    np.testing.assert_allclose(Recipe(window=W, weighting="triangular").place_weights(), shares)
     np.testing.assert_allclose(
         one(network, values, weighting="triangular").final, naive(network, values, 1, weights=shares), atol=1e-5
     )
@@ -184,15 +187,15 @@ def test_synsp_at_another_window(network, window):
 def test_views_that_stand_in_one_frame_are_refined_the_same_whichever_way_they_are_turned(align):
     """Turning one camera turns its result and nothing else."""
     torch.manual_seed(1)
-    network = SynSP(12, 16, 16, 1, 2, 8, 8, residual_components=2, align_views=align).eval()
+    network = ResidualSynSP(12, Sizes(16, 16, 1, 2, 8, 8), residual_components=2).eval()
     base = recording(20)
     values = base + 0.02 * recording(20, 3, seed=1)
     angle = torch.tensor(0.8)
     turn = torch.tensor([[angle.cos(), 0, angle.sin()], [0, 1, 0], [-angle.sin(), 0, angle.cos()]])
     turned = values.clone()
     turned[1] = (values[1].unflatten(-1, (-1, 3)) @ turn.T).flatten(-2)
-    straight = one(network, values, align=align).final
-    result = one(network, turned, align=align).final
+    straight = one(network, values, align=align, fuse="median").final
+    result = one(network, turned, align=align, fuse="median").final
     expected = straight.clone()
     expected[1] = (straight[1].unflatten(-1, (-1, 3)) @ turn.T).flatten(-2)
     np.testing.assert_allclose(result, expected, atol=1e-4)

@@ -12,7 +12,7 @@ import torch
 from lib import config
 from lib.dataset import catalog, sequences
 from lib.evaluation.methods import load_networks, stacked
-from lib.windows import views
+from lib.windows.fusing import agreement
 from lib.windows.pipeline import refine
 
 FRAMES = 8
@@ -21,7 +21,7 @@ FRAMES = 8
 @pytest.fixture(scope="module")
 def seen(root):
     """For each recording (corrupted view, frames, clean and corrupted), the last two each (windows [N, V, W, C],
-    Refined, cue [V, T])."""
+    Heads, cue [V, T])."""
     checkpoint = root / "data" / "checkpoints" / "synsp_mv_3D_w8.pth.tar"
     request = config.Request(
         "eval",
@@ -57,7 +57,7 @@ def _through(method, split, poses):
     noted = []
     hook = method.network.register_forward_hook(lambda _, inputs, output: noted.append((inputs[0], output)))
     try:
-        (result,) = refine(method.network, [(poses, None)], method.window, align=method.align, root=split.layout.root)
+        (result,) = refine(method.network, [(poses, None)], method.recipe.but(root=tuple(split.layout.root)))
     finally:
         hook.remove()
     ((windows, output),) = noted
@@ -104,6 +104,6 @@ def test_agreement_by_the_formula():
     values = torch.zeros(1, 3, 2, 51)
     values[0, 2] = 0.1  # one view lies 10 cm off in every coordinate, the median is that of the others
     expected = torch.tensor([1.0, 1.0, math.exp(-1)])
-    torch.testing.assert_close(views.agreement(values)[0], expected[:, None].expand(3, 2))
+    torch.testing.assert_close(agreement(values)[0], expected[:, None].expand(3, 2))
     absent = torch.tensor([[[True] * 2, [False] * 2, [True] * 2]])  # of two views neither is the right one
-    torch.testing.assert_close(views.agreement(values, absent)[0, ::2], torch.full((2, 2), math.exp(-0.25)))
+    torch.testing.assert_close(agreement(values, absent)[0, ::2], torch.full((2, 2), math.exp(-0.25)))

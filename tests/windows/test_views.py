@@ -10,11 +10,15 @@ from scipy.spatial.transform import Rotation
 from lib import config
 from lib.dataset import sequences
 from lib.dataset.catalog import Source
-from lib.models.synsp import SynSP, median_of_views
+from lib.models.attention import Sizes
+from lib.models.residual import ResidualSynSP
 from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS
-from lib.windows import canonical, views
+from lib.windows import pipeline, views
+from lib.windows.canonical import pairs_of
+from lib.windows.fusing import median_of_views, steadied
 from lib.windows.pipeline import refine
+from lib.windows.recipe import Recipe
 
 
 def rotations(count, seed=0):
@@ -63,9 +67,10 @@ def test_a_view_that_shares_no_frame_stays_as_it_is(poses):
 
 def test_align_is_undone(poses):
     values = (seen_by(poses, rotations(4)) + torch.tensor([1.0, 2, 5])).flatten(-2)
-    aligned, _, undo = views.align(values, None, (0,))
-    assert torch.allclose(undo(aligned), values, atol=1e-5)
-    assert aligned.unflatten(-1, (-1, 3))[..., 0, :].abs().max() < 1e-6
+    aligned = views.Aligned.of(values, None, (0,))
+    entered = aligned.enter(values)
+    assert torch.allclose(aligned.leave(entered), values, atol=1e-5)
+    assert entered.unflatten(-1, (-1, 3))[..., 0, :].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
@@ -82,16 +87,16 @@ def test_exact_views_are_refined_alike(poses, align):
     """An untrained residual network smooths the median, so exact views of one still pose come back exactly."""
     still = poses[:1].expand(20, 17, 3) - poses[:1, :1]
     seen = seen_by(still, rotations(4))[0].flatten(-2)
-    network = SynSP(51, 16, 16, 1, 1, 8, 8, residual_components=2, align_views=align).eval()
-    (refined,) = refine(network, [(seen, None)], 8, align=align)
+    network = ResidualSynSP(51, Sizes(16, 16, 1, 1, 8, 8), residual_components=2).eval()
+    (refined,) = refine(network, [(seen, None)], Recipe(align=align, fuse="median"))
     assert torch.allclose(refined.final, seen, atol=1e-5)
 
 
 def test_one_network_takes_any_number_of_views(poses):
-    network = SynSP(51, 16, 16, 1, 1, 8, 8, residual_components=2, align_views="frame").eval()
+    network = ResidualSynSP(51, Sizes(16, 16, 1, 1, 8, 8), residual_components=2).eval()
     for count in (1, 2, 3, 6):
         seen = seen_by(poses.repeat(2, 1, 1), rotations(count))[0].flatten(-2)
-        (refined,) = refine(network, [(seen, None)], 8, align="frame")
+        (refined,) = refine(network, [(seen, None)], Recipe(align="frame", fuse="median"))
         assert refined.final.shape == (count, 16, 51) and refined.quality.shape == (count, 16)
 
 
@@ -103,7 +108,7 @@ def test_the_shipped_cameras_are_grouped_and_see_one_body(split, recordings):
     found = sequences.load(Source("mmocap", "noise", "3D"), split, cfg).recordings
     assert [len(recording.views) for recording in found] == [4] * recordings
     truth = torch.from_numpy(np.stack([view.truth for view in found[0].views]))[None]
-    aligned, _, _ = views.align(truth, None, (0,))
+    aligned = views.Aligned.of(truth, None, (0,)).enter(truth)
     assert (aligned - aligned[:, :1]).abs().max() < 1e-4
 
 
@@ -116,39 +121,30 @@ def test_steadied_takes_what_is_quick_from_the_views_and_what_lasts_from_the_net
     refined, fused = joints.clone(), joints.clone()
     refined[:, :, 1] += (slow + quick)[None, :, None]
     fused[:, :, 1] += 5
-    out = views.steadied(*(x.flatten(-2) for x in (refined, fused, joints)), (0,)).unflatten(-1, (2, 3))
+    out = steadied(*(x.flatten(-2) for x in (refined, fused, joints)), (0,)).unflatten(-1, (2, 3))
     torch.testing.assert_close(out[:, :, 0], joints[:, :, 0], atol=1e-5, rtol=0)
     inner = (out - root)[0, 20:-20, 1, 0]
     torch.testing.assert_close(inner, slow[20:-20], atol=0.08, rtol=0)
     fused = joints.clone()
     fused[:, :, 1] += 5 + 0.1 * slow[None, :, None]
     refined[:, :, 1] = root[:, :, 0] + slow[None, :, None]
-    out = views.steadied(*(x.flatten(-2) for x in (refined, fused, joints)), (0,)).unflatten(-1, (2, 3))
+    out = steadied(*(x.flatten(-2) for x in (refined, fused, joints)), (0,)).unflatten(-1, (2, 3))
     torch.testing.assert_close((out - root)[0, 20:-20, 1, 0], slow[20:-20], atol=0.01, rtol=0)
 
 
 @pytest.mark.parametrize("align", ["sequence", "frame"])
 def test_views_are_steadied_for_networks_that_fuse_them_alone(align, monkeypatch):
-    network = SynSP(
-        51,
-        16,
-        16,
-        1,
-        2,
-        8,
-        8,
-        residual_components=2,
-        align_views="sequence",
-        canonical=canonical.spec(LAYOUTS["h36m17"], representation("3D")),
-    ).eval()
+    network = ResidualSynSP(51, Sizes(16, 16, 1, 2, 8, 8), residual_components=2, cue=True, fuses=True).eval()
+    pairs = pairs_of(LAYOUTS["h36m17"], representation("3D"))
+    recipe = Recipe(kind="3D", canonical=True, pairs=pairs, align=align, fuse="depth")
     poses = 0.3 * torch.randn(2, 1, 51, generator=torch.Generator().manual_seed(0)) + torch.zeros(2, 30, 51)
     poses = poses[:1] + 0.02 * torch.randn(3, 30, 51, generator=torch.Generator().manual_seed(1))
     seen = []
-    monkeypatch.setattr(views, "steadied", lambda refined, fused, frames, root: seen.append(fused) or refined)
-    list(refine(network, [(poses, None)], 8, align=align))
+    monkeypatch.setattr(pipeline, "steadied", lambda refined, fused, frames, root: seen.append(fused) or refined)
+    list(refine(network, [(poses, None)], recipe))
     assert len(seen) == 1 and seen[0].shape == poses.shape
     spread = [(x.unflatten(-1, (17, 3)) - x.unflatten(-1, (17, 3))[:, :, :1]).std(0).mean() for x in (seen[0], poses)]
     assert spread[0] < 0.5 * spread[1]  # what the views say together, each in its own frame
-    list(refine(network, [(poses[:1], None)], 8, align=align))
-    list(refine(network, [(poses, None)], 8, align=align, lag=7 - 1))
+    list(refine(network, [(poses[:1], None)], recipe))
+    list(refine(network, [(poses, None)], recipe.but(lag=7 - 1)))
     assert len(seen) == 1

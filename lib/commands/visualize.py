@@ -1,13 +1,11 @@
 """From a command line to videos and pages: estimator, filter, refined and ground truth of test sequences."""
 
-import dataclasses
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .. import config, run
+from .. import run
 from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..evaluation.methods import InputMethod, load_networks, warn_of
@@ -18,6 +16,7 @@ from ..messages import logger
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..visualize import background, page, scenes, video
+from ..visualize.drawn import drawn_of, page_sequence, provenance_of
 
 log = logger(__name__)
 
@@ -95,19 +94,6 @@ def _frames(recording, cfg):
     return slice(start, end)
 
 
-def tracks_of(split, recording, methods, body, frames):
-    """One list of `scenes.Track`s a view of one recording, of the slice `frames`: the methods, then the truth."""
-    only = dataclasses.replace(split, recordings=[recording])
-    raws = {method.label: next(iter(method(only))) for method in methods}
-    roles = {method.label: {"smoothnet": "refined"}.get(method.key, method.key) for method in methods}
-    raws["ground truth"] = [torch.as_tensor(view.truth) for view in recording.views]
-    roles["ground truth"] = "truth"
-    return [
-        [_track(label, roles[label], split, view, raws[label][v], frames, body) for label in raws]
-        for v, view in enumerate(recording.views)
-    ]
-
-
 def _render(split, number, methods, body, cfg, under, alone):
     """Write the video of one recording, or of each of its views where these are not poses in space; yields the paths.
 
@@ -115,13 +101,13 @@ def _render(split, number, methods, body, cfg, under, alone):
     """
     recording = split.recordings[number]
     frames = _frames(recording, cfg)
-    views = tracks_of(split, recording, methods, body, frames)
+    views = drawn_of(split, recording, methods, body, frames)
     fps = cfg.DATASET.FPS or 30.0
     options = dict(title=f"{split.source}  {recording.name}", fps=fps, first_frame=cfg.VIS.START)
     name, several = f"{split.source}_{number}", len(views) > 1
     if body is None and split.representation.dims == 3:
         cues = next(
-            (method.quality[:, frames].numpy() for method in reversed(methods) if method.key == "smoothnet"), None
+            (method.quality[:, frames].numpy() for method in reversed(methods) if method.role == "refined"), None
         )
         pictures = {
             name: scenes.multi_view_scene(views, cues, split.layout, **options)
@@ -163,29 +149,13 @@ def _write_page(split, numbers, methods, body, cfg):
     layout = LAYOUTS["lsp14"] if body is not None else split.layout
     for number in numbers[:PAGE_SEQUENCES]:
         recording = split.recordings[number]
-        views = tracks_of(split, recording, methods, body, _frames(recording, cfg))
+        views = drawn_of(split, recording, methods, body, _frames(recording, cfg))
         for view, tracks in zip(recording.views, views):
             shown.append(page_sequence(view.name, tracks, cfg))
             rows.extend(_score_rows(view.name, tracks, split))
     provenance = provenance_of(methods, cfg)
     path = _place(cfg) / f"{split.source}_{'-'.join(map(str, numbers[:3]))}{'-more' if len(numbers) > 3 else ''}.html"
     return page.write_page(path, shown, layout, provenance, rows, f"{split.source}: before and after")
-
-
-def page_sequence(name, tracks, cfg, layout=None):
-    """`scenes.Track`s as what the page plays together."""
-    pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
-    return page.PageSequence(name, cfg.DATASET.FPS or 30.0, pages, layout)
-
-
-def provenance_of(methods, cfg):
-    """What made a page: {label: text}."""
-    found = {"command": config.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
-    for method in methods:
-        if method.key == "smoothnet":
-            content = Path(method.checkpoint.path).read_bytes()
-            found[f"SHA-256 of {method.label}"] = hashlib.sha256(content).hexdigest()
-    return found | {"config": config.dump(cfg)}
 
 
 def _score_rows(name, tracks, split):
@@ -204,38 +174,3 @@ def _score_rows(name, tracks, split):
             "method": track.name,
             **{f"{key} ({unit})": f"{float(value):.2f}" for key, value in values.items()},
         }
-
-
-def _track(label, role, split, view, raw, frames, body):
-    """A `scenes.Track` of one method on one view: root-relative metres, or px."""
-    title = f"estimator ({split.source.estimator})" if role == "input" else label
-    if body is not None:
-        shape = view.extras.get("truth_shape" if role == "truth" else "shape")
-        return _body_track(title, role, body, torch.as_tensor(raw)[frames], None if shape is None else shape[frames])
-    joints = split.representation.joints(raw)[frames]
-    if split.representation.root_relative:
-        joints = metrics.root_relative(joints, split.layout.root) / 1000
-    joints = joints.numpy().copy()
-    if view.present is not None:
-        joints[~view.present[frames]] = np.nan
-    return scenes.Track(title, joints, role)
-
-
-def _body_track(title, role, body, pose, shape):
-    joints = body.evaluation_joints(pose, shape)
-    root = joints[:, list(LAYOUTS["lsp14"].root)].mean(1, keepdim=True)
-    return scenes.Track(title, (joints - root).numpy(), role, _Vertices(body, pose, shape, root), body.faces)
-
-
-class _Vertices:
-    """[N, 3] vertices of frame t, computed when asked: all of them would not fit in memory."""
-
-    def __init__(self, body, pose, shape, root):
-        self.body, self.pose, self.shape, self.root = body, pose, shape, root
-
-    def __len__(self):
-        return len(self.pose)
-
-    def __getitem__(self, t):
-        shape = None if self.shape is None else self.shape[t : t + 1]
-        return (self.body.vertices(self.pose[t : t + 1], shape)[0] - self.root[t]).numpy()

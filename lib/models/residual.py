@@ -1,0 +1,111 @@
+"""SynSP as this toolkit trains it: corrections to a smooth base, a cue of the camera, fused views, long windows by segments.
+
+The published network (lib/models/synsp.py) does the work; this class only prepares what it reads. The windows come in
+their common frame, with what `lib.windows.steps` tells of it.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..windows.canonical import CUE
+from .attention import PUBLISHED_SIZES, AttentionBias
+from .synsp import SynSP, dct_matrix
+
+# Segments of a long window: those further apart than REACH share one bias of the attention scores, and an untrained network
+# attends to another segment's token e^ELSEWHERE as much as to one of its own.
+REACH, ELSEWHERE = 3, -4.0
+
+
+class ResidualSynSP(SynSP):
+    """SynSP with any of these additions, `options`:
+
+    residual_components K > 0: each head predicts a correction to the first K DCT components of the input window (1: its
+    mean, 2: and its slope, ...), so that the untrained network already is a smoother.
+    cue: it is told where the camera stands (`lib.windows.canonical.Canonical.cue`).
+    fuses: each view enters as what the views say together plus how it differs from that. Both begin at zero, so that the
+    weights of a network for one view fit.
+    segments: the views are the segments of one long window; attention has a bias by the distance of two segments, one a
+    layer and head (Shaw et al., "Self-attention with relative position representations", NAACL 2018).
+    """
+
+    def __init__(
+        self, channels, sizes=PUBLISHED_SIZES, *, residual_components=0, cue=False, fuses=False, segments=False
+    ):
+        super().__init__(channels, sizes)
+        d_model = sizes.d_model
+        self.residual_components, self.cue, self.fuses, self.segments = residual_components, cue, fuses, segments
+        if cue:
+            self.proj_v = nn.Linear(CUE, d_model)
+            nn.init.xavier_uniform_(self.proj_v.weight)
+        if fuses:
+            self.proj_d = nn.Linear(channels, d_model, bias=False)
+            nn.init.zeros_(self.proj_d.weight)
+        if segments:  # of the global encoder and the two decoders
+            self.segment_bias = nn.Parameter(torch.zeros(3, sizes.n_layers, sizes.n_head, 2 * REACH + 1))
+        if residual_components:
+            for head in (self.proj_o_p, self.proj_o_a, self.proj_o_2):
+                nn.init.zeros_(head[1].weight)
+                nn.init.zeros_(head[1].bias)
+
+    def described(self):
+        return {
+            **super().described(),
+            "residual_components": self.residual_components,
+            "cue": self.cue,
+            "fuses": self.fuses,
+            "segments": self.segments,
+        }
+
+    def sizes(self):
+        return {**super().sizes(), "MODEL.RESIDUAL_COMPONENTS": self.residual_components}
+
+    def forward(self, x, present=None, cue=None, together=None):
+        """x, present: as of `SynSP`; cue [B, V, 3]: of a network that is told it; together [B, 1, F, C]: what the views say
+        together, or None where each speaks for itself. Returns `Heads`."""
+        x = x[:, None] if x.dim() == 3 else x
+        frames = x.shape[2]
+        with torch.autocast(x.device.type, enabled=False):
+            x, dct = x.float(), dct_matrix(frames, x.device)
+            fused = x if together is None else together.expand_as(x)
+            base = 0.0
+            if self.residual_components:
+                base = slow_part(frames, self.residual_components, x.device) @ fused
+            spectrum = dct @ (fused if self.fuses else x)
+        embedded = self.proj_i_a(spectrum)
+        if self.cue:
+            embedded = embedded + self.proj_v(cue)[:, :, None]
+        if self.fuses and together is not None:
+            embedded = embedded + self.proj_d(dct @ (x - together))
+        bias = AttentionBias.of_absent(present, len(self.decoder.layer_stack))
+        if not self.segments:
+            return self.refined(x, embedded, bias, present, base)
+        return self.refined(x, embedded, self._by_distance(bias, *x.shape[:3]), present, base, _no_difference)
+
+    def _by_distance(self, absent, batch, segments, frames):
+        """The `AttentionBias` of absent tokens with that of two segments' distance."""
+        number = torch.arange(segments, device=self.segment_bias.device)
+        away = number - number[:, None]  # [S, S], from the one that asks to the one that is asked
+        bias = self.segment_bias[..., away.clamp(-REACH, REACH) + REACH] + ELSEWHERE * (away != 0)
+        bias = bias.repeat_interleave(frames, -1)  # [3, L, H, S, S*F]
+        asked = functional.pad(bias[1:], (frames, 0)).transpose(2, 3)[..., None, :]  # [2, L, S, H, 1, F+S*F]
+        asked = asked.repeat(1, 1, batch, 1, 1, 1)
+        among = bias[0].repeat_interleave(frames, -2)[:, None]  # [L, 1, H, S*F, S*F]
+        return absent.plus(among, *asked)
+
+
+def _no_difference(x):
+    """`similarity` of what is one view at different times."""
+    return x.new_ones(x.shape[0], x.shape[1], x.shape[1] * x.shape[2])
+
+
+@lru_cache(maxsize=32)
+def slow_part(frames, components, device):
+    """The projection [F, F] of a window onto its first DCT components (1: its mean, 2: and its slope, ...)."""
+    n = torch.arange(frames, dtype=torch.float64)
+    basis = torch.cos(math.pi * (2 * n[None] + 1) * torch.arange(min(components, frames))[:, None] / (2 * frames))
+    basis = basis / basis.norm(dim=1, keepdim=True)
+    return (basis.T @ basis).to(device, torch.float32)
