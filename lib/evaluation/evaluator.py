@@ -34,7 +34,7 @@ def score_split(split, methods, cfg):
         for score in scores:
             views, raws = [], []
             for recording, found in zip(
-                split.recordings, score.method(split if score.method.key == "input" else mended)
+                split.recordings, score.method(split if score.method.role == "input" else mended)
             ):
                 views += recording.views
                 raws += found

@@ -59,7 +59,7 @@ class OffsetMethod:
 
     def _fit(self, split):
         """The mean of truth - filtered in the body's heading, [J*3]."""
-        if split.representation.name != "3D" or not heading_pairs(split.layout):
+        if not split.representation.kind.in_space or not heading_pairs(split.layout):
             raise UserError(
                 f"{split.source}: {self.label} needs 3D joints with hips and shoulders, by which a body has a heading"
             )

@@ -142,7 +142,7 @@ class Refiner:
         if names is not None and len(names) != poses.shape[1]:
             raise UserError(f"{len(names)} joint names for {poses.shape[1]} joints. Pass one for each, or none")
         missing = ~np.isfinite(poses).all(axis=-1)
-        if kind != "smpl":
+        if not kind_of(kind).rotations:
             missing |= sentinels.absent(poses)
         if confidence is not None:
             missing |= ~(confidence > 0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..poses import gaps, mapping, space
+from ..poses.kinds import kind_of
 from . import exchanges, spikes
 
 # Bodies as large as these parts of one are small: how fast a hand or a face moves is a matter of the body's size.
@@ -48,7 +49,7 @@ def repair(track, poses, times, rate, parts):
     """
     same = Repaired(poses.copy(), track.confidence, *np.zeros((2, *poses.shape[:2]), dtype=bool))
     dims = poses.shape[-1]
-    if track.kind == "smpl" or dims not in (2, 3):
+    if kind_of(track.kind).rotations or dims not in (2, 3):
         return same
     confidence = None if track.confidence is None else track.confidence.copy()
     camera, roots = False, None

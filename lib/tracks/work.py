@@ -173,7 +173,11 @@ class Work:
             for frames in self._stretches(there[:, joints[0]], self.plan.channel):
                 if not covered[frames][:, joints].all():
                     values, times, along = self.values[frames][:, joints], self.times[frames], 0.0
-                    if isinstance(self.plan.channel, Model) and self.track.kind != "smpl" and self.space.root is None:
+                    if (
+                        isinstance(self.plan.channel, Model)
+                        and not kind_of(self.track.kind).rotations
+                        and self.space.root is None
+                    ):
                         # Networks know bodies about their root; far off it they draw them towards it.
                         along = space.path(values, times)
                     picks = np.arange(len(joints))

@@ -51,7 +51,7 @@ class Canonical:
     along z. cue: that direction after the turn; in 2D where the window was, (x, y, 0).
     """
 
-    def __init__(self, kind, pairs, values, present=None, together=False, depth=None):
+    def __init__(self, kind, pairs, values, present=None, *, together=False, depth=None):
         self.kind = kind = kind_of(kind)
         over = (1, 2) if together else (2,)
         if kind.in_image:

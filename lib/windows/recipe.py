@@ -69,10 +69,14 @@ class Recipe:
             raise UserError(f"MODEL.ALIGN_VIEWS is {self.align}; expected one of {', '.join(ALIGNMENTS)}")
         if not 0 <= self.carry < 1:
             raise UserError(f"model.carry is {self.carry}; expected 0 <= carry < 1")
-        for name, least in (("window", 1), ("segment", 0), ("views", 1), ("fps", 0)):
+        for name, least in (("window", 1), ("segment", 0), ("views", 1), ("fps", 0), ("trained_lag", 0)):
             value = getattr(self, name)
             if value is not None and not least <= value < 1e6:
-                raise UserError(f"recipe.{name} is {value}; expected at least {least}")
+                raise UserError(f"recipe.{name} is {value}; expected at least {least} and less than 1000000")
+        if not self.root or not all(type(joint) is int and joint >= 0 for joint in self.root):
+            raise UserError(f"recipe.root is {self.root}; expected indices of joints")
+        if self.joints is not None and not all(isinstance(joint, str) for joint in self.joints):
+            raise UserError(f"recipe.joints is {self.joints}; expected names of joints")
         for name, known in (("kind", KINDS if self.canonical else (None, *KINDS)), ("fuse", FUSIONS)):
             if getattr(self, name) not in known:
                 raise UserError(f"recipe.{name} is {getattr(self, name)}; expected one of {', '.join(map(str, known))}")

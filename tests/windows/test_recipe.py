@@ -150,3 +150,12 @@ def test_a_lag_of_an_unknown_window_or_none_is_not_refused():
     check_lag(100, None)
     check_lag(0, 8)
     check_lag(7, 8)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("root", ["x"]), ("root", []), ("root", [-1]), ("joints", [1, 2]), ("trained_lag", -5), ("window", 10**6)],
+)
+def test_values_of_a_damaged_file_are_refused_by_name(name, value):
+    with pytest.raises(UserError, match=f"recipe.{name} is"):
+        Recipe.from_dict(Recipe().as_dict() | {name: value}, "x")
