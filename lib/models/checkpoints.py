@@ -300,9 +300,10 @@ def _is_pair(pair, joints):
 def _check_model(path, numbers, dropout):
     """Raise UserError where a file's `model` holds no numbers of a network."""
     for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 4096:
+        least = 1 if name == "n_head" else 0
+        if type(value) is not int or not least <= value <= 4096:
             raise UserError(
-                f"checkpoint {path}: model.{name} is {value!r}; expected a whole number. The file is damaged"
+                f"checkpoint {path}: model.{name} is {value!r}; expected a whole number from {least}. The file is damaged"
             )
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise UserError(
