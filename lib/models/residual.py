@@ -63,14 +63,14 @@ class ResidualSynSP(SynSP):
     def sizes(self):
         return {**super().sizes(), "MODEL.RESIDUAL_COMPONENTS": self.residual_components}
 
-    def forward(self, x, present=None, cue=None, together=None):
-        """x, present: as of `SynSP`; cue [B, V, 3]: of a network that is told it; together [B, 1, F, C]: what the views say
+    def forward(self, x, present=None, cue=None, consensus=None):
+        """x, present: as of `SynSP`; cue [B, V, 3]: of a network that is told it; consensus [B, 1, F, C]: what the views say
         together, or None where each speaks for itself. Returns `Heads`."""
         x = x[:, None] if x.dim() == 3 else x
         frames = x.shape[2]
         with torch.autocast(x.device.type, enabled=False):
             x, dct = x.float(), dct_matrix(frames, x.device)
-            fused = x if together is None else together.expand_as(x)
+            fused = x if consensus is None else consensus.expand_as(x)
             base = 0.0
             if self.residual_components:
                 base = slow_part(frames, self.residual_components, x.device) @ fused
@@ -78,8 +78,8 @@ class ResidualSynSP(SynSP):
         embedded = self.proj_i_a(spectrum)
         if self.cue:
             embedded = embedded + self.proj_v(cue)[:, :, None]
-        if self.fuses and together is not None:
-            embedded = embedded + self.proj_d(dct @ (x - together))
+        if self.fuses and consensus is not None:
+            embedded = embedded + self.proj_d(dct @ (x - consensus))
         bias = AttentionBias.of_absent(present, len(self.decoder.layer_stack))
         if not self.segments:
             return self.refined(x, embedded, bias, present, base)

@@ -77,7 +77,7 @@ class Stream:
         self.there = np.zeros(size, dtype=bool)  # whether the output has that key point
         self.unseen = np.full((people, joints), np.inf)  # frames since a key point was seen
         self.space, self.spaces = None, [None] * people  # one for all where they are the same
-        self.looks = np.zeros(people, dtype=int)  # frames since each was first seen
+        self.frames_known = np.zeros(people, dtype=int)  # frames since each was first seen
 
     def _lanes_of(self, joints):
         """What refines the J joints: the plan's network for those of its mapping, its per-channel method for the rest."""
@@ -141,8 +141,8 @@ class Stream:
             )
         self.frame += 1
         self._push(poses)
-        self.looks += self.there.any(axis=(1, 2)) | (self.looks > 0)
-        new = (self.looks <= self.window) & ((self.looks > 0) | (self.spaces[0] is None))
+        self.frames_known += self.there.any(axis=(1, 2)) | (self.frames_known > 0)
+        new = (self.frames_known <= self.window) & ((self.frames_known > 0) | (self.spaces[0] is None))
         if new.any():  # for a window from when somebody is first seen; from then on units and place are fixed
             self._look(new)
         self._run_lanes()

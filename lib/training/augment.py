@@ -123,7 +123,7 @@ class Augment:
 
         Poses that nobody took: what a network learns of them is bodies in general, not the training clips' motions.
         """
-        turn = Canonical("3D", self.pairs, truth, together=self.one_yaw)
+        turn = Canonical("3D", self.pairs, truth, as_one=self.one_yaw)
         bones = self._bones(turn.enter(truth))
         if self.options.LIMBS:
             self._exchange_limbs(bones, batch, generator)

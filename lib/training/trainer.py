@@ -244,10 +244,10 @@ class Trainer:
         cfg = self.cfg
         chosen = self._choose_views(index, generator)
         detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
-        detected, truth, looks = self._aligned(self.bank, index, chosen, detected, truth, present)
-        detected, truth, looks = self.augment(detected, truth, generator, looks)
+        detected, truth, view_axes = self._aligned(self.bank, index, chosen, detected, truth, present)
+        detected, truth, view_axes = self.augment(detected, truth, generator, view_axes)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            loss = self._refined(self.network, detected, truth, present, looks)[1]
+            loss = self._refined(self.network, detected, truth, present, view_axes)[1]
         value = loss.item()
         if not math.isfinite(value):
             raise UserError(self._why_not_finite(value, index, detected, truth))
@@ -261,7 +261,7 @@ class Trainer:
             self._average()
         return value
 
-    def _refined(self, network, detected, truth, present, looks):
+    def _refined(self, network, detected, truth, present, view_axes):
         """(`Heads`, loss, its parts, the windows (detected, truth, present)) of a batch.
 
         With a TRAIN.LAG the bank's windows are `run` frames longer, and the network's the `run` that they hold.
@@ -272,10 +272,10 @@ class Trainer:
             size = self.cfg.MODEL.SLIDE_WINDOW_SIZE
             detected, frames = (x.unfold(2, size, 1).permute(0, 2, 1, 4, 3).flatten(0, 1) for x in (detected, truth))
             there = None if present is None else present.unfold(2, size, 1).transpose(1, 2).flatten(0, 1)
-            looks = None if looks is None else looks.repeat_interleave(self.run, 0)
+            view_axes = None if view_axes is None else view_axes.repeat_interleave(self.run, 0)
             windows = detected, frames, there
         there = windows[2] if self.bank.views > 1 else None
-        refined, _ = steps.run(network, self.recipe, windows[0], there, looks)
+        refined, _ = steps.run(network, self.recipe, windows[0], there, view_axes)
         loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
         if self.stream is not None:
             streamed, more = stream_loss(
@@ -295,7 +295,7 @@ class Trainer:
             if bank not in self.aligners:
                 self.aligners[bank] = views.SequenceTurns(bank, root)
             aligned = views.Aligned(self.aligners[bank](index, chosen), root, detected)
-        return aligned.enter(detected), aligned.enter(truth), aligned.looks
+        return aligned.enter(detected), aligned.enter(truth), aligned.view_axes
 
     def _choose_views(self, index, generator):
         """A random number of the views, in random order, for each batch; None for a single view."""
@@ -368,8 +368,8 @@ class Trainer:
         indices = torch.arange(len(self.validation), device=self.device)
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
-            detected, truth, looks = self._aligned(self.validation, index, None, detected, truth, present)
-            refined, _, parts, windows = self._refined(network, detected, truth, present, looks)
+            detected, truth, view_axes = self._aligned(self.validation, index, None, detected, truth, present)
+            refined, _, parts, windows = self._refined(network, detected, truth, present, view_axes)
             detected, truth, present = windows
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             weight = int(counts.sum())

@@ -46,14 +46,14 @@ def heading_pairs(layout):
 class Canonical:
     """The common frame of each window: `enter` into it, `leave` it, and the `cue` [B, V, 3] that tells of it.
 
-    kind: 3D, 2D or smpl; pairs: of `pairs_of`; values [B, V, F, C] network units, float32; present: bool [B, V, F] or None; together: the
+    kind: 3D, 2D or smpl; pairs: of `pairs_of`; values [B, V, F, C] network units, float32; present: bool [B, V, F] or None; as_one: the
     views stand in one frame and turn as one; depth: [B, V, 3], where each view's camera looks in the values' frame, None:
     along z. cue: that direction after the turn; in 2D where the window was, (x, y, 0).
     """
 
-    def __init__(self, kind, pairs, values, present=None, *, together=False, depth=None):
+    def __init__(self, kind, pairs, values, present=None, *, as_one=False, depth=None):
         self.kind = kind = kind_of(kind)
-        over = (1, 2) if together else (2,)
+        over = (1, 2) if as_one else (2,)
         if kind.in_image:
             told = values.unflatten(-1, (-1, 2)).mean(-2)
         elif kind.rotations:  # the first column of the root's rotation points to the person's left

@@ -37,14 +37,14 @@ def fused_views(x, depth, present=None, rounds=2):
     weight = (
         torch.ones_like(joints[..., 0]) if present is None else present[..., None].to(x.dtype).expand(joints.shape[:-1])
     )
-    there, looks = weight, depth[:, :, None, None]  # [B, V, 1, 1, 3]
+    there, view_axes = weight, depth[:, :, None, None]  # [B, V, 1, 1, 3]
     lost = 1 - DEPTH_PRECISION
 
     def seen(vectors):
         """A camera's precision times vectors: what lies across its view, and a share of what lies along."""
-        return vectors - lost * (vectors * looks).sum(-1, keepdim=True) * looks
+        return vectors - lost * (vectors * view_axes).sum(-1, keepdim=True) * view_axes
 
-    outer = looks[..., :, None] * looks[..., None, :]
+    outer = view_axes[..., :, None] * view_axes[..., None, :]
     unit = torch.eye(3, dtype=x.dtype, device=x.device)
     for _ in range(1 + rounds):
         total = weight.sum(1)[..., None, None]

@@ -67,28 +67,28 @@ class _Source:
         self.present = None if present is None else padded(led(present, self.merge.lead), recipe.window)
         self.starts = torch.tensor(sliding_window.starts(self.frames.shape[1], recipe.window, recipe.step))
 
-    def finished(self, final, quality, together):
+    def finished(self, final, quality, consensus):
         """The windows' poses [V, N, W, C], cue [V, N, W] and what the views say together, or None: as a `RefinedRecording`."""
         frames = self.frames.to(final.device)
         merged = self.merge(final, frames, quality)[:, : self.length].cpu()
         confidence = self.merge.confidence(quality, frames.shape[1])[:, : self.length].cpu()
         for step in (self._steadied, self._carried, self._left):
-            merged = step(merged, frames, together)
+            merged = step(merged, frames, consensus)
         return RefinedRecording(merged, confidence)
 
     # What follows the merge, in this order.
 
-    def _steadied(self, merged, frames, together):
+    def _steadied(self, merged, frames, consensus):
         """What is quick comes from the views themselves, where there are several and no lag."""
-        if together is None or self.merge.lag is not None:
+        if consensus is None or self.merge.lag is not None:
             return merged
-        fused = sliding_window.average(together, self.recipe.step, frames.shape[1], frames)
+        fused = sliding_window.average(consensus, self.recipe.step, frames.shape[1], frames)
         return steadied(merged, fused[:, : self.length].cpu(), self.poses, self.recipe.root)
 
-    def _carried(self, merged, frames, together):
+    def _carried(self, merged, frames, consensus):
         return self.merge.carried(merged)
 
-    def _left(self, merged, frames, together):
+    def _left(self, merged, frames, consensus):
         return merged if self.aligned is None else self.aligned.leave(merged[None])[0]
 
 
@@ -101,30 +101,30 @@ def _together(network, sources, recipe, batch):
     firsts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
     starts = torch.cat([source.starts + first for source, first in zip(sources, firsts)])
     rows = (starts[:, None] + torch.arange(recipe.window)).to(device)
-    mask, looks = None, None
+    mask, view_axes = None, None
     if any(source.present is not None for source in sources):
         mask = torch.cat([_mask(source) for source in sources], dim=1).to(device)
     if sources[0].aligned is not None:  # of each window, [N, V, 3]
-        looks = [source.aligned.looks.expand(count, -1, -1) for source, count in zip(sources, counts)]
-        looks = torch.cat(looks).to(device)
+        view_axes = [source.aligned.view_axes.expand(count, -1, -1) for source, count in zip(sources, counts)]
+        view_axes = torch.cat(view_axes).to(device)
     finals, cues, fused = [], [], []
     for part, index in zip(torch.arange(len(rows)).split(batch), rows.split(batch)):
         there = None if mask is None else mask[:, index].transpose(0, 1)
         values = resident[:, index].transpose(0, 1)
-        heads, entered = run(network, recipe, values, there, None if looks is None else looks[part])
+        heads, entered = run(network, recipe, values, there, None if view_axes is None else view_axes[part])
         finals.append(heads.final)
-        if entered.looks is None:
+        if entered.view_axes is None:
             cues.append(heads.quality)
             continue
         # The network's cue compares a frame with its window's worst, so that a view bad all through a window keeps it.
         cues.append(heads.quality * agreement(entered.common, there))
         if recipe.fuse == "depth":
-            fused.append(entered.together)
+            fused.append(entered.consensus)
     final, cue = torch.cat(finals).transpose(0, 1), torch.cat(cues).transpose(0, 1)  # [V, N, W, ...]
-    together = torch.cat(fused).transpose(0, 1) if fused else None
+    consensus = torch.cat(fused).transpose(0, 1) if fused else None
     for source, *parts in zip(sources, final.split(counts, 1), cue.split(counts, 1)):
-        mine = None if together is None else together[:, : len(source.starts)]
-        together = None if together is None else together[:, len(source.starts) :]
+        mine = None if consensus is None else consensus[:, : len(source.starts)]
+        consensus = None if consensus is None else consensus[:, len(source.starts) :]
         yield source.finished(*parts, mine)
 
 

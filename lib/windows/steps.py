@@ -14,29 +14,29 @@ from .views import Aligned
 class Entered:
     """Windows in the coordinates of a recipe's network.
 
-    values [B, V, F, C] in network units; present: bool [B, V, F] or None; looks: [B, V, 3], where each view's camera
-    looks, of windows that were aligned before (`views.Aligned`), or None. In order: views into one frame (align 'frame'),
+    values [B, V, F, C] in network units; present: bool [B, V, F] or None; view_axes: [B, V, 3], where each view's camera
+    view_axes, of windows that were aligned before (`views.Aligned`), or None. In order: views into one frame (align 'frame'),
     one heading or place (`canonical`), what the views say together (`fuse`), segments as views (`segment`).
 
-    values, present: what the network reads; told: what else it is told, {"cue": [B, V, 3], "together": [B, 1, F, C]}, as
-    the recipe has it; looks: as given, or after aligning.
+    values, present: what the network reads; told: what else it is told, {"cue": [B, V, 3], "consensus": [B, 1, F, C]}, as
+    the recipe has it; view_axes: as given, or after aligning.
     """
 
-    def __init__(self, recipe, values, present=None, looks=None):
+    def __init__(self, recipe, values, present=None, view_axes=None):
         self.shape, self.told, self.aligned = values.shape, {}, None
-        if recipe.align == "frame" and looks is None and values.shape[1] > 1:
+        if recipe.align == "frame" and view_axes is None and values.shape[1] > 1:
             self.aligned = Aligned.of(values, present, recipe.root)
-            values, looks = self.aligned.enter(values), self.aligned.looks
-        self.looks, self.common, self.canonical = looks, values, None
+            values, view_axes = self.aligned.enter(values), self.aligned.view_axes
+        self.view_axes, self.common, self.canonical = view_axes, values, None
         if recipe.canonical:
-            turned_together = recipe.fuse != "none"
+            as_one = recipe.fuse != "none"
             self.canonical = Canonical(
-                recipe.kind, recipe.pairs, values=values, present=present, together=turned_together, depth=looks
+                recipe.kind, recipe.pairs, values=values, present=present, as_one=as_one, depth=view_axes
             )
             values = self.canonical.enter(values)
             self.told["cue"] = self.canonical.cue
         if recipe.fuse != "none" and values.shape[1] > 1:
-            self.told["together"] = (
+            self.told["consensus"] = (
                 fused_views(values, self.told["cue"], present)
                 if recipe.fuse == "depth"
                 else median_of_views(values, present)
@@ -63,16 +63,16 @@ class Entered:
         return parts.flatten(1, 2).unflatten(0, self.shape[:2]) if self.segmented else parts
 
     @property
-    def together(self):
+    def consensus(self):
         """What the views say together (fuse 'depth'), as they came, [B, V, F, C]; None without."""
-        fused = self.told.get("together")
+        fused = self.told.get("consensus")
         return None if fused is None else self.leave(fused.expand(self.shape))
 
 
-def run(network, recipe, values, present=None, looks=None):
+def run(network, recipe, values, present=None, view_axes=None):
     """Windows through a network: (`Heads` as the windows came, `Entered`). Arguments as of `Entered`."""
     with torch.autocast(values.device.type, enabled=False):
-        entered = Entered(recipe, values.float(), present, looks)
+        entered = Entered(recipe, values.float(), present, view_axes)
     heads = network(entered.values, entered.present, **entered.told)
     return heads.changed(entered.leave, entered.whole), entered
 

@@ -59,13 +59,13 @@ class Aligned:
     """Views in one frame: `enter` into it, `leave` it again.
 
     rotations [B, V, 3, 3]: into the common frame; root: indices of the root joints; values [B, V, F, J*3] metres, whose
-    root is where `leave` puts the poses back. looks [B, V, 3]: where each view's camera looks in the common frame.
+    root is where `leave` puts the poses back. view_axes [B, V, 3]: where each view's camera looks in the common frame.
     """
 
     def __init__(self, rotations, root, values):
         self.rotations, self.root = rotations, root
         self.centre = root_of(values.unflatten(-1, (-1, 3)), root)
-        self.looks = rotations[..., 2]  # a camera's z axis, turned
+        self.view_axes = rotations[..., 2]  # a camera's z axis, turned
 
     @classmethod
     def of(cls, values, present, root):

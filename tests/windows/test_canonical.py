@@ -109,9 +109,7 @@ def test_absent_views_have_no_say_in_a_common_heading():
     present[:, 2] = False
     others = values.clone()
     others[:, 2] = 7.0
-    first, second = (
-        Canonical(**H36M, values=x, present=present, together=True).enter(values) for x in (values, others)
-    )
+    first, second = (Canonical(**H36M, values=x, present=present, as_one=True).enter(values) for x in (values, others))
     assert torch.equal(first, second)
 
 
