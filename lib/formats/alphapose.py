@@ -6,8 +6,9 @@ counts), and 0 throughout where nothing was tracked; images without people are a
 """
 
 from ..errors import UserError
+from .numbering import first_id, number_frames
 from .openpose import read_people
-from .records import Part, Person, Walk, first_id, flat_slots, nested_slots, number_frames, set_units
+from .records import Part, Person, Walk, flat_slots, nested_slots, set_units
 from .tracks import layout_of_count
 
 

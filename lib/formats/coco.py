@@ -7,8 +7,12 @@ Joint names come from the annotation file's category. `track_id` stands in the a
 import posixpath
 
 from ..errors import UserError
-from .records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
+from .numbering import first_id, number_frames
+from .records import Part, Person, Walk, flat_slots, set_units
 from .tracks import joint_name, layout_of_count, layout_of_names
+
+# COCO-WholeBody's further sets of key points.
+WHOLE_BODY = {"foot_kpts": "feet", "face_kpts": "face", "lefthand_kpts": "left_hand", "righthand_kpts": "right_hand"}
 
 
 def sniff(opened):
@@ -123,9 +127,13 @@ def _person(item, frame, part, names, where, rated=True):
     else:
         part = Part(part, layout=layout_of_count(count))
     attributes = item.get("attributes") if isinstance(item.get("attributes"), dict) else {}
+    found = flat_slots(values, 3, part, f"{where}, keypoints", rated)
+    for key, name in WHOLE_BODY.items():
+        if item.get(key):
+            found += flat_slots(item[key], 3, Part(name), f"{where}, {key}", rated)
     return Person(
         frame,
-        flat_slots(values, 3, part, f"{where}, keypoints", rated),
+        found,
         where,
         first_id(item.get("track_id", attributes.get("track_id"))),
     )

@@ -1,7 +1,7 @@
 """MediaPipe landmarks as JSON: a list of frames. There is no standard; the usual ways are understood.
 
 A frame is null or [] (nobody), a list of 33 landmarks {x, y, z, visibility} (or [x, y, z, visibility]), a
-list of such lists (people), or an object whose keys end in `landmarks` and hold any of these:
+list of such lists (people), an object {landmark name or number: {x, y, z, visibility}}, or an object whose keys end in `landmarks` and hold any of these:
 `pose_landmarks`, `pose_world_landmarks`, `left_hand_landmarks`, `face_landmarks`, … The list may stand under
 a key of its own.
 
@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import UserError
 from .records import Part, Person, Slot, Walk, numbers, scaled, short, slots
 from .sense import looks_like_world
-from .tracks import layout_of_count
+from .tracks import joint_name, layout_of_count, layout_of_names
 
 
 def sniff(opened):
@@ -48,13 +48,26 @@ def _are_people(value):
     return isinstance(value, list) and bool(value) and all(_is_landmarks(item) or not item for item in value)
 
 
+def _named(value):
+    """Landmarks {name or number: {x, y, …}} as (names, points), or None."""
+    if not isinstance(value, dict):
+        return None
+    found = {name: point for name, point in value.items() if isinstance(point, dict) and "x" in point and "y" in point}
+    return (list(found), list(found.values())) if len(found) > 2 else None
+
+
 def _sets(frame):
     """[(key, [landmarks of each person])] of one frame; empty if it is no frame."""
     if isinstance(frame, dict):
+        named = _named(frame)
+        if named:
+            return [("landmarks", [_Named(*named)])]
         found = []
         for key, value in frame.items():
             if key.lower().endswith(("landmarks", "landmark")):
-                if isinstance(value, dict):  # protobuf's {"landmark": [...]}
+                if _named(value):
+                    value = _Named(*_named(value))
+                elif isinstance(value, dict):  # protobuf's {"landmark": [...]}
                     value = value.get("landmark", [])
                 if _is_landmarks(value):
                     found.append((key, [value]))
@@ -64,6 +77,16 @@ def _sets(frame):
     if _is_landmarks(frame):
         return [("landmarks", [frame])]
     return [("landmarks", frame)] if _are_people(frame) else []
+
+
+class _Named(list):
+    """Landmarks with names: those of numbers are in their order."""
+
+    def __init__(self, names, points):
+        numbered = all(str(name).isdigit() for name in names)
+        order = sorted(range(len(names)), key=lambda place: int(names[place])) if numbered else range(len(names))
+        super().__init__(points[place] for place in order)
+        self.names = None if numbered else tuple(joint_name(names[place]) for place in order)
 
 
 def _part_name(key):
@@ -81,7 +104,8 @@ def walk(tree, path, image_size=None):
     if frames is None:
         raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
     labels = _numbers(frames)
-    result = Walk([("", label) for label in labels], [], timestamps=_times(frames))
+    clock, times = _times(frames)
+    result = Walk([("", label) for label in labels], [], timestamps=times, clock=clock)
     if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
         result.fps = float(tree["fps"])
     for number, frame in enumerate(frames):
@@ -115,12 +139,12 @@ def _numbers(frames):
 
 
 def _times(frames):
-    """A time in seconds for each frame, or None."""
-    for key, unit in (("timestamp_ms", 1e-3), ("timestampMs", 1e-3), ("timestamp", 1), ("time", 1), ("t", 1)):
+    """(key, a time for each frame), or ("", None)."""
+    for key in ("timestamp_ms", "timestampMs", "time_ms", "timestamp", "time", "t", "ts"):
         values = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
-        if all(isinstance(value, (int, float)) for value in values):
-            return [value * unit for value in values]
-    return None
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            return key, values
+    return "", None
 
 
 def _slot(points, name, where):
@@ -148,8 +172,10 @@ def _slot(points, name, where):
         def put(joint, axis, value):
             points[joint][axis] = short(value)
 
-    layout = layout_of_count(len(array)) if len(array) == 33 else None
-    (slot,) = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout), put)
+    layout, names = layout_of_count(len(array)) if len(array) == 33 else None, getattr(points, "names", None)
+    if names is not None:
+        layout = layout_of_names(names)
+    (slot,) = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout, names), put)
     slot.confidence = None if confidence is None else np.where(np.isfinite(confidence), confidence, 0)
     return slot
 
@@ -183,10 +209,10 @@ def _split(walk, image_size):
 
 
 def _pieces(slot, units, image_size):
-    name, layout, dims = slot.part.name, slot.part.layout, slot.poses.shape[1]
+    name, layout, dims, names = slot.part.name, slot.part.layout, slot.poses.shape[1], slot.part.joint_names
     if units == "m":
-        return [Slot(Part(name, f"{dims}D", layout, units="m"), slot.poses, slot.confidence, slot.put)]
-    flat = Slot(Part(name, "2D", layout, units=units), slot.poses[:, :2], slot.confidence, slot.put)
+        return [Slot(Part(name, f"{dims}D", layout, names, "m"), slot.poses, slot.confidence, slot.put)]
+    flat = Slot(Part(name, "2D", layout, names, units), slot.poses[:, :2], slot.confidence, slot.put)
     found = [flat]
     if dims == 3:
 

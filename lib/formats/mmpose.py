@@ -10,8 +10,10 @@ import copy
 import numpy as np
 
 from ..errors import UserError
-from . import records
-from .records import Part, Person, Walk, first_id, nested_slots, number_frames, numbers, set_units, short, slots
+from .json_files import put_back
+from .numbering import first_id, number_frames
+from .people import build
+from .records import Part, Person, Walk, nested_slots, numbers, scores_beside, set_units, short, slots, unwrapped
 from .tracks import PoseFile, joint_name, layout_of_count, layout_of_names
 
 
@@ -50,9 +52,8 @@ def walk(tree, path, image_size=None):
             where = f"{path}: frame {frame.get('frame_id', label[1])}, instance {index}"
             if not isinstance(instance, dict) or "keypoints" not in instance:
                 raise UserError(f"{where}: no keypoints. Expected MMPose's {{keypoints, keypoint_scores}}")
-            points = _unwrapped(instance["keypoints"], 2)
-            scores = instance.get("keypoint_scores")
-            scores = None if scores is None else numbers(_unwrapped(scores, 1), f"{where}, keypoint_scores")
+            points = unwrapped(instance["keypoints"], 2)
+            scores = scores_beside(instance, len(points), where) if isinstance(points, list) else None
             result.people.append(
                 Person(
                     label,
@@ -73,17 +74,6 @@ def _frames(tree):
     if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "keypoints" in tree[0]:
         tree = [{"frame_id": 0, "instances": tree}]  # an image: the instances themselves
     return tree, names
-
-
-def _unwrapped(values, depth):
-    """Without the outer lists of length 1 that the 3D scripts leave around one person's points."""
-
-    def nesting(value):
-        return 1 + nesting(value[0]) if isinstance(value, list) and value else 0
-
-    while isinstance(values, list) and len(values) == 1 and nesting(values) > depth:
-        values = values[0]
-    return values
 
 
 def _part(points, names):
@@ -148,7 +138,8 @@ def _nested_person(person, key, name, dims, where):
     if not len(array):
         return []
     columns = array.shape[1]
-    dims = dims or (3 if columns == 4 else 2)
+    beside = scores_beside(person, len(array), where) if name == "body" else None
+    dims = dims or (3 if columns == 4 or columns == 3 and beside is not None else 2)
     if columns not in (dims, dims + 1):
         raise UserError(f"{where}: {columns} columns for {dims} coordinates and a score. Expected [K, {dims + 1}]")
     kind = "3D" if dims == 3 else "2D"
@@ -159,7 +150,7 @@ def _nested_person(person, key, name, dims, where):
             person[key] = person[key].astype(np.float64)  # refined coordinates are no integers
         person[key][joint][axis] = value if isinstance(person[key], np.ndarray) else short(value)
 
-    return slots(array[:, :dims], array[:, dims] if columns > dims else None, part, put)
+    return slots(array[:, :dims], array[:, dims] if columns > dims else beside, part, put)
 
 
 def from_nested(results, dims=None, fps=None, image_size=None):
@@ -169,7 +160,7 @@ def from_nested(results, dims=None, fps=None, image_size=None):
     score.
     """
     walk = walk_nested(copy.deepcopy(results), "results", image_size, dims)
-    tracks, places, frame_count, tracked, timestamps, notes = records.build("results", walk, fps)
+    tracks, places, frame_count, tracked, timestamps, notes = build("results", walk, fps)
     source = {"results": copy.deepcopy(results), "dims": dims, "image_size": image_size, "places": places}
     return PoseFile("mmpose0", tracks, frame_count, fps, timestamps, image_size, tracked, source, notes)
 
@@ -182,5 +173,5 @@ def to_nested(pose_file, refined):
     source = pose_file.source
     results = copy.deepcopy(source["results"])
     walk = walk_nested(results, "results", source["image_size"], source["dims"])
-    records.put_back(walk.people, source["places"], refined)
+    put_back(walk.people, source["places"], refined)
     return results

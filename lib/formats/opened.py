@@ -36,16 +36,24 @@ class Opened:
         with open(self.path, "rb") as file:
             return file.read(64)
 
+    def files(self, suffix):
+        """The folder's files with an ending, in the order of the numbers in their names, without hidden ones."""
+        found = (file for file in self.path.glob(f"*{suffix}") if not file.name.startswith(".") and file.is_file())
+        return sorted(found, key=lambda file: natural(file.name))
+
+    @cached_property
+    def json_files(self):
+        return self.files(".json")
+
     @cached_property
     def content(self):
         if self.is_folder:
-            files = sorted(self.path.glob("*.json"), key=lambda file: natural(file.name))
-            if not files:
+            if not self.json_files:
                 raise UserError(
-                    f"{self.path}: no .json file in this folder. Expected one a frame, as "
+                    f"{self.path}: no .json file in this folder. Expected one per frame, as "
                     "OpenPose writes them with --write_json"
                 )
-            return {file.name: _read(file) for file in files}
+            return {file.name: _read(file) for file in self.json_files}
         return _read(self.path)
 
     @cached_property
@@ -62,8 +70,10 @@ class Opened:
 
     @cached_property
     def is_json(self):
+        if self.is_folder:
+            return bool(self.json_files)
         begin = self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        return self.is_folder or self.suffix == ".json" or begin in (b"[", b"{")
+        return self.suffix in (".json", ".jsonl") or begin in (b"[", b"{")
 
     @cached_property
     def is_zip(self):
@@ -90,13 +100,27 @@ def _read(path):
     return content
 
 
+class Lines(list):
+    """What JSON lines hold, one value per line."""
+
+
+def dump(tree):
+    """JSON text of a parsed file: lines where it had lines."""
+    if isinstance(tree, Lines):
+        return "\n".join(map(json.dumps, tree)) + "\n"
+    return json.dumps(tree)
+
+
 def parse(content, path):
-    """JSON from bytes, or {name: JSON} from {name: bytes}. Raises UserError that says where it breaks off."""
+    """JSON from bytes (`Lines` of JSON lines), or {name: JSON} from {name: bytes}. Raises UserError that says where it breaks off."""
     if isinstance(content, dict):
         return {name: parse(part, Path(path) / name) for name, part in content.items()}
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
+        lines = [line for line in content.splitlines() if line.strip()]
+        if error.msg == "Extra data" and error.lineno > 1 and len(lines) > 1:
+            return Lines(parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
         raise UserError(
             f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: "
             f"{error.msg}). Write or copy the file again"

@@ -1,4 +1,4 @@
-"""OpenPose: a folder with one JSON file a frame (or a single such file).
+"""OpenPose: a folder with one JSON file per frame, a single such file, or a list of frames (ComfyUI, DWPose).
 
 `people` in each file stand in no stable order, so that they are followed by pose distance; a joint that was
 not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. AlphaPose's `sep-json` folders
@@ -6,7 +6,8 @@ not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. Al
 """
 
 from ..errors import UserError
-from .records import Part, Person, Walk, first_id, flat_slots, number_frames, set_units
+from .numbering import first_id, number_frames
+from .records import Part, Person, Walk, flat_slots, set_units
 from .tracks import layout_of_count
 
 # {key: (part, numbers a key point)}; old versions and AlphaPose name the body otherwise.
@@ -27,9 +28,20 @@ KEYS = {
     "hand_right_keypoints_3d": ("right_hand_3d", 4),
 }
 
+PANOPTIC = ("joints19", "joints15", "joints26")  # another kind's (lib/formats/panoptic.py)
+
 
 def sniff(opened):
-    return opened.is_json and _people(opened.sample) is not None
+    if not opened.is_json:
+        return False
+    sample = opened.sample
+    if isinstance(sample, list) and not opened.is_folder:
+        sample = next((frame for frame in sample if frame), None)
+    return _people(sample) is not None and not _of_panoptic(sample)
+
+
+def _of_panoptic(frame):
+    return any(isinstance(body, dict) and any(key in body for key in PANOPTIC) for body in frame.get("bodies") or [])
 
 
 def _people(frame):
@@ -39,10 +51,13 @@ def _people(frame):
 
 
 def walk(tree, path, image_size=None):
-    # A single file is a clip of one frame.
-    frames = tree if isinstance(tree, dict) and _people(tree) is None and tree else {path.name: tree}
-    names = number_frames([name.removesuffix(".json").removesuffix("_keypoints") for name in frames], path)
-    result = Walk(names, [])
+    if isinstance(tree, list):  # ComfyUI's: the frames in one file
+        frames = {f"frame {number}": frame or {"people": []} for number, frame in enumerate(tree)}
+        names = [("", number) for number in range(len(tree))]
+    else:  # a single file is a clip of one frame
+        frames = tree if isinstance(tree, dict) and _people(tree) is None and tree else {path.name: tree}
+        names = number_frames([name.removesuffix(".json").removesuffix("_keypoints") for name in frames], path)
+    result = Walk(names, [], image_size=_canvas(frames.values()))
     for (name, frame), number in zip(frames.items(), names):
         people = _people(frame)
         if people is None:
@@ -51,8 +66,15 @@ def walk(tree, path, image_size=None):
                 "no OpenPose frame. Keep only the frames' files in the folder"
             )
         result.people += read_people(people, number, f"{path}: {name}")
-    set_units(result, image_size)
+    set_units(result, image_size or result.image_size)
     return result
+
+
+def _canvas(frames):
+    """(width, height) that all frames name, or None."""
+    sizes = {(frame.get("canvas_width"), frame.get("canvas_height")) for frame in frames if isinstance(frame, dict)}
+    size = sizes.pop() if len(sizes) == 1 else (None, None)
+    return size if all(isinstance(number, int) and number > 0 for number in size) else None
 
 
 def read_people(people, frame, where):

@@ -13,13 +13,16 @@ from . import (
     arrays,
     coco,
     csv_files,
+    json_files,
+    live_file,
     mediapipe,
     mmpose,
     openpose,
-    records,
+    panoptic,
     sequences,
     smpl_outputs,
     trc,
+    ultralytics,
     videopose3d,
 )
 from .opened import Opened
@@ -30,11 +33,22 @@ Format = namedtuple("Format", "description sniff read write derived translation 
 
 
 def _json(name, description, sniff, walk):
-    return Format(description, sniff, partial(records.read, name, walk), partial(records.write, walk))
+    return Format(description, sniff, partial(json_files.read, name, walk), partial(json_files.write, walk))
 
 
 # In the order in which they are tried: a kind that is told by more stands before one that is told by less.
 FORMATS = {
+    "panoptic": _json("panoptic", "CMU Panoptic body3DScene JSON", panoptic.sniff, panoptic.walk),
+    "ultralytics": Format(
+        "Ultralytics results.to_json()",
+        ultralytics.sniff,
+        partial(json_files.read, "ultralytics", ultralytics.walk),
+        ultralytics.write,
+    ),
+    "ultralytics_labels": Format(
+        "folder of Ultralytics label files", ultralytics.sniff_labels, ultralytics.read_labels, ultralytics.write_labels
+    ),
+    "live": _json("live", "recorded live stream, JSON lines", live_file.sniff, live_file.walk),
     "openpose": _json("openpose", "OpenPose folder of one JSON a frame", openpose.sniff, openpose.walk),
     "alphapose": _json("alphapose", "AlphaPose results JSON", alphapose.sniff, alphapose.walk),
     "mmpose": _json("mmpose", "MMPose 1.x JSON (inferencer or demo)", mmpose.sniff, mmpose.walk),

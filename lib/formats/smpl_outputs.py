@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from ..errors import UserError
 from ..files import write_bytes
 from . import joblib_file
-from .records import number_frames, timeline
+from .numbering import number_frames, timeline
 from .tracks import PoseFile, Track
 
 # Fields that follow from pose and shape, by the names that these tools give them.

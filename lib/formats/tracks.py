@@ -43,6 +43,10 @@ JOINT_NAMES = {
         "pelvis spine neck head l_shoulder l_elbow l_wrist l_hand r_shoulder r_elbow r_wrist r_hand l_hip l_knee "
         "l_ankle l_foot r_hip r_knee r_ankle r_foot thorax l_hand_tip l_thumb r_hand_tip r_thumb"
     ),
+    "panoptic19": _names(
+        "neck nose mid_hip l_shoulder l_elbow l_wrist l_hip l_knee l_ankle r_shoulder r_elbow r_wrist r_hip r_knee "
+        "r_ankle l_eye l_ear r_eye r_ear"
+    ),
     **{name: layout.joints for name, layout in LAYOUTS.items()},
     # SMPL without its hands, as SMPL-X body poses have it.
     "smpl22": LAYOUTS["smpl24"].joints[:22],

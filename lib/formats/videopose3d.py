@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import write_npz
-from . import grids, records
+from . import grids, json_files, people
 from .records import Part, Person, Walk, slots
 from .tracks import PoseFile, Track, layout_of_count
 
@@ -38,7 +38,7 @@ def read(opened, image_size=None, fps=None):
         walk = _walk_detections(arrays["keypoints"], opened.path)
         metadata = _metadata(arrays)
         size = (metadata["w"], metadata["h"]) if {"w", "h"} <= metadata.keys() else None
-        tracks, places, frames, tracked, _, notes = records.build(opened.path, walk, fps)
+        tracks, places, frames, tracked, _, notes = people.build(opened.path, walk, fps)
         source = {
             "arrays": arrays,
             "places": places,
@@ -160,7 +160,7 @@ def write(pose_file, refined, output_path):
     if "originals" not in source:
         arrays["keypoints"] = copy.deepcopy(arrays["keypoints"])
         walk = _walk_detections(arrays["keypoints"], source["path"])
-        records.put_back(walk.people, source["places"], refined)
+        json_files.put_back(walk.people, source["places"], refined)
     for key in KEYS if "originals" in source else ():
         if key in arrays:
             arrays[key] = copy.deepcopy(arrays[key])

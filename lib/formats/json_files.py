@@ -1,0 +1,56 @@
+"""JSON files of people: read by a format's walk, written by the same walk through the kept text."""
+
+import numpy as np
+
+from ..files import atomic_folder, write_text
+from .opened import dump, parse
+from .people import build
+from .tracks import PoseFile
+
+
+def read(format_name, walk_tree, opened, image_size=None, fps=None):
+    """A PoseFile from a format's walk."""
+    walk = walk_tree(opened.tree, opened.path, image_size)
+    tracks, places, frame_count, tracked, timestamps, notes = build(opened.path, walk, fps)
+    source = {"path": opened.path, "content": opened.content, "places": places, "image_size": image_size}
+    return PoseFile(
+        format_name,
+        tracks,
+        frame_count,
+        fps or walk.fps,
+        timestamps,
+        image_size or walk.image_size,
+        tracked,
+        source,
+        notes,
+    )
+
+
+def write(walk_tree, pose_file, refined, output_path, finish=None):
+    """Write the same JSON with the refined numbers in it: a file, or a folder of files for a folder.
+
+    finish: function of the tree, called before it is written.
+    """
+    source = pose_file.source
+    tree = parse(source["content"], source["path"])
+    put_back(walk_tree(tree, source["path"], source["image_size"]).people, source["places"], refined)
+    if finish is not None:
+        finish(tree)
+    if not isinstance(source["content"], dict):
+        write_text(output_path, dump(tree))
+        return
+    with atomic_folder(output_path) as temporary:
+        for name, part in tree.items():
+            (temporary / name).write_text(dump(part), encoding="utf-8")
+
+
+def put_back(people, places, refined):
+    """Write refined poses into the slots of the people they came from; what did not change is not touched."""
+    for person, place in zip(people, places):
+        for slot in person.slots:
+            if slot.part.name in place:
+                track, frame = place[slot.part.name]
+                values = refined[track][frame]
+                changed = np.isfinite(values) & (values != slot.poses)
+                if changed.any():
+                    slot.put(values, changed)
