@@ -114,7 +114,10 @@ def printable(text):
 
 def _say(message):
     if sys.stderr is not None:
-        print(printable(" ".join(str(message).split())), file=sys.stderr)
+        what, mark, mend = str(message).partition("\nwhat to do: ")  # an unknown file's second line
+        for line in (what, f"{mark.strip()} {mend}" if mark else ""):
+            if line:
+                print(printable(" ".join(line.split())), file=sys.stderr)
 
 
 def _leave(code):

@@ -27,8 +27,9 @@ def walk(tree, path, image_size=None):
         raise UserError(
             f'{path}: expected JSON lines, one object per line: {{"t": 0.0, "id": 0, "pose": [[x, y], ...]}}'
         )
-    timed = all(isinstance(line.get("t"), (int, float)) for line in tree)
     counts, labels = {}, []
+    tree = [line for line in tree if any(line.get(key) for key in KEYS)]  # without those that end somebody
+    timed = bool(tree) and all(isinstance(line.get("t"), (int, float)) for line in tree)
     for line in tree:
         who = str(line.get("id"))
         counts[who] = counts.get(who, -1) + 1
@@ -37,9 +38,7 @@ def walk(tree, path, image_size=None):
     frames = [("", order[label]) for label in labels]
     result = Walk(frames, [], timestamps=labels if timed else None, clock="t")
     for number, (line, frame) in enumerate(zip(tree, frames), 1):
-        key = next((key for key in KEYS if line.get(key)), None)
-        if key is None:
-            continue  # somebody's end
+        key = next(key for key in KEYS if line.get(key))
         where = f"{path}, line {number}"
         array = numbers(line[key], f"{where}, {key}", 2)
         if array.shape[1] not in (2, 3, 4):

@@ -28,7 +28,7 @@ KEYS = {
     "hand_right_keypoints_3d": ("right_hand_3d", 4),
 }
 
-PANOPTIC = ("joints19", "joints15", "joints26")  # another kind's (lib/formats/panoptic.py)
+PANOPTIC = {"joints19", "joints15", "joints26"}  # another kind's (lib/formats/panoptic.py)
 
 
 def sniff(opened):
@@ -41,7 +41,8 @@ def sniff(opened):
 
 
 def _of_panoptic(frame):
-    return any(isinstance(body, dict) and any(key in body for key in PANOPTIC) for body in frame.get("bodies") or [])
+    bodies = frame.get("bodies")
+    return isinstance(bodies, list) and any(isinstance(body, dict) and bool(body.keys() & PANOPTIC) for body in bodies)
 
 
 def _people(frame):

@@ -30,6 +30,8 @@ def _key(frame):
 
 def walk(tree, path, image_size=None):
     frames = {path.name: tree} if _key(tree) else tree
+    if not isinstance(frames, dict):
+        raise UserError(f"{path}: no list 'bodies'. Expected Panoptic's body3DScene files")
     names = number_frames([name.removesuffix(".json") for name in frames], path)
     result = Walk(names, [])
     for (name, frame), number in zip(frames.items(), names):

@@ -1,5 +1,6 @@
 """From the people that a format's walk found to tracks: who is who, when, and in which scale."""
 
+import warnings
 from collections import Counter
 from itertools import groupby
 
@@ -56,8 +57,6 @@ def build(path, walk, fps=None):
     for number, (person, owner) in enumerate(zip(walk.people, owners)):
         for slot in person.slots:
             members.setdefault((owner, slot.part.name), []).append((index[person.frame], number, slot))
-    if not tracked:
-        _check_clip(path, owners, [index[person.frame] for person in walk.people], frame_count)
     tracks, places = [], [{} for _ in walk.people]
     names, scale = _person_names(owners), _confidence_scale(walk.people)
     for (owner, name), entries in members.items():
@@ -72,6 +71,8 @@ def build(path, walk, fps=None):
         raise UserError(
             f"{path}: every key point of every person is missing (zero confidence or NaN). Nothing can be refined"
         )
+    if not tracked:
+        _check_clip(path, tracks, frame_count)
     timestamps = None
     if walk.timestamps is not None and len({frame[0] for frame in walk.frames}) == 1:
         values = np.full(frame_count, np.nan)
@@ -82,18 +83,35 @@ def build(path, walk, fps=None):
     return tracks, places, frame_count, tracked, timestamps, notes
 
 
-SINGLES = 0.7  # share of the people who are in one frame only from which frames are unrelated images
+# Below which share of people who are followed to the next frame, or above which change of pace per frame (in body sizes),
+# frames are unrelated images.
+FOLLOWED, RESTLESS = 0.5, 0.3
 
 
-def _check_clip(path, owners, frames, frame_count):
-    """Raise UserError where hardly anybody of one frame is in another: unrelated images, not a clip."""
-    counts = Counter(owners)
-    alone = sum(count == 1 for count in counts.values())
-    if len(set(frames)) >= 8 and alone > SINGLES * len(counts) and alone > 0.5 * len(owners):
+def _check_clip(path, tracks, frame_count):
+    """Raise UserError where people who were followed by place alone hardly follow: unrelated images, not a clip."""
+    bodies = [track for track in tracks if track.part == tracks[0].part and track.kind != "smpl"]
+    there, followed, changes = np.zeros(frame_count, dtype=int), 0, []
+    for track in bodies:
+        there[track.start : track.start + len(track.poses)] += track.present
+        followed += int((track.present[1:] & track.present[:-1]).sum())
+        changes += _changes(track.poses)
+    possible = int(np.minimum(there[1:], there[:-1]).sum())
+    apart = possible > 6 and followed < FOLLOWED * possible
+    if apart or len(changes) > 6 and np.median(changes) > RESTLESS:
         raise UserError(
-            f"{path}: {alone} of {len(counts)} people are in one frame only: {frame_count} frames that are unrelated images, not a "
-            "clip. Refining needs the frames of a video in order; give each clip by itself, or track ids"
+            f"{path}: people of one frame are not to be found in the next: {frame_count} unrelated images, not a clip. Refining "
+            "needs the frames of a video in order; give each clip by itself, or person ids"
         )
+
+
+def _changes(poses):
+    """How much the pace of poses [T, J, D] changes from frame to frame, in body sizes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # frames without anybody
+        size = np.nanmedian(np.linalg.norm(np.nanmax(poses, axis=1) - np.nanmin(poses, axis=1), axis=-1))
+        changes = np.nanmedian(np.linalg.norm(np.diff(poses, n=2, axis=0), axis=-1), axis=1) if len(poses) > 2 else []
+    return [change / size for change in changes if np.isfinite(change) and size > 0]
 
 
 def _owners(people, index, parts, max_gap):

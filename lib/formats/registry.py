@@ -23,6 +23,7 @@ from . import (
     smpl_outputs,
     trc,
     ultralytics,
+    unknown,
     videopose3d,
 )
 from .opened import Opened
@@ -112,8 +113,8 @@ FORMATS = {
 
 
 def known():
-    """The known kinds in one line."""
-    return "; ".join(f"{name} ({kind.description})" for name, kind in FORMATS.items())
+    """The names of the known kinds in one line."""
+    return ", ".join(FORMATS)
 
 
 def read(path, input_format=None, image_size=None, fps=None, axes=None):
@@ -142,10 +143,7 @@ def _read(opened, path, input_format, image_size, fps, axes):
         if opened.is_json and isinstance(opened.tree, (list, dict)) and not any(opened.tree):
             frames = f"any of its {len(opened.tree)} frames" if opened.tree else "it"
             raise UserError(f"{path}: nobody in {frames}. Nothing can be refined")
-        raise UserError(
-            f"{path}: what kind of pose file this is cannot be told from its contents. "
-            f"Known kinds: {known()}. Name one with --input_format"
-        )
+        raise UserError(unknown.described(opened))
     kind = FORMATS[input_format]
     if axes and not kind.axes:
         raise UserError(f"--axes {axes}: {path} is {kind.description}, whose axes are known. Leave it out")

@@ -7,7 +7,6 @@ x, y of key points under a score of 0.5 are 0. (`results.keypoints.data` is an a
 """
 
 import json
-from collections import Counter
 
 import numpy as np
 
@@ -134,29 +133,33 @@ def read_labels(opened, image_size=None, fps=None):
     return PoseFile("ultralytics_labels", tracks, count, fps, None, image_size, tracked, source, notes)
 
 
-def _layout_of_line(count, path):
-    """(key points, numbers a key point, whether confidence and id follow) of lines of `count` numbers."""
+def _layout_of_line(lines, path):
+    """(key points, numbers per key point, numbers after them, whether an id is among these) of lines of equally many numbers."""
+    count = lines.shape[1]
+    last = lines[:, -1]
+    tracked = bool((last == last.round()).all() and (last >= 1).all() and (lines[:, 5:-1] <= 1.5).all())
     fitting = [
-        (points, stride, rest)
+        (points, stride, rest, tracked)
         for stride in (3, 2)
-        for rest in (0, 1, 2)
+        for rest in ((1, 2) if tracked else (0, 1))
         if (count - 5 - rest) % stride == 0 and (points := (count - 5 - rest) // stride) > 1
     ]
-    usual = [entry for entry in fitting if layout_of_count(entry[0]) or entry[0] in (4, 21, 133)]
     if not fitting:
         raise UserError(f"{path}: lines of {count} numbers. Expected class, box and x, y, (score) of each key point")
-    return (usual or fitting)[0]
+    return next((entry for entry in fitting if layout_of_count(entry[0]) or entry[0] in (4, 21, 133)), fitting[0])
 
 
 def _walk_labels(files, path, image_size):
     names = number_frames([name.removesuffix(".txt") for name in files], path)
     result = Walk(names, [])
-    lengths = Counter(len(line.split()) for lines in files.values() for line in lines if line.strip())
     # A person whom the tracker has not confirmed has no id: one number less.
-    longest = max(lengths, default=0)
-    points, stride, rest = _layout_of_line(longest, path)
-    if rest == 2 or rest == 1 and longest - 1 in lengths:
-        pass
+    longest = max((len(line.split()) for lines in files.values() for line in lines), default=0)
+    rows = [cells for lines in files.values() for line in lines if len(cells := line.split()) == longest]
+    try:
+        sample = np.array(rows[:1000], dtype=np.float64).reshape(-1, longest)
+    except ValueError:
+        raise UserError(f"{path}: not numbers only. Expected what Ultralytics saves with save_txt=True") from None
+    points, stride, rest, has_ids = _layout_of_line(sample, path) if longest > 5 else (0, 3, 0, False)
     for (name, lines), frame in zip(files.items(), names):
         for index, line in enumerate(lines):
             cells = line.split()
@@ -173,7 +176,7 @@ def _walk_labels(files, path, image_size):
                     f"{where}: not numbers only. Expected what Ultralytics saves with save_txt=True"
                 ) from None
             array = values[5 : 5 + points * stride].reshape(points, stride)
-            identity = int(values[-1]) if rest and not missing and values[-1] == int(values[-1]) >= 1 else None
+            identity = int(values[-1]) if has_ids and not missing else None
 
             def put(joint, axis, value, cells=cells, lines=lines, index=index):
                 cells[5 + joint * stride + axis] = f"{value:.6g}"

@@ -79,7 +79,7 @@ def test_a_bare_command(kind, tmp_path):
         (["README.md", "--fps", "fast"], "REFINE.FPS"),
         (["README.md", "--up", "north"], "Known: -y"),
         (["README.md", "--lag", "soon"], "REFINE.LAG"),
-        (["README.md", "--input_format", "fax"], "Known: openpose"),
+        (["README.md", "--input_format", "fax"], "Known: panoptic"),
         (["README.md", "--checkpoint", "absent.pth.tar"], "not found"),
     ],
 )
@@ -92,7 +92,8 @@ def test_mistakes_are_one_line(arguments, said):
 def test_a_mistake_ends_with_exit_code_2():
     done = command("README.md")
     assert done.returncode == 2 and done.stdout == ""
-    assert len(done.stderr.strip().splitlines()) == 1 and "cannot be told" in done.stderr
+    said = done.stderr.strip().splitlines()
+    assert len(said) == 2 and "cannot be told" in said[0] and said[1].startswith("what to do: ")
 
 
 def test_live_through_pipes():

@@ -405,7 +405,7 @@ def test_whole_body_is_split(tmp_path):
 def test_forced_format(build):
     sample = build("coco_results")
     assert registry.read(sample.path, "alphapose").format == "alphapose"
-    with pytest.raises(UserError, match="Known: openpose"):
+    with pytest.raises(UserError, match="Known: panoptic"):
         registry.read(sample.path, "poses")
 
 
