@@ -9,8 +9,10 @@ from collections import deque
 import numpy as np
 
 from ..errors import UserError
+from ..formats.records import short
 from ..formats.tracks import JOINT_NAMES, layout_of_count
 from ..messages import logger
+from ..poses import sentinels
 from ..poses.kinds import kind_of
 
 log = logger(__name__)
@@ -181,7 +183,7 @@ class _Person:
             self.width = _coordinates(values, self.refiner)
         confidence = values[:, self.width] if values.shape[1] > self.width else None
         points = values[:, : self.width].copy()
-        points[~np.isfinite(points).all(axis=1)] = np.nan
+        points[~np.isfinite(points).all(axis=1) | sentinels.absent(points[None])[0]] = np.nan
         if self.stream.frame < 0 and self.refiner.joint_names is None and not kind_of(self.refiner.kind).rotations:
             layout = layout_of_count(len(points), self.width)
             log.debug("%s", layout if layout in JOINT_NAMES else "unknown layout")
@@ -206,7 +208,7 @@ class _Person:
 
 
 def _number(value):
-    return value if math.isfinite(value) else None
+    return short(value) if math.isfinite(value) else None
 
 
 def _coordinates(values, refiner):

@@ -286,7 +286,7 @@ def test_lines_in_lines_out(folder):
         mine = [record for record in out if record["id"] == who]
         assert [record["extra"] for record in mine] == list(range(12))
         expected, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), poses[who])
-        np.testing.assert_allclose([record["pose"] for record in mine], expected, atol=1e-9)
+        np.testing.assert_allclose([record["pose"] for record in mine], expected, rtol=1e-8, atol=1e-9)
 
 
 def test_a_rate_that_contradicts_the_times_is_said():
