@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake, and how the scripts end on it."""
+"""The exception for what the user can mend, and how commands end on an error."""
 
 import contextlib
 import errno

@@ -26,7 +26,7 @@ def choose_device(cfg):
     if device.type not in available:
         raise UserError(f"DEVICE {cfg.DEVICE}: not supported. Use cuda, cuda:0, mps or cpu")
     if not available[device.type]():
-        log.info("DEVICE %s: not on this machine, running on the CPU", cfg.DEVICE)
+        log.info("DEVICE %s: not available on this machine; using the CPU", cfg.DEVICE)
         return torch.device("cpu")
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = cfg.CUDNN.BENCHMARK
@@ -64,7 +64,7 @@ def _inside(name):
     """The name of a run, which stays within OUTPUT_DIR. Raises UserError for one that does not."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise UserError(
-            f"EXP_NAME {name}: leads out of OUTPUT_DIR. Leave out the {'..' if '..' in name else 'leading /'}"
+            f"EXP_NAME {name}: must stay inside OUTPUT_DIR. Remove the {'..' if '..' in name else 'leading /'}"
         )
     return name
 

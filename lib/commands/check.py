@@ -1,11 +1,11 @@
-"""What a dataset folder holds, and what the toolkit will make of it.
+"""What a dataset folder contains, and how the toolkit will read it.
 
     synsp check data/poses/aist_vibe_3D       one set
     synsp check data/poses                    all of them
     synsp check FOLDER KEY VALUE ...          with config keys, such as DATASET.MULTI_VIEW True
 
-Prints a table for each set: sequences, frames, joints, extent, missing values; then notes on what looks odd or
-will be changed, and what will be refused and why. Exits with 0 when all is usable, with 2 when something will be refused.
+Prints a table for each set: sequences, frames, joints, extent, missing values; then notes on what looks wrong or
+will be changed, and what will be refused and why. Exit code 0 if everything is usable, 2 if something will be refused.
 """
 
 import argparse
@@ -39,7 +39,9 @@ class Report:
 
 
 def main(argv=None, prog=None):
-    parse = argparse.ArgumentParser(prog=prog, description="What a dataset folder holds, and what will be refused.")
+    parse = argparse.ArgumentParser(
+        prog=prog, description="What a dataset folder contains, and what will be refused in it."
+    )
     parse.add_argument("folder", help="one dataset folder (with groundtruth/ and detected/), or a folder of them")
     parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True")
     args = parse.parse_args(argv)
@@ -62,7 +64,7 @@ def check(folder, cfg):
     found = [folder] if _is_set(folder) else sorted(child for child in folder.iterdir() if _is_set(child))
     if not found:
         raise UserError(
-            f"{folder}: neither a dataset folder nor a folder of them. Expected <dataset>_<estimator>_<rep>/ "
+            f"{folder}: neither a dataset folder nor a folder of dataset folders. Expected <dataset>_<estimator>_<rep>/ "
             "with groundtruth/ and detected/ in it"
         )
     return [check_set(child, cfg) for child in found]
@@ -81,8 +83,8 @@ def check_set(folder, cfg):
     source = source_of(folder)
     if source is None:
         report.refused.append(
-            f"{folder}: its name is not <dataset>_<estimator>_<representation>, the last being 3D, "
-            "2D or smpl. Rename it"
+            f"{folder}: its name is not <dataset>_<estimator>_<representation> with representation 3D, "
+            "2D or smpl. Rename the folder"
         )
         return report
     report.title += (
@@ -94,10 +96,10 @@ def check_set(folder, cfg):
     for path in present:
         if not any(path in pair for pair in expected.values()):
             names = " or ".join(f"{pair[path.parent.name == 'detected'].name}" for pair in expected.values())
-            report.notes.append(f"{path}: not read, for its name. Expected {names}")
+            report.notes.append(f"{path}: ignored because of its name. Expected {names}")
     splits = [split for split in SPLITS if any(path.is_file() for path in expected[split])]
     if not splits:
-        report.refused.append(f"{folder}: no split in it. Expected files such as {expected['test'][0].name}")
+        report.refused.append(f"{folder}: contains no split. Expected files such as {expected['test'][0].name}")
     for split in splits:
         _check_split(report, source, split, *expected[split], cfg)
     return report
@@ -127,13 +129,13 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
         if path.is_file():
             sizes.append(_describe(report, source, split, path, what))
         elif what == "detected" and source.synthetic:
-            report.rows.append((split, what, "drawn from the ground truth, with noise"))
+            report.rows.append((split, what, "ground truth plus simulated errors"))
         else:
             report.rows.append((split, what, "no file"))
     if len(sizes) == 2 and all(sizes) and not 0.6 < sizes[0] / sizes[1] < 1.6:
         report.notes.append(
-            f"{detected_path}: bodies are {sizes[1]:.3g} across, {sizes[0]:.3g} in the ground truth. "
-            "Are both in the same unit?"
+            f"{detected_path}: bodies are {sizes[1]:.3g} in size, but {sizes[0]:.3g} in the ground truth. "
+            "Are both files in the same unit?"
         )
     with _Messages() as messages:
         try:
@@ -192,7 +194,9 @@ def _extent(report, source, path, poses, dims):
     if kind_of(source.representation).rotations:
         largest = max(float(np.nanmax(np.abs(pose[np.isfinite(pose).all(1)]), initial=0)) for pose in poses)
         if largest > 4 * np.pi:
-            report.notes.append(f"{path}: rotations reach {largest:.0f}: axis-angles in degrees? Radians are expected")
+            report.notes.append(
+                f"{path}: rotations of up to {largest:.0f}: are these degrees? Axis-angles in radians are expected"
+            )
         return None, f"{largest:.2f} rad"
     sizes = [extent(pose.reshape(len(pose), -1, dims)) for pose in poses if pose.shape[1] % dims == 0]
     size = float(np.median(sizes)) if sizes else 0.0
@@ -208,9 +212,9 @@ def _extent(report, source, path, poses, dims):
                 None,
             )
             report.notes.append(
-                f"{path}: bodies are {size:.3g} across"
+                f"{path}: bodies are {size:.3g} in size"
                 + (f", which looks like {unit}" if unit else "")
-                + ". Metres are expected: scores would not be in mm, and published networks would fail"
+                + ". Metres are expected: otherwise scores are not in mm, and published networks fail"
             )
         return size, f"{size:.3g} m"
     points = np.concatenate([pose[:, : pose.shape[1] // 2 * 2].reshape(-1, 2) for pose in poses])
@@ -219,8 +223,7 @@ def _extent(report, source, path, poses, dims):
         return size, "-"
     if np.abs(points).max() <= 2:
         report.notes.append(
-            f"{path}: all coordinates lie within {np.abs(points).max():.2g} of 0, which looks "
-            "normalised. Pixels are expected"
+            f"{path}: no coordinate is larger than {np.abs(points).max():.2g}. Are they normalised? Pixels are expected"
         )
     low, high = points.min(0), points.max(0)
     return size, f"x {low[0]:.0f} to {high[0]:.0f}, y {low[1]:.0f} to {high[1]:.0f} px"
@@ -237,15 +240,15 @@ def _compare(report, split, loaded):
         error = float(np.linalg.norm(detected - truth, axis=-1).mean())
         if size and error > 0.3 * size:
             report.notes.append(
-                f"{split}: detections of {sequence.name} are {error:.0f} {rep.unit} off in the mean, "
-                f"the body is {size:.0f} across. Are both files in one joint order and in one order "
+                f"{split}: mean error of the detections of {sequence.name} is {error:.0f} {rep.unit}, with "
+                f"a body size of {size:.0f} {rep.unit}. Do both files have the same joint order and the same order "
                 "of sequences?"
             )
             return
 
 
 class _Messages(logging.Handler):
-    """Collects what the loader has to say while it loads."""
+    """Collects the loader's warnings."""
 
     def __init__(self):
         super().__init__(logging.WARNING)

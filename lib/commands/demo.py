@@ -1,4 +1,4 @@
-"""`make demo`: train on the shipped sample, film a test clip, score all test clips, and say where everything lies.
+"""`make demo`: train on the shipped sample, film a test clip, score all test clips, and print where the results are.
 
 Runs three scripts of the checkout and prints each command, to be repeated by hand. Trailing KEY VALUE pairs go to the
 training.

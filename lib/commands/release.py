@@ -33,7 +33,7 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
     content = checkpoints.read(source)
     if not content.get("data"):
         raise UserError(
-            f"{source}: is a published checkpoint, which does not describe itself. Release one of this toolkit"
+            f"{source}: is a published checkpoint without a description of its network. Release a checkpoint of this toolkit"
         )
     content = to_format_2(content, source)
     if blend:
@@ -47,7 +47,7 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
         "licence": licence,
         "command": _anywhere(content["provenance"]["command"]),
     }
-    fresh = config.defaults()  # where this machine keeps its files is nobody's business
+    fresh = config.defaults()  # paths of this machine are not published
     content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
     content["config"]["TRAIN"]["INIT"] = Path(content["config"]["TRAIN"].get("INIT", "")).name
@@ -66,11 +66,11 @@ def _blend(source, content, other, share):
     theirs = checkpoints.read(other)
     weights, given = content["state_dict"], theirs["state_dict"]
     if not 0 <= share <= 1:
-        raise UserError(f"--blend {share:g}: is a share, from 0 to 1")
+        raise UserError(f"--blend {share:g}: must be between 0 and 1")
     shapes = [{name: tensor.shape for name, tensor in part.items()} for part in (weights, given)]
     # A file that does not describe itself is taken to be of the same kind.
     if shapes[0] != shapes[1] or "data" in theirs and _kind(source) != _kind(other):
-        raise UserError(f"--blend {other}: is not the same network as {source}")
+        raise UserError(f"--blend {other}: is a different network from {source}")
     content["state_dict"] = {
         name: torch.lerp(tensor.float(), given[name].float(), share) for name, tensor in weights.items()
     }
@@ -114,7 +114,7 @@ def _short(part):
 
 
 def table(folder):
-    """The README of a folder of shipped weights, made from what the files say of themselves."""
+    """The README of a folder of shipped weights, made from the descriptions in the files."""
     rows = []
     for path in sorted(Path(folder).glob("*.pth.tar")):
         content, checkpoint = checkpoints.read(path), checkpoints.load(path)
@@ -130,9 +130,9 @@ def table(folder):
         (
             "# Shipped weights",
             "",
-            "Made by `synsp release --table data/checkpoints` from what the files say of themselves. Each holds its",
-            "training command (`provenance`), configuration and joint layout; use one with `--checkpoint`, or start from it with",
-            "`TRAIN.INIT`. MPJPE and ACCEL from the input to the refined sequence, on clips that were not trained on.",
+            "Made by `synsp release --table data/checkpoints` from the descriptions in the files. Each contains its",
+            "training command (`provenance`), configuration and joint layout; use one with `--checkpoint`, or start training",
+            "from it with `TRAIN.INIT`. MPJPE and ACCEL from the input to the refined sequence, on clips that were not trained on.",
             "",
             "| file | poses | window | frames/s | scored on | MPJPE | ACCEL | licence |",
             "| --- | --- | ---: | ---: | --- | --- | --- | --- |",

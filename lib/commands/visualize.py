@@ -29,7 +29,7 @@ def visualize(request):
     cfg, networks = load_networks(request, device)
     names = filters.names(cfg.EVALUATE.TRADITION)
     if not networks and not names:
-        raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to show a filter alone")
+        raise UserError("--checkpoint: missing. Pass a trained network, or --tradition to show a filter alone")
     if cfg.VIS.FORMAT not in (*WRITERS, "html"):
         raise UserError(f"--format {cfg.VIS.FORMAT}: not known. Known: {', '.join(WRITERS)}, html")
     methods = [InputMethod(), *filter_methods(names, cfg), *networks]
@@ -78,7 +78,7 @@ def chosen(text, split, methods, judge):
         numbers.extend(range(int(low), int(high or low) + 1))
     if not numbers or max(numbers) >= count:
         raise UserError(
-            f"--visualize_video_id {text}: {split.source} test has {count} sequences, numbered 0 to {count - 1}"
+            f"--visualize_video_id {text}: {split.source} test has {count} sequences; use numbers from 0 to {count - 1}"
         )
     return numbers
 
@@ -88,8 +88,8 @@ def _frames(recording, cfg):
     start, end = cfg.VIS.START, min(cfg.VIS.END, recording.views[0].length)
     if not 0 <= start < end:
         raise UserError(
-            f"VIS.START {cfg.VIS.START}, VIS.END {cfg.VIS.END}: no frames of {recording.name}, which has "
-            f"{recording.views[0].length}, lie between them"
+            f"VIS.START {cfg.VIS.START}, VIS.END {cfg.VIS.END}: select no frames of {recording.name}, which has "
+            f"{recording.views[0].length} frames"
         )
     return slice(start, end)
 
@@ -133,11 +133,11 @@ def _render(split, number, methods, body, cfg, under, alone):
 def _place(cfg):
     place = Path(cfg.VIS.OUTPUT_VIDEO_PATH)
     if place.is_file():
-        raise UserError(f"--output_video_path {place}: is a file. Give a folder")
+        raise UserError(f"--output_video_path {place}: is a file, not a folder")
     return place
 
 
-# Sequences in one page: at about 250 bytes a frame, a page of more is slow to open.
+# Sequences in one page: at about 250 bytes per frame, a page with more is slow to open.
 PAGE_SEQUENCES = 20
 
 

@@ -1,8 +1,8 @@
 """The body behind SMPL rotations: joints and vertices in metres from poses and shapes.
 
-`load_body` finds the user's licensed SMPL file and gives it to `smplx.SMPL`; where there is none, the
-Apache-2.0 figure of the package mannequin-x stands in. Both answer to the same calls (`Body`); whoever prints
-a number says which of them it came from (`Body.name`).
+`load_body` loads the user's licensed SMPL file with `smplx.SMPL`; without one it loads the Apache-2.0 figure of the
+package mannequin-x instead. Both have the same interface (`Body`); printed numbers name the one they came from
+(`Body.name`).
 
 The official pickle holds chumpy arrays and scipy matrices. It is read with stand-ins for those classes that
 only keep the stored state, so that nothing in the file is executed and chumpy need not be installed.
@@ -36,12 +36,12 @@ EVALUATION_JOINTS = LAYOUTS["lsp14"].joints
 _PICKED = [JOINTS.index(name) for name in EVALUATION_JOINTS[:-1]]
 _HEAD_TOP_ROW = 3
 _BETAS = 10
-# Skinning keeps about 40 numbers a vertex in memory while it runs.
+# Skinning needs about 40 numbers per vertex in memory.
 _BYTES_A_VERTEX = 160
 
 
 def load_body(smpl_model_dir, allow_stand_in=True):
-    """The body that poses are put on: a `Body`.
+    """The body model that poses are applied to: a `Body`.
 
     smpl_model_dir: folder with the licensed neutral model under one of the names in `MODEL_FILES`, and
     SPIN's J_regressor_extra.npy. Raises UserError when the model is missing and `allow_stand_in` is false,
@@ -59,12 +59,12 @@ def load_body(smpl_model_dir, allow_stand_in=True):
     )
     if not allow_stand_in:
         raise UserError(
-            f"{missing}. Without them 2D and 3D work in full, and SMPL rotations on the stand-in "
-            "figure (numbers marked mannequin)"
+            f"{missing}. Not needed for 2D and 3D; SMPL rotations are scored on a "
+            "stand-in body without them (numbers are marked mannequin)"
         )
     return _mannequin_body(
-        note=f"{missing}. Until then the mannequin stands in: its numbers are marked "
-        "mannequin and do not compare with SMPL's"
+        note=f"{missing}. Until then a stand-in body is used: its numbers are marked "
+        "mannequin and cannot be compared with those on SMPL"
     )
 
 
@@ -114,7 +114,7 @@ class Body:
         return self._gather(batches, pose, len(EVALUATION_JOINTS))
 
     def vertices(self, pose, shape=None, trans=None):
-        """All vertices, [N, Nv, 3] metres (80 kB a frame on SMPL, 290 kB on the mannequin)."""
+        """All vertices, [N, Nv, 3] metres (80 kB per frame on SMPL, 290 kB on the mannequin)."""
         return self._gather(self.vertex_batches(pose, shape, trans), pose, self._whole.size)
 
     def vertex_batches(self, pose, shape=None, trans=None):
@@ -165,9 +165,9 @@ def _smpl_body(path, extra_path):
         head_top = torch.tensor(row[used], dtype=torch.float32)
     else:
         head_top = UserError(
-            f"{extra_path}: not found, and the top of the head is defined there. Get it with the data of "
-            "https://github.com/nkolot/SPIN. Without it there are the video and MPVPE but no joint errors on "
-            "SMPL; with an empty SMPL_MODEL_DIR the stand-in figure is scored"
+            f"{extra_path}: not found; it defines the top of the head, which joint errors on SMPL need (videos and MPVPE do "
+            "not). Get it with the data of https://github.com/nkolot/SPIN, or set SMPL_MODEL_DIR to an empty folder to "
+            "score on the stand-in body"
         )
     # Joints need the vertices that a regressor looks at and no others, a tenth of the body.
     sparse = {key: data[key][used] for key in ("v_template", "shapedirs", "posedirs", "weights")}
@@ -318,13 +318,13 @@ def _check_smpl(data, path):
     if not (0 <= parents[1:]).all() or not (parents < np.arange(24)).all():
         raise _not_smpl(path, "in kintree_table a joint comes before its parent")
     if data["f"].size and not (0 <= data["f"].min() and data["f"].max() < count):
-        raise _not_smpl(path, f"f names vertices that are not among its {count}")
+        raise _not_smpl(path, f"f refers to vertices beyond the {count} of v_template")
 
 
 def _not_smpl(path, reason):
     return UserError(
         f"{path}: not a SMPL model: {reason}. Copy the neutral model of "
-        "https://smpl.is.tue.mpg.de there, or move this file away to use the stand-in figure"
+        "https://smpl.is.tue.mpg.de there, or remove this file to use the stand-in body"
     )
 
 
@@ -332,10 +332,10 @@ def _extra_regressor(path, count):
     try:
         rows = np.load(path, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: does not read as a plain array ({error}). Copy it again") from error
+        raise UserError(f"{path}: not a plain array ({error}). Copy the file again") from error
     if not isinstance(rows, np.ndarray) or rows.shape != (9, count):
         found = list(rows.shape) if isinstance(rows, np.ndarray) else "an archive"
-        raise UserError(f"{path}: is {found}, not [9, {count}] as this model needs. Copy SPIN's file there")
+        raise UserError(f"{path}: has shape {found}, but this model needs [9, {count}]. Copy the file of SPIN there")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The images behind 2D key points: which file of `--video` is a sequence's, and which image a frame's."""
+"""The images behind 2D key points: which file of `--video` belongs to a sequence, and which image to a frame."""
 
 from pathlib import Path
 
@@ -21,16 +21,16 @@ def check(path, splits, kind):
     other = [str(split.source) for split in splits if split.representation.dims != 2]
     if other:
         raise UserError(
-            f"--video {path}: lies under 2D key points, but {other[0]} is not 2D. Leave it out, or choose a 2D set"
+            f"--video {path}: only 2D key points can be drawn over a video, and {other[0]} is not 2D. Leave --video out, or choose a 2D dataset"
         )
     if kind == "html":
-        raise UserError(f"--video {path}: is not shown in a page. Choose --format mp4 or gif")
+        raise UserError(f"--video {path}: an interactive page shows no video. Choose --format mp4 or gif")
 
 
 def images(path, view, frames, alone):
     """Iterator of the RGB images of a sequence's frames.
 
-    path: a video, or a folder of one image a frame, or a folder with one of these for each sequence under the
+    path: a video, or a folder of one image per frame, or a folder with one of these for each sequence under the
     sequence's name; view: `sequences.Sequence`; frames: slice of its frames; alone: whether no other sequence
     is drawn, so that the first two will do. Images of a folder are found by the sequence's image names where
     it has them all, else by their order. Images of another size than the data set says are brought to it.
@@ -57,14 +57,13 @@ def _place(path, view, alone):
         if alone and any(file.suffix.lower() in video.IMAGE_ENDINGS for file in path.iterdir()):
             return path
         raise UserError(
-            f"--video {path}: holds neither {view.name} as a folder of images, nor {view.name}"
-            f"{VIDEO_ENDINGS[0]}{', nor images' if alone else ''}. Name what belongs to a "
-            "sequence like it"
+            f"--video {path}: contains neither a folder of images {view.name} nor a video {view.name}"
+            f"{VIDEO_ENDINGS[0]}{', nor images' if alone else ''}. Name the video or folder like its sequence"
         )
     if not alone:
         raise UserError(
-            f"--video {path}: is one video, but several sequences are drawn. Choose one by "
-            "--visualize_video_id, or give a folder with a video for each, of the sequence's name"
+            f"--video {path}: is one video, but several sequences are to be drawn. Choose one with "
+            "--visualize_video_id, or give a folder with one video per sequence, named like it"
         )
     return path
 
@@ -99,16 +98,16 @@ def _fitting(found, place, view, frames, size):
         if count == wanted:
             return
     if count == 0:
-        raise UserError(f"{place}: has no image for frame {frames.start}. Choose an earlier VIS.START")
+        raise UserError(f"{place}: has no image for frame {frames.start}. Choose a smaller VIS.START")
     if count > 1:  # a single image is meant to stay
-        log.warning("%s: ends after %d of %d frames; its last image stays", place, count, wanted)
+        log.warning("%s: ends after %d of %d frames; its last image is shown for the others", place, count, wanted)
 
 
 def _say_misfits(place, view, frames, shown, size):
     if size is not None:
         if abs(shown[0] / shown[1] / (size[0] / size[1]) - 1) > 0.02:
             log.warning(
-                "%s: is %d x %d, but the images of %s are %d x %d: is it another video?",
+                "%s: is %d x %d px, but the images of %s are %d x %d px. Is this the video that the poses were detected in?",
                 place,
                 *shown,
                 view.name,
@@ -118,7 +117,7 @@ def _say_misfits(place, view, frames, shown, size):
     points = np.asarray(view.truth if view.detected is None else view.detected)[frames].reshape(-1, 2)
     if np.mean((points < 0).any(1) | (points > shown).any(1)) > 0.5:
         log.warning(
-            "%s: is %d x %d, and most key points of %s lie outside of it: is it another video, or one of another size?",
+            "%s: is %d x %d px, and most key points of %s lie outside. Is this the video that the poses were detected in?",
             place,
             *shown,
             view.name,

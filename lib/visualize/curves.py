@@ -10,7 +10,7 @@ from . import drawing
 
 @dataclass
 class Curve:
-    """One plot: `lines` maps a track's name to one value a frame [T]; NaN where there is none."""
+    """One plot: `lines` maps a track's name to one value per frame [T]; NaN where there is none."""
 
     name: str
     unit: str
@@ -30,7 +30,7 @@ def running_mean(values):
 
 
 def joint_errors(joints, truth):
-    """Mean distance over the joints that both have, one value a frame: [T, J, D] x 2 -> [T], same unit.
+    """Mean distance over the joints that both have, one value per frame: [T, J, D] x 2 -> [T], same unit.
 
     The MPJPE of each frame (of poses that share their root or their image). NaN where no joint is in both.
     """
@@ -38,7 +38,7 @@ def joint_errors(joints, truth):
 
 
 def accelerations(joints, truth=None):
-    """Accel, one value a frame: [T, J, D] -> [T], unit of the input per frame squared.
+    """Accel, one value per frame: [T, J, D] -> [T], unit of the input per frame squared.
 
     The norm of the second difference of `joints` (minus that of `truth`, where given), mean over joints. The
     value of frame t uses t-1, t and t+1; the first and the last frame have none (NaN).

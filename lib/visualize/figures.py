@@ -1,6 +1,6 @@
 """Figures of an evaluation, as a paper shows them: PNG to look at, PDF (vectors, editable text) to print.
 
-`write_figures` draws what applies and says in one line what does not. Each figure is a function that gets
+`write_figures` draws the figures that apply and logs one line for each that does not. Each figure is a function that gets
 `Scored` and returns a matplotlib Figure, or the reason why there is none.
 """
 
@@ -131,7 +131,7 @@ def write_figures(folder, split, scores, cfg):
         for name, draw in FIGURES.items():
             figure = draw(scored)
             if isinstance(figure, str):
-                log.info("figure %s of %s: left out, %s", name, split.source, figure)
+                log.info("figure %s of %s: left out: %s", name, split.source, figure)
                 continue
             for ending in ("png", "pdf"):
                 path = folder / f"{split.source}_{name}.{ending}"
@@ -243,7 +243,7 @@ def joints(scored):
 
 
 def acceleration(scored):
-    """The distribution of the frames' Accel, a row a method, on a logarithmic axis."""
+    """The distribution of the frames' Accel, one row per method, on a logarithmic axis."""
     values = [np.maximum(score.pooled("accel_unpadded"), 1e-6) for score in scored.scores]
     if len(values[0]) < 20:
         return "too few frames"

@@ -1,4 +1,4 @@
-"""The page of an evaluation: its table, and the sequences that say most about it, to be played."""
+"""The page of an evaluation: its table, and the sequences with the largest and smallest error, to be played."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .drawn import drawn_of, page_sequence, provenance_of
 log = logger(__name__)
 
 WORST, BEST = 3, 2  # sequences of each dataset in a page, besides one of middling error
-# A page holds about one byte a number: this many joints x frames x tracks make some megabytes.
+# A page takes about one byte per number: this many joints x frames x tracks make a few megabytes.
 MOST_JOINTS = 10_000 * 17 * 4
 MOST_FRAMES = 1500  # of one sequence
 
@@ -116,7 +116,7 @@ def _stretch(errors, length, why):
 
 
 def _rows(name, scores, split, index=None):
-    """Rows of the page's table: one a method, means over the split or over the sequence at `index`."""
+    """Rows of the page's table: one per method, means over the split or over the sequence at `index`."""
     for score in scores:
         means = score.means
         if index is not None:

@@ -286,7 +286,7 @@ def _panel_3d(canvas, box, space, i, track, ghost, layout, width):
 
 
 def pose_scene_3d(tracks, layout, title="", curves=None, fps=30.0, size=None, first_frame=0):
-    """Skeletons in space: one column a track, each from the camera and from the side, curves below.
+    """Skeletons in space: one column per track, each from the camera and from the side, curves below.
 
     tracks: list of Track with joints [T, J, 3]; the one with role 'truth' also stands thinly behind the
     others. layout: of lib.poses.skeletons. curves: list of `curves.Curve` by track name; None computes them,
@@ -495,7 +495,7 @@ def _shadow(image, pixels, strength=70):
 
 
 def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0, turn=0.0):
-    """Shaded bodies: one column a track, seen as by the camera, `turn` degrees from its side; curves below.
+    """Shaded bodies: one column per track, seen from the camera, `turn` degrees from its side; curves below.
 
     tracks: list of Track with vertices and faces; joints [T, J, 3] (metres) may be None, then there are no
     curves but those given. Default size 1600x900, wider from five tracks on. Bodies are drawn in parallel.
@@ -582,7 +582,7 @@ def _body_painter(track, color, on_ground, turn, scale, offset):
 
 
 def multi_view_scene(views, cues, layout, title="", curves=None, fps=30.0, size=None, first_frame=0, names=None):
-    """All views of one recording in one picture: one column a view, one row a track, its quality cue below.
+    """All views of one recording in one picture: one column per view, one row per track, its quality cue below.
 
     views: for each of V views its list of Track (joints [T, J, 3], the same names in the same order; what a
     view misses is NaN), estimator first; a track of role 'truth' gets no row and stands thinly behind the

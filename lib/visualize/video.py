@@ -39,7 +39,7 @@ GIF_LIMIT = 1000
 def write_video(frames, path, fps=30.0, total=None, quality=23, preset="veryfast", progress=True):
     """Encode an iterable of RGB frames into `path` (.mp4), which appears when it is whole.
 
-    fps: frames a second. total: their number, for the bar. quality: x264's CRF (18 fine .. 28 coarse). A
+    fps: frames per second. total: number of frames, for the progress bar. quality: x264's CRF (18 fine .. 28 coarse). A
     frame with an odd side gets one more row or column, its last one repeated: yuv420p needs even ones.
     Returns {"path", "frames", "width", "height", "fps", "codec"}. Without PyAV, OpenCV writes MPEG-4 part 2
     ("mp4v"), which most browsers do not play; that is said in one line. Raises UserError for a place that
@@ -73,7 +73,7 @@ def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
     """Write an iterable of RGB frames as an endless GIF, scaled down to `width` px where it is wider.
 
     GIF counts time in hundredths of a second: every frame's share is rounded so that the sum stays right, and
-    rates above 50 frames a second, which players slow down, lose frames. All frames have the colours of the
+    rates above 50 frames per second, which players slow down, lose frames. All frames have the colours of the
     first. Returns as `write_video` does. GIF is for short clips (pillow keeps all of it in memory): more than
     GIF_LIMIT frames are refused.
     """
@@ -90,10 +90,7 @@ def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
         bar = tqdm(frames, total=total, desc=path.name, unit="frame", disable=None if progress else True)
         for frame in itertools.islice(bar, 0, None, every):
             if written == GIF_LIMIT:
-                raise UserError(
-                    f"{path}: more than {GIF_LIMIT} frames are too much for a GIF. Write .mp4, "
-                    "or choose a shorter range"
-                )
+                raise UserError(f"{path}: a GIF has at most {GIF_LIMIT} frames. Write .mp4, or choose a shorter range")
             if frame.shape[1] != width:
                 frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
             image = Image.fromarray(frame)
@@ -114,11 +111,11 @@ def write_gif(frames, path, fps=30.0, total=None, width=1200, progress=True):
 def _first(frames, path, endings):
     """The first frame, and an iterator of all of them with it; refuses a wrong ending and no frames."""
     if path.suffix.lower() not in endings:
-        raise UserError(f"{path}: cannot write this kind of video. Use the ending {' or '.join(endings)}")
+        raise UserError(f"{path}: no known kind of video. Use a file name that ends in {' or '.join(endings)}")
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
-        raise UserError(f"{path}: there are no frames to write. Check the range of frames")
+        raise UserError(f"{path}: no frames to write. Check VIS.START and VIS.END")
     return first, itertools.chain([first], frames)
 
 
@@ -190,7 +187,7 @@ def _h264_encoder(path, width, height, fps, quality, preset):
 def _opencv_encoder(path, width, height, fps, quality, preset):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), float(fps), (width, height))
     if not writer.isOpened():
-        raise UserError(f"{path}: OpenCV cannot write mp4v here. Mend: pip install av")
+        raise UserError(f'{path}: OpenCV cannot write mp4 files on this machine. pip install "synsp[video]"')
     count = itertools.count()
 
     def encode(frame):
@@ -228,9 +225,7 @@ def read_image_folder(path, start=0):
     path = Path(path)
     files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_ENDINGS] if path.is_dir() else []
     if not files:
-        raise UserError(
-            f"{path}: no images here. A background folder holds one a frame, as " + ", ".join(IMAGE_ENDINGS)
-        )
+        raise UserError(f"{path}: contains no images. Expected one image per frame: " + ", ".join(IMAGE_ENDINGS))
     # 'frame_10' comes after 'frame_9'.
     files.sort(key=lambda file: [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", file.name))])
     return (_read_image(file) for file in files[start:])
@@ -239,7 +234,7 @@ def read_image_folder(path, start=0):
 def _read_image(path):
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise UserError(f"{path}: not a readable image. Replace it or take it out of the folder")
+        raise UserError(f"{path}: not a readable image. Replace it, or remove it from the folder")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -252,7 +247,7 @@ def read_video(path, start=0):
     frames = (_read_by_opencv if av is None else _read_by_av)(path)
     first = next(frames, None)
     if first is None:
-        raise UserError(f"{path}: no video can be read from it. Check the file, or give a folder of images")
+        raise UserError(f"{path}: not a readable video. Check the file, or give a folder of images")
     return itertools.islice(itertools.chain([first], frames), start, None)
 
 
