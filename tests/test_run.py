@@ -27,7 +27,7 @@ def test_any_name_is_found_again(cfg, name):
 def test_no_run_leaves_its_place(cfg, name, tmp_path):
     cfg.EXP_NAME = name
     for ask in (run.new_folder, run.newest_folder):
-        with pytest.raises(UserError, match="EXP_NAME .* leads out of OUTPUT_DIR"):
+        with pytest.raises(UserError, match="EXP_NAME .* must stay inside OUTPUT_DIR"):
             ask(cfg)
     assert not list(tmp_path.iterdir())
 

@@ -74,7 +74,7 @@ def test_clean_sequences_alone(write_set, report):
     base = write_set("own", "noise", "3D")
     shutil.rmtree(base / "own_noise_3D" / "detected")
     found = report(base, "own_noise_3D")
-    assert not found.refused and found.rows[1] == ("train", "detected", "drawn from the ground truth, with noise")
+    assert not found.refused and found.rows[1] == ("train", "detected", "ground truth plus simulated errors")
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,19 @@ def test_clean_sequences_alone(write_set, report):
         ),
         (
             lambda split, kind, data: data.update(joints_3d=[pose / 100 for pose in data["joints_3d"]]),
-            "across. Metres are expected",
+            "in size. Metres are expected",
         ),
         (
             lambda split, kind, data: (
                 kind == "detected" and data.update(joints_3d=[pose * 1000 for pose in data["joints_3d"]])
             ),
-            "in the ground truth. Are both in the same unit",
+            "in the ground truth. Are both files in the same unit",
         ),
         (
             lambda split, kind, data: (
                 kind == "detected" and data.update(joints_3d=[pose[:, ::-1] for pose in data["joints_3d"]])
             ),
-            "off in the mean, the body is .* Are both files in one joint order",
+            "mean error of the detections of .* Do both files have the same joint order",
         ),
         (
             lambda split, kind, data: kind == "detected" and data.update(imgname=data["imgname"][::-1]),
@@ -129,14 +129,14 @@ def test_normalised_key_points_and_degrees(write_set, report):
         "2D",
         change=lambda split, kind, data: data.update(joints_2d=[pose / 1000 for pose in data["joints_2d"]]),
     )
-    assert "looks normalised. Pixels are expected" in "\n".join(report(base, "own_net_2D").notes)
+    assert "Are they normalised? Pixels are expected" in "\n".join(report(base, "own_net_2D").notes)
     base = write_set(
         "own",
         "net",
         "smpl",
         change=lambda split, kind, data: data.update(pose=[np.degrees(pose) for pose in data["pose"]]),
     )
-    assert "axis-angles in degrees? Radians are expected" in "\n".join(report(base, "own_net_smpl").notes)
+    assert "are these degrees? Axis-angles in radians are expected" in "\n".join(report(base, "own_net_smpl").notes)
 
 
 def test_missing_values_are_counted(write_set, report):
@@ -190,12 +190,14 @@ def test_files_that_are_not_read(write_set, report):
     (folder / "detected" / "h36m_fcn_3d_train.npz").write_bytes(b"")
     found = report(base, "h36m_fcn_3D")
     assert found.notes == [
-        f"{folder / 'detected' / 'h36m_fcn_3d_train.npz'}: not read, for its name. Expected "
+        f"{folder / 'detected' / 'h36m_fcn_3d_train.npz'}: ignored because of its name. Expected "
         "h36m_fcn_3D_train.npz or h36m_fcn_3D_validate.npz or h36m_fcn_3D_test.npz"
     ]
     (folder / "detected" / "h36m_fcn_3D_test.npz").unlink()
     (folder / "groundtruth" / "h36m_gt_3D_test.npz").unlink()
-    assert report(base, "h36m_fcn_3D").refused[0].endswith("no split in it. Expected files such as h36m_gt_3D_test.npz")
+    assert (
+        report(base, "h36m_fcn_3D").refused[0].endswith("contains no split. Expected files such as h36m_gt_3D_test.npz")
+    )
 
 
 def test_overrides_reach_the_loader(write_set, report):

@@ -73,7 +73,7 @@ def test_help_needs_little_work(script):
         ("eval", [*SAMPLE, "--checkpoint", "absent.pth.tar"], ["absent.pth.tar", "not found"]),
         ("eval", [*SAMPLE, "--checkpoint", ROOT / "README.md"], ["README.md", "not a readable checkpoint"]),
         ("eval", [*SAMPLE, "--checkpoint", SMOOTHNET, "--slide_window_size", 16], ["window 8", "16", SMOOTHNET]),
-        ("eval", [*SAMPLE, "--checkpoint", SYNSP, "--tradition", "kalman"], ["kalman", "savgol", "gaus1d"]),
+        ("eval", [*SAMPLE, "--checkpoint", SYNSP, "--tradition", "magic"], ["magic", "savgol", "gaus1d"]),
         ("eval", [*SAMPLE, "--checkpoint", REFERENCE / "synsp_2d_random.pth.tar", "MODEL.n_head", 2], ["34", "51"]),
         ("train", [*SAMPLE, "--cfg", "absent.yaml"], ["absent.yaml", "not found"]),
         ("train", [*SAMPLE, "DATASET.BASE_DIR", "absent/poses"], ["mocap_gt_3D_train.npz", "not found"]),
@@ -113,7 +113,7 @@ def test_no_cuda_is_said_and_no_error(door, tmp_path):
         pytest.skip("this machine has CUDA")
     words = [word if word != "cpu" else "cuda" for word in SAMPLE]
     code, stderr = door("eval", *words, "--tradition", "savgol", "OUTPUT_DIR", tmp_path)
-    assert code == 0 and stderr.count("running on the CPU") == 1
+    assert code == 0 and stderr.count("using the CPU") == 1
 
 
 @pytest.fixture

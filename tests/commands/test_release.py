@@ -97,7 +97,7 @@ def test_a_blend_lies_between_two_checkpoints(tmp_path):
             **change,
         }
         checkpoints.save(tmp_path / "elsewise.pth.tar", content)
-        with pytest.raises(UserError, match="same network"):
+        with pytest.raises(UserError, match="different network"):
             release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "", (), (tmp_path / "elsewise.pth.tar", 0.5))
     release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "Apache-2.0", (), (tmp_path / "other.pth.tar", 0.25))
     content = checkpoints.read(tmp_path / "out.pth.tar")
@@ -105,7 +105,7 @@ def test_a_blend_lies_between_two_checkpoints(tmp_path):
     expected = 0.75 * network.state_dict()[name] + 0.25 * other.state_dict()[name]
     torch.testing.assert_close(content["state_dict"][name].float(), expected, atol=1e-3, rtol=0)
     assert content["provenance"]["blended_with"] == {"share": 0.25, "command": "train_smoothnet.py TRAIN.INIT a"}
-    with pytest.raises(UserError, match="same network"):
+    with pytest.raises(UserError, match="different network"):
         smaller = SynSP(51, Sizes(8, 8, 1, 2, 8, 8))
         checkpoints.save(tmp_path / "small.pth.tar", {"state_dict": smaller.state_dict()})
         release(tmp_path / "run.pth.tar", tmp_path / "out.pth.tar", "", None, (tmp_path / "small.pth.tar", 0.5))

@@ -49,7 +49,7 @@ def test_a_video_belongs_to_the_only_sequence_or_to_the_one_of_its_name(tmp_path
     video.write_video(frames[::-1], tmp_path / "clip1.mp4", progress=False)
     for path, alone in ((tmp_path / "clip0.mp4", True), (tmp_path, True), (tmp_path, False)):
         assert reds(background.images(path, sequence([]), slice(1, 4), alone)) == pytest.approx([50, 100, 150], abs=3)
-    with pytest.raises(UserError, match="several sequences are drawn"):
+    with pytest.raises(UserError, match="several sequences are to be drawn"):
         background.images(tmp_path / "clip0.mp4", sequence([]), slice(0, 4), False)
     other = Sequence("clip7", None, np.zeros((4, 34)))
     with pytest.raises(UserError, match="clip7"):
@@ -61,7 +61,7 @@ def test_images_come_in_the_size_of_the_data_set(tmp_path, caplog):
     found = list(background.images(folder, sequence(["0", "1"], 2, imgshape=np.array([96, 128, 3])), slice(0, 2), True))
     assert {image.shape for image in found} == {(96, 128, 3)} and not caplog.records
     list(background.images(folder, sequence(["0", "1"], 2, imgshape=np.array([96, 96, 3])), slice(0, 2), True))
-    assert "another video" in caplog.text
+    assert "the video that the poses were detected in" in caplog.text
 
 
 def test_what_does_not_fit_is_said(tmp_path, caplog):
@@ -163,8 +163,8 @@ def test_views_of_2d_are_videos_of_their_own(tmp_path, write_set):
     "words, hint",
     [
         (("--video", "absent.mp4"), "absent.mp4: not found"),
-        (("--video", ".", "--format", "html"), "not shown in a page"),
-        (("--video", "."), "Name what belongs to a sequence"),
+        (("--video", ".", "--format", "html"), "an interactive page shows no video"),
+        (("--video", "."), "Name the video or folder like its sequence"),
     ],
 )
 def test_refusals(draw, tmp_path, monkeypatch, words, hint):

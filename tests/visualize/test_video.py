@@ -102,7 +102,7 @@ def test_a_failing_encoder_ends_the_drawing(tmp_path):
 
 def test_refusals_name_the_file(tmp_path):
     for write, name in ((video.write_video, "a.avi"), (video.write_gif, "a.mp4"), (video.write_video, "a")):
-        with pytest.raises(UserError, match=f"{name}: .*ending"):
+        with pytest.raises(UserError, match=f"{name}: .*ends in"):
             write(marked(), tmp_path / name, progress=False)
     with pytest.raises(UserError, match="no frames"):
         video.write_video(iter([]), tmp_path / "a.mp4", progress=False)
@@ -157,7 +157,7 @@ def test_gif_is_scaled_down_and_not_faster_than_players(tmp_path):
 
 def test_too_long_a_gif_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "GIF_LIMIT", 3)
-    with pytest.raises(UserError, match="a.gif: more than 3 frames"):
+    with pytest.raises(UserError, match="a.gif: a GIF has at most 3 frames"):
         video.write_gif(marked(), tmp_path / "a.gif", progress=False)
     assert list(tmp_path.iterdir()) == []
 
