@@ -10,16 +10,8 @@ ROOT = Path(__file__).parents[1]
 KNOWN = {
     ("lib/commands/live_lines.py", "serve"),
     ("lib/commands/refine_file.py", "report"),
-    ("lib/evaluation/evaluator.py", "_result"),
-    ("lib/models/export.py", "__init__"),
     ("lib/tracks/exchanges.py", "body_of"),
-    ("lib/tracks/live.py", "_begin"),
-    ("lib/tracks/refiner.py", "__init__"),
-    ("lib/tracks/refiner.py", "synsp_for"),
-    ("lib/training/augment.py", "__call__"),
-    ("lib/training/trainer.py", "_check"),
-    ("lib/windows/pipeline.py", "_together"),
-    ("lib/windows/sliding_window.py", "average"),
+    ("lib/windows/recipe.py", "checked"),
 }
 
 
