@@ -24,19 +24,20 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     fps: float | None = None,
+    axes: str | None = None,
 ) -> PoseFile:
     """Read the pose file of an estimator or of another tool.
 
     path: a file, or a folder of per-frame files; input_format: its kind, where it cannot be recognised from the
     contents; image_size: (width, height) in px, for coordinates that are normalised to the image; fps: frames per
-    second, where the file does not say.
+    second, where the file does not say; axes: of an array file, such as "TPJD" (T frames, P people, J joints, D coordinates).
 
     Returns a `PoseFile`: its `fps` (None where unknown) and its `tracks`, one for each person and set of key points,
     with `poses` [T, J, D] (NaN for missing), `joint_names` (J names, or None), `confidence` [T, J] in [0, 1] or None,
     and `start`, the frame of the file that is the track's first.
     Raises UserError for a file that cannot be read.
     """
-    return registry.read(path, input_format, image_size, fps)
+    return registry.read(path, input_format, image_size, fps, axes)
 
 
 @overload
