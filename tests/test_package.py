@@ -1,6 +1,5 @@
 """The installed package: what is in it, what it finds from any folder, and that it stands beside the checkout."""
 
-import ast
 import logging
 import os
 import resource
@@ -51,20 +50,6 @@ def test_every_file_read_at_run_time_is_in_the_package():
     assert others == {path for path in listed if ROOT / "lib" in path.parents}
     for pattern in SETUP["package-data"]["synsp.checkpoints"]:
         assert list((ROOT / "data" / "checkpoints").glob(pattern)), pattern
-
-
-def test_modules_import_each_other_relatively():
-    """So that one process never imports the code twice, as `lib` and as `synsp`."""
-    for path in (ROOT / "lib").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or ""]
-                if isinstance(node, ast.ImportFrom) and not node.level
-                else []
-            )
-            assert not {name.partition(".")[0] for name in names} & {"lib", "synsp"}, path
 
 
 def test_the_face_is_imported_when_it_is_asked_for():
