@@ -7,6 +7,8 @@ both, so that a program that uses it can set `logging.getLogger("synsp").setLeve
 import logging
 import sys
 
+from .errors import printable
+
 ROOT = "synsp"
 
 
@@ -18,9 +20,17 @@ def logger(module):
 
 def start():
     """Show the package's messages on the terminal, one line each; those of other libraries only from warnings on."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
+    logging.basicConfig(level=logging.WARNING, force=True)
+    logging.getLogger().handlers[0].setFormatter(_Printable("%(message)s"))
     logging.getLogger().handlers[0].setLevel(logging.INFO)
     logging.getLogger(ROOT).setLevel(logging.DEBUG)
+
+
+class _Printable(logging.Formatter):
+    """Messages hold names out of files: what would steer the terminal is written as an escape."""
+
+    def format(self, record):
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 class _LogFile(logging.FileHandler):
@@ -37,5 +47,5 @@ class _LogFile(logging.FileHandler):
 def also_log_to(path):
     """From now on write every message to this file as well, including those too many for the terminal (DEBUG)."""
     handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_Printable("%(asctime)s %(message)s"))
     logging.getLogger(ROOT).addHandler(handler)

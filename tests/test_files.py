@@ -1,6 +1,7 @@
 """lib/files.py and lib/errors.py: files that are whole or absent, and mistakes that end in one line and exit code 2."""
 
 import errno
+import logging
 import os
 import resource
 import stat
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import errors, files
+from lib import errors, files, messages
 from lib.errors import UserError, printable, reading
 from lib.files import atomic_folder, atomic_write, write_bytes, write_npz, write_text
 from lib.formats import grids, joblib_file
@@ -232,3 +233,9 @@ def test_debug_shows_where_it_was(capsys, monkeypatch):
 
 def test_names_of_any_language_are_printable():
     assert printable("Zoë 走る 1.json") == "Zoë 走る 1.json"
+
+
+def test_messages_do_not_steer_the_terminal(capsys):
+    messages.start()
+    logging.getLogger("synsp.x").warning("person %s", "\x1b]0;title\x07 a\nb")
+    assert capsys.readouterr().err == "person \\x1b]0;title\\x07 a\nb\n"
