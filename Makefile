@@ -7,7 +7,7 @@ EPOCHS ?=
 ARGS ?=
 COMPLEXITY := 20
 
-.PHONY: demo test slow lint docs benchmarks accuracy clean
+.PHONY: demo test campaign slow lint docs benchmarks accuracy clean
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed; say make PYTHON=python3.11'"
@@ -21,6 +21,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(PY) -m pytest -q -m "not slow"
+
+campaign: .venv/installed
+	$(PY) tests/campaign/run.py $(ARGS)
 
 slow: .venv/installed
 	$(PY) -m pytest -q -m slow

@@ -42,13 +42,11 @@ class _Scan(Machine):
         return super().finish(value, names)
 
 
-def load(path, what):
-    """The object in a file of torch.save on the CPU: tensors, numbers, strings and plain containers.
+def load(content, what):
+    """The object in the bytes of a file of torch.save, on the CPU: tensors, numbers, strings and plain containers.
 
-    what: how to call the file in messages. Raises UserError that names the refused callable or says what is wrong; OSError
-    where the file cannot be opened.
+    what: how to call the file in messages. Raises UserError that names the refused callable or says what is wrong.
     """
-    content = path.read_bytes()
     try:
         _scan(content, what)
         with warnings.catch_warnings():

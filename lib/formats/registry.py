@@ -148,8 +148,17 @@ def _read(opened, path, input_format, image_size, fps, axes):
     if axes and not kind.axes:
         raise UserError(f"--axes {axes}: {path} is {kind.description}, whose axes are known. Leave it out")
     pose_file = kind.read(opened, image_size, fps, *([axes] if axes else []))
+    for track in pose_file.tracks:
+        _take_out(track, (np.abs(track.poses) > np.finfo(np.float32).max).any(axis=-1))  # no place: as good as infinite
     _take_out_sentinels(pose_file.tracks)
     return pose_file
+
+
+def _take_out(track, absent):
+    """Make the key points `absent` [T, J] of a track missing."""
+    track.poses[absent] = np.nan
+    if track.confidence is not None and absent.any():
+        track.confidence = np.where(absent, 0, track.confidence)
 
 
 def _take_out_sentinels(tracks):
@@ -168,9 +177,7 @@ def _take_out_sentinels(tracks):
                 and other.part.removesuffix("depth").strip("_ ") in (track.part, "")
             )
             for one in (track, *same):
-                one.poses[absent] = np.nan
-                if one.confidence is not None:
-                    one.confidence = np.where(absent, 0, one.confidence)
+                _take_out(one, absent)
 
 
 # Numbers that the stretches without a record may take: so many in any file, and for each number that is there.

@@ -364,7 +364,7 @@ def read_gvhmr(opened, image_size=None, fps=None):
     from .. import safe_tensors
 
     path = opened.path
-    content = safe_tensors.load(path, str(path))
+    content = safe_tensors.load(opened.content, str(path))
     if not isinstance(content, dict) or not content.keys() & {"smpl_params_incam", "smpl_params_global"}:
         raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt")
     tracks, places = [], []

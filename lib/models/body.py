@@ -333,8 +333,8 @@ def _extra_regressor(path, count):
         rows = np.load(path, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{path}: not a plain array ({error}). Copy the file again") from error
-    if not isinstance(rows, np.ndarray) or rows.shape != (9, count):
-        found = list(rows.shape) if isinstance(rows, np.ndarray) else "an archive"
+    if not isinstance(rows, np.ndarray) or rows.shape != (9, count) or rows.dtype.kind not in "fiu":
+        found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
         raise UserError(f"{path}: has shape {found}, but this model needs [9, {count}]. Copy the file of SPIN there")
     return rows
 

@@ -127,7 +127,7 @@ def save(path, content):
 def read(path):
     """The dict in a checkpoint file. Raises UserError when there is none, or when it is another kind of file."""
     try:
-        content = safe_tensors.load(Path(path), f"checkpoint {path}")
+        content = safe_tensors.load(Path(path).read_bytes(), f"checkpoint {path}")
     except FileNotFoundError:
         raise UserError(
             f"checkpoint {path}: not found. Pass --checkpoint with a file from data/checkpoints/ or "

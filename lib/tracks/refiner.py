@@ -315,7 +315,10 @@ class Refiner:
         for job in jobs:
             if job.first:
                 works[job.track].take(job)
-        return [work.finish() for work in works]
+        results = [work.finish() for work in works]
+        for track, result in zip(tracks, results):
+            _keep_finite(track.poses, result)
+        return results
 
     def _ways_up(self, tracks, entered):
         """The axis that is up for each track: people of one file, in one kind of key points, share a frame."""
@@ -453,6 +456,16 @@ def _fit(model, track, poses):
         return None, "17 joints, but not in Human3.6M order (the pelvis is not between the hips)"
     never = [track.joint_names[joint] for joint in fit.needed if not gaps.seen(poses)[:, joint].any()]
     return (None, f"{', '.join(never[:3])} never seen") if never else (fit, "")
+
+
+def _keep_finite(poses, result):
+    """Key points that came out NaN or infinite are left as they were; poses [T, J, D] as they came in."""
+    lost = np.isfinite(poses).all(axis=-1) & ~np.isfinite(result.poses).all(axis=-1)
+    if lost.any():
+        result.poses[lost] = poses[lost]
+        result.notes.append(
+            f"{lost.sum()} key points came out not finite (too large for a pose?): they are left as they were"
+        )
 
 
 def _looks_like_h36m(poses):
