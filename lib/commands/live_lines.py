@@ -35,7 +35,7 @@ def serve(refiner, lines=None, write=None, say=None, forget=60.0):
     lines = _standard_input() if lines is None else lines
     write = write or (lambda text: print(text, flush=True))
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
-    people, clock, times, bad, begun = {}, _Clock(), [], 0, False
+    people, clock, times, bad, begun, told = {}, _Clock(), [], 0, False, False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -44,7 +44,7 @@ def serve(refiner, lines=None, write=None, say=None, forget=60.0):
             record = _record(line)
             who = json.dumps(record.get("id"))
             if record.get("end") is True:
-                finished, begun = [people.pop(who)] if who in people else [], True
+                finished = [people.pop(who)] if who in people else []
             else:
                 values = _points(record)
                 person = people.pop(who, None) or _Person(refiner)
@@ -56,18 +56,19 @@ def serve(refiner, lines=None, write=None, say=None, forget=60.0):
             if not begun:
                 raise UserError(reason) from None
             bad += 1
-            write(json.dumps({"error": reason, **{key: record.get(key) for key in ("id", "t")}}))
+            write(_answer(reason, record))
             continue
+        begun = True
         for one in finished:
             for late in one.finish():
                 write(late)
         if record.get("end") is True:
             continue
-        if not begun:
+        if not told:
             say(person.stream.describe())
             for note in person.stream.notes:
                 say(note)
-            begun, times = True, [who]
+            told, times = True, [who]
         if times and times[0] == who and _is_number(record.get("t")):
             times.append(record["t"])
             if len(times) > RATE_FRAMES:
@@ -80,6 +81,12 @@ def serve(refiner, lines=None, write=None, say=None, forget=60.0):
             write(text)
     if bad:
         say(f"{bad} {'line was' if bad == 1 else 'lines were'} answered by an error")
+
+
+def _answer(reason, record):
+    """The line that answers a bad one, with its id and t where these are plain."""
+    plain = {key: value for key in ("id", "t") if isinstance(value := record.get(key), str | int | float)}
+    return json.dumps({"error": reason, **plain})
 
 
 def _standard_input():
@@ -204,7 +211,7 @@ class _Person:
         try:
             return json.dumps(out)
         except RecursionError:
-            return json.dumps({"error": "nested too deeply", **{key: record.get(key) for key in ("id", "t")}})
+            return _answer("nested too deeply", record)
 
 
 def _number(value):
