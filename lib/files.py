@@ -173,7 +173,8 @@ def _naming(path, temporary=None):
     except OSError as error:
         if error.errno is None:  # numpy's, of a file that it could not write to its end
             raise OSError(errno.EIO, f"not written to its end: {error}", str(path)) from error
-        if error.filename is None or temporary is not None and str(temporary) in str(error.filename):
+        # Of a copy both files are named, and what fails is mostly the writing.
+        if error.filename is None or temporary is not None and str(temporary) in f"{error.filename} {error.filename2}":
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 

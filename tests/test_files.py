@@ -152,6 +152,7 @@ WRITERS = {
     "npz of objects": lambda path: write_npz(path, {"a": np.array([np.arange(5000.0), None], dtype=object)}, False),
     "torch": lambda path: checkpoints.save(path, {"state_dict": {"a": torch.zeros(5000)}}),
     "npy": lambda path: grids.write_npy(path, np.zeros(5000)),
+    "npy that fits a buffer": lambda path: grids.write_npy(path, np.zeros(700)),
     "pickle": lambda path: joblib_file.dump(path, {"a": np.zeros(5000)}),
     "video": lambda path: video.write_video(
         np.random.default_rng(0).integers(0, 255, (9, 64, 64, 3), np.uint8), path.with_suffix(".mp4"), progress=False

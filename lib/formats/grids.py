@@ -1,12 +1,13 @@
 """Files that hold arrays: which part of which array is a track's poses, and back into the same places."""
 
+import io
 import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_bytes
 
 
 @dataclass
@@ -82,8 +83,9 @@ def joint_confidence(confidence):
 
 def write_npy(path, array):
     """An .npy file, whole or not at all."""
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.lib.format.write_array(file, array, allow_pickle=False)
+    buffer = io.BytesIO()  # into a file numpy writes on its own, and says nothing of a full disk
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getbuffer())
 
 
 def is_compressed(path):
