@@ -238,7 +238,7 @@ def _cast(value, default, key):
             if number == int(number):
                 return int(number)
         except (TypeError, ValueError, OverflowError):
-            pass  # said below, with the key
+            pass  # refused below, with the key
     else:
         return value
     raise UserError(f"{key}: {repr(value)[:60]} given, but {_kind(default)} is needed (default {default})")
@@ -426,10 +426,10 @@ FLAGS = {
         ),
         "lag": ("REFINE.LAG", "frames of delay: refine as a live stream with this delay would"),
         "axes": ("REFINE.AXES", "axes of an array: T frames, P people, J joints, D coordinates, such as TPJD"),
-        "image_size": ("REFINE.IMAGE_SIZE", "WIDTHxHEIGHT in px, for coordinates that are shares of the image"),
-        "forget": ("REFINE.FORGET", "live: seconds without a line after which a person is let go; 0: never"),
+        "image_size": ("REFINE.IMAGE_SIZE", "WIDTHxHEIGHT in px, for coordinates normalised to the image"),
+        "forget": ("REFINE.FORGET", "live: seconds without a line after which a person's stream is closed; 0: never"),
         "input_format": ("REFINE.INPUT_FORMAT", "format of INPUT, if it is not recognised"),
-        "report": ("REFINE.REPORT", "folder for report.html, raw against refined"),
+        "report": ("REFINE.REPORT", "folder for report.html, which shows input and refined poses"),
     },
 }
 PURPOSE = {
@@ -500,7 +500,7 @@ def parser(command, prog=None):
         )
     for flag, (place, text) in PLACES.get(command, {}).items():
         parse.add_argument(f"--{flag}", metavar=place, help=text)
-    parse.add_argument("--debug", action="store_true", help="with an error, also its traceback")
+    parse.add_argument("--debug", action="store_true", help="print the traceback of an error too")
     parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
     parse.error = _argument_error
     return parse

@@ -42,12 +42,12 @@ def run(main):
     try:
         main()
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk can still be said
+            sys.stdout.flush()  # here, where an error of a full disk can still be reported
     except KeyboardInterrupt:
         _say("interrupted")
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output (`| head`) went away: there is nobody left to tell.
+        # The reader of our output (`| head`) was closed: nothing can be reported any more.
         sys.stderr.close()
         sys.exit(141)
     except Exception as error:
@@ -103,7 +103,7 @@ def reading(path, kind):
         reason = f"{type(error).__name__}: {str(error)[:200]}".removesuffix(": ")
         raise UserError(
             f"{path}: cannot be read as {kind} ({reason}, at {Path(place.filename).name}:{place.lineno}). "
-            "Copy or export the file again; --debug says more"
+            "Copy or export the file again; --debug prints the traceback"
         ) from error
 
 

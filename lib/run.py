@@ -16,7 +16,7 @@ log = logger(__name__)
 
 
 def choose_device(cfg):
-    """The torch device that cfg.DEVICE asks for; the CPU, said in one line, where there is no such device."""
+    """The torch device that cfg.DEVICE asks for; the CPU, with a message, if there is no such device."""
     wanted = cfg.DEVICE.lower()
     try:
         device = torch.device(wanted)

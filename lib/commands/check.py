@@ -164,7 +164,7 @@ def _describe(report, source, split, path, what):
     try:
         poses = storage.read(path).get(key)
     except UserError:
-        poses = None  # said by `sequences.load`
+        poses = None  # reported by `sequences.load`
     if not poses:
         report.rows.append((split, what, "not readable"))
         return None

@@ -139,7 +139,7 @@ class Body:
             part = slice(start, min(start + size, frames))
             with torch.no_grad():
                 points = pick(*module(pose[part], shape[part]))
-            # Outside the block: a generator left within it would keep gradients off for whoever reads it.
+            # Outside the block: a generator left within it would keep gradients off for its caller.
             yield part, points if trans is None else points + trans[part, None]
 
     @staticmethod
@@ -207,7 +207,7 @@ class _Smpl(torch.nn.Module):
 
 
 class _Stored(StandIn):
-    """What stands in for a class of chumpy or scipy: the state that the pickle gives it, and nothing else."""
+    """Replacement for a class of chumpy or scipy that only keeps the state from the pickle."""
 
     def __setstate__(self, state):
         self.state = state

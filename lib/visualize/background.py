@@ -33,7 +33,7 @@ def images(path, view, frames, alone):
     path: a video, or a folder of one image per frame, or a folder with one of these for each sequence under the
     sequence's name; view: `sequences.Sequence`; frames: slice of its frames; alone: whether no other sequence
     is drawn, so that the first two will do. Images of a folder are found by the sequence's image names where
-    it has them all, else by their order. Images of another size than the data set says are brought to it.
+    it has them all, else by their order. Images are resized to the image size of the dataset.
     Raises UserError.
     """
     place, size = _place(Path(path), view, alone), _image_size(view)
@@ -86,7 +86,7 @@ def _image_size(view):
 
 
 def _fitting(found, place, view, frames, size):
-    """The images in the size of the data set; what does not fit is said in one line each."""
+    """The images, resized to the dataset's image size; a warning for each misfit."""
     count, wanted = 0, frames.stop - frames.start
     for image in found:
         if count == 0:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart under every common form of colour blindness.
+# Okabe and Ito, "Color Universal Design" (2008): distinguishable with every common form of colour blindness.
 SIDES = {"left": (0, 114, 178), "right": (230, 159, 0), "middle": (92, 92, 92)}
 ROLES = {"input": (213, 94, 0), "refined": (0, 158, 115), "filter": (204, 121, 167), "truth": (60, 60, 60)}
 # For further tracks of one role; not their yellow, which is no line on white.
@@ -168,7 +168,7 @@ def bones_painter(pixels, edges, color, width):
 
 
 def skeleton_painter(pixels, layout, depth=None, width=5, outline=PAPER):
-    """Painter of a skeleton: left and right told apart by colour, far bones drawn first and darker.
+    """Painter of a skeleton: left and right in different colours, far bones drawn first and darker.
 
     pixels [T, J, 2], depth [T, J] metres or None (then all bones are equally near), missing joints NaN. Bones
     of width `width` px have an outline that separates a limb from what it crosses.

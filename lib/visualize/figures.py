@@ -511,7 +511,7 @@ def quality(scored):
     cues = [cue if view.counted is None else cue[view.counted] for cue, view in zip(network.cues, views)]
     pooled, error = np.concatenate(cues), np.concatenate(errors)
     if len(pooled) < 20 or np.ptp(np.percentile(pooled, [1, 99])) < 1e-3:
-        return f"the cue of {network.method.label} says nothing on a single view"
+        return f"the cue of {network.method.label} needs several views"
     several = any(len(recording.views) > 1 for recording in scored.split.recordings)
     figure = Figure((WIDTH, 3.4))
     left, *rest = figure.subplots(1, 2, width_ratios=(3, 2)) if several else [figure.subplots()]

@@ -59,7 +59,7 @@ def write_page(path, sequences, layout, provenance, metrics=None, title="Pose se
     """Write the page to `path`, whole or not at all, and return the path.
 
     sequences: list of PageSequence. layout: lib.poses.skeletons.Layout; without edges joints are dots.
-    provenance: {label: text or number} that says what made the page (command, checkpoint hash, config);
+    provenance: {label: text or number} on how the page was made (command, checkpoint hash, config);
         text of several lines is folded away until asked for.
     metrics: list of {column: text or number}, the rows of the metrics table.
 

@@ -56,7 +56,7 @@ def _default_width(tracks, column):
 
 
 def _colors(tracks):
-    """name -> colour; a second track of a role gets a colour that nobody else has."""
+    """name -> colour; a second track of a role gets an unused colour."""
     spare = iter(itertools.cycle(drawing.MORE_COLORS))
     colors, taken = {}, set()
     for track in tracks:

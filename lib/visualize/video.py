@@ -42,7 +42,7 @@ def write_video(frames, path, fps=30.0, total=None, quality=23, preset="veryfast
     fps: frames per second. total: number of frames, for the progress bar. quality: x264's CRF (18 fine .. 28 coarse). A
     frame with an odd side gets one more row or column, its last one repeated: yuv420p needs even ones.
     Returns {"path", "frames", "width", "height", "fps", "codec"}. Without PyAV, OpenCV writes MPEG-4 part 2
-    ("mp4v"), which most browsers do not play; that is said in one line. Raises UserError for a place that
+    ("mp4v"), which most browsers do not play, with a message. Raises UserError for a place that
     cannot be written to, and for no frames at all.
     """
     path = Path(path)
@@ -125,7 +125,7 @@ def _in_step(frames, encode):
 
     def work():
         while (frame := waiting.get()) is not None:
-            # After a failure the queue is still emptied, so that nobody waits for a place in it.
+            # After a failure the queue is still emptied, so that no thread waits for a place in it.
             if not failures:
                 try:
                     encode(frame)
@@ -198,7 +198,7 @@ def _opencv_encoder(path, width, height, fps, quality, preset):
         yield encode
     finally:
         writer.release()
-    if cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) < next(count):  # OpenCV says nothing of a full disk
+    if cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) < next(count):  # OpenCV does not report a full disk
         raise OSError(errno.ENOSPC, "frames are missing from the video", str(path))
 
 
@@ -241,7 +241,7 @@ def _read_image(path):
 def read_video(path, start=0):
     """Iterator of a video's frames as RGB images, upright as its player shows them, from number `start` on.
 
-    Raises UserError at once for a file that is no video. One that breaks off ends there, said in one line.
+    Raises UserError at once for a file that is no video. A file that breaks off ends there, with a warning.
     """
     path = Path(path)
     frames = (_read_by_opencv if av is None else _read_by_av)(path)
