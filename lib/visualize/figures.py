@@ -131,7 +131,7 @@ def write_figures(folder, split, scores, cfg):
         for name, draw in FIGURES.items():
             figure = draw(scored)
             if isinstance(figure, str):
-                log.info("figure %s of %s: left out: %s", name, split.source, figure)
+                log.info("figure %s of %s: left out, %s", name, split.source, figure)
                 continue
             for ending in ("png", "pdf"):
                 path = folder / f"{split.source}_{name}.{ending}"
