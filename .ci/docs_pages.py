@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
     "data.md": "data/README.md",
     "weights.md": "data/checkpoints/README.md",
+    "security.md": "SECURITY.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
