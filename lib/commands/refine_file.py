@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from dataclasses import replace
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,11 @@ from ..files import atomic_folder, atomic_write
 from ..filters import registry as filters
 from ..formats import registry
 from ..messages import logger
-from ..poses import gaps, mapping, rotations
+from ..poses import gaps
 from ..poses.kinds import kind_of
-from ..poses.skeletons import LAYOUTS, chain
-from ..tracks.plan import RATE, pace, short
-from ..tracks.refiner import RefinedTrack, Refiner
+from ..tracks.plan import short
+from ..tracks.refiner import Refiner
+from .refine_scores import licences, scores
 
 log = logger(__name__)
 
@@ -65,6 +65,7 @@ def build(cfg, args, method=None):
         cfg=cfg,
         folder=node.CHECKPOINT_DIR,
         device=device,
+        progress=sys.stderr is not None and sys.stderr.isatty(),
     )
 
 
@@ -104,6 +105,8 @@ def refine_file(path, cfg, args):
         )
     log.info("written: %s", output)
     if cfg.REFINE.REPORT:
+        from .refine_report import report
+
         log.info("report: %s", report(Path(cfg.REFINE.REPORT), path, pose_file, results, refine, table, rows, cfg))
     return output
 
@@ -127,9 +130,14 @@ def beside(path):
     return path.with_name(f"{path.stem}_refined{path.suffix}")
 
 
+# Formats of which each id is a recording of its own, not a person beside the others.
+CLIPS = ("sequences", "videopose3d")
+
+
 def _describe(path, pose_file):
     tracks = pose_file.tracks
     people = len({str(track.id) for track in tracks})
+    clips = pose_file.format in CLIPS and people > 1
     rate = (
         f"{pose_file.fps:g} a second"
         if pose_file.fps
@@ -144,7 +152,7 @@ def _describe(path, pose_file):
         pose_file.frame_count,
         rate,
         people,
-        "person" if people == 1 else "people",
+        "clips" if clips else "person" if people == 1 else "people",
         len(tracks),
         "set" if len(tracks) == 1 else "sets",
     )
@@ -198,6 +206,8 @@ def _say(pose_file, results, refine, table):
             said.setdefault(note, []).append(track.name)
     for note, names in said.items():
         log.info("%s%s", "" if len(names) == len(results) else f"{_few(names)}: ", note)
+    for line in licences(refine, results):
+        log.info("%s", line)
     if any(not kind_of(track.kind).in_image for track in pose_file.tracks) and refine.method != "none":
         log.info(
             "translation: %s",
@@ -291,59 +301,6 @@ def _copy(source, output):
 # ----------------------------------------------------------------------------------------- comparison
 
 
-def scores(pose_file, results):
-    """What can be said without ground truth, over the tracks of a file: {kind: row}.
-
-    jitter: mean norm of the second difference in time; amplitude: the joints' range (5 to 95 %) as a share of the
-    input's; displacement: mean distance from the input; largest: its largest. In the file's unit; rotations in degrees.
-    """
-    rows = {}
-    for track, result in zip(pose_file.tracks, results):
-        unit = {"2D": track.units or "px", "3D": track.units or "units", "smpl": "degrees"}[track.kind]
-        part = rows.setdefault((track.kind, unit), {"jitter": [], "range": [], "was": [], "moved": []})
-        start, values = track.poses, result.poses
-        both = gaps.seen(start) & gaps.seen(values)
-        if kind_of(track.kind).rotations:
-            start, values = (torch.from_numpy(rotations_of).double() for rotations_of in (start, values))
-            start, values = (rotations.axis_angle_to_matrix(matrix) for matrix in (start, values))
-            moved = _angle(start, values)
-            steps = _angle(values[1:], values[:-1])
-            axis = rotations.matrix_to_axis_angle(values[1:] @ values[:-1].transpose(-1, -2)).numpy()
-            part["jitter"].append(np.degrees(np.linalg.norm(np.diff(axis, axis=0), axis=-1)).ravel())
-            for numbers, key in ((steps, "range"), (_angle(start[1:], start[:-1]), "was")):
-                numbers = np.where(both[1:] & both[:-1], numbers, 0)
-                part[key].append(numbers.ravel())
-        else:
-            moved = np.linalg.norm(values - start, axis=-1)
-            there = np.where(both[..., None], values, np.nan)
-            part["jitter"].append(np.linalg.norm(np.diff(there, n=2, axis=0), axis=-1).ravel())
-            if both.any() and len(start) > 2:
-                for numbers, key in ((there, "range"), (np.where(both[..., None], start, np.nan), "was")):
-                    usable = numbers[:, both.any(axis=0)]
-                    part[key].append(
-                        (np.nanpercentile(usable, 95, axis=0) - np.nanpercentile(usable, 5, axis=0)).ravel()
-                    )
-        part["moved"].append(moved[both].ravel())
-    return {key: _row(part) for key, part in rows.items()}
-
-
-def _angle(a, b):
-    """Degrees between rotation matrices [..., 3, 3]."""
-    return np.degrees(rotations.matrix_to_axis_angle(a @ b.transpose(-1, -2)).norm(dim=-1).numpy())
-
-
-def _row(part):
-    joined = {key: np.concatenate(values) if values else np.zeros(0) for key, values in part.items()}
-    was = float(joined["was"].sum())
-    jitter = joined["jitter"][np.isfinite(joined["jitter"])]
-    return {
-        "jitter": float(jitter.mean()) if len(jitter) else float("nan"),
-        "amplitude kept": float(joined["range"].sum()) / was if was > 0 else float("nan"),
-        "displacement": float(joined["moved"].mean()) if len(joined["moved"]) else float("nan"),
-        "largest": float(joined["moved"].max(initial=0)),
-    }
-
-
 def compare(pose_file, cfg, args, refine, results):
     """Rows {method, kind, …} of every method that can be had for this file."""
     done = []
@@ -383,92 +340,3 @@ def table_text(rows):
             f"{row['displacement']:>9.4g} {row['largest']:>9.4g}  {row['unit']}"
         )
     return "\n".join(lines)
-
-
-# --------------------------------------------------------------------------------------------- report
-
-
-def layout_of(track):
-    """The `Layout` to draw a track with."""
-    if track.layout in LAYOUTS:
-        return LAYOUTS[track.layout]
-    if track.joint_names is not None:
-        return mapping.drawn_layout(track.layout or "named", track.joint_names)
-    return chain(track.poses.shape[1])
-
-
-def report(folder, path, pose_file, results, refine, table, rows, cfg):
-    """Write report.html in `folder`; returns its path. Raw against refined, each track that can be drawn."""
-    from ..visualize.page import PageSequence, PageTrack, write_page
-
-    rate = refine.fps or pose_file.fps
-    if not rate and pose_file.timestamps is not None and len(pose_file.timestamps) > 1:
-        rate = pace(np.asarray(pose_file.timestamps))
-    sequences, skipped, body = [], [], None
-    for track, result in zip(pose_file.tracks, results):
-        layout = layout_of(track)
-        pair = [track.poses, result.poses]
-        if kind_of(track.kind).rotations:
-            if track.joint_names != LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]:
-                skipped.append(track.name)
-                continue
-            body = body or _body(cfg)
-            turn = result.space.turn if result.space is not None and result.space.turn.shape == (3, 3) else np.eye(3)
-            pair, layout = [_on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
-        elif track.poses.shape[-1] == 1:
-            skipped.append(track.name)
-            continue
-        elif kind_of(track.kind).in_space:
-            upright = replace(result.space, root=None, centre=np.zeros(3)) if result.space is not None else None
-            pair = [upright.into(values, 0) if upright else values for values in pair]
-        tracks = [
-            PageTrack(name, role, values, track.name)
-            for name, role, values in zip(("raw", "refined"), ("input", "refined"), pair)
-        ]
-        sequences.append(PageSequence(track.name, float(rate or RATE), tracks, layout))
-    if not sequences:
-        log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
-        layout = chain(1)
-        sequences = [PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
-    counts = {name: value for name, value in table.items()}
-    metrics = rows or [
-        {"method": name, "kind": kind, "unit": unit, **row}
-        for name, found in (("input", None), (refine.method, results))
-        for (kind, unit), row in scores(pose_file, found or _untouched(pose_file)).items()
-    ]
-    provenance = {
-        "file": str(path),
-        "kind": registry.FORMATS[pose_file.format].description,
-        "command": config.command_line(),
-        "method": "\n".join(dict.fromkeys(result.plan for result in results)),
-        "notes": "\n".join(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)]))
-        or "none",
-        **counts,
-    }
-    if skipped:
-        provenance["not drawn"] = ", ".join(skipped)
-    if body is not None:
-        provenance["drawn on"] = body.name
-    return write_page(
-        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"RefinedTrack: {Path(path).name}"
-    )
-
-
-def _untouched(pose_file):
-    return [RefinedTrack(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
-
-
-def _body(cfg):
-    from ..models.body import load_body
-
-    return load_body(cfg.SMPL_MODEL_DIR)
-
-
-def _on_body(body, poses):
-    """SMPL joints [T, 24, 3] of rotations [T, 22 or 24, 3]; NaN where missing."""
-    there = gaps.seen(poses).all(axis=1)
-    whole = np.zeros((len(poses), 24, 3), dtype=np.float32)
-    whole[:, : poses.shape[1]] = np.where(there[:, None, None], poses, 0)
-    joints = body.joints(torch.from_numpy(whole).flatten(1)).numpy()[:, :24].astype(np.float64)
-    joints[~there] = np.nan
-    return joints

@@ -102,7 +102,7 @@ def _read(format_name, path, arrays, keys, image_size, fps, axes):
     else:
         for key in keys:
             where = f"{path}: {key}" if key else str(path)
-            for track, view in _positions(arrays, key, where, axes, notes, len(keys)):
+            for track, view in _positions(arrays, key, where, axes, notes, len(keys), image_size):
                 tracks.append(track)
                 views.append(view)
     if not tracks or not max(len(track.poses) for track in tracks):
@@ -137,7 +137,7 @@ def _rate(arrays):
     return None
 
 
-def _positions(arrays, key, where, axes, notes, sets):
+def _positions(arrays, key, where, axes, notes, sets, image_size):
     """[(Track, View)] of the people in one array of positions."""
     array = arrays[key]
     if array.dtype.kind not in "iuf":
@@ -166,6 +166,9 @@ def _positions(arrays, key, where, axes, notes, sets):
     confidence = None if confidence is None else grids.joint_confidence(confidence)
     units = sense.units_2d(poses) if dims == 2 else None
     layout = layout_of_poses(poses, dims, notes)
+    factors = np.ones(2)
+    if units == "normalised" and image_size is not None:
+        units, factors = "px", np.array(image_size, dtype=np.float64)
     result = []
     for person, points in enumerate(poses):
         score = None if confidence is None else confidence[person]
@@ -176,8 +179,10 @@ def _positions(arrays, key, where, axes, notes, sets):
             name = f"person {person}" if len(poses) > 1 else "person"
             name = " ".join([name, *([key] if sets > 1 else []), *(["depth"] if part == "depth" else [])])
             part = part if sets == 1 else f"{key} {part}".removesuffix(" body")
+            scale = factors[: values.shape[-1]] if dims == 2 else 1.0
+            values = values * scale
             track = _track(person, name, values, score, f"{dims}D", layout if first == 0 else None, units, part)
-            result.append((track, View(key, order, person, first)))
+            result.append((track, View(key, order, person, first, scale)))
     return result
 
 
@@ -228,5 +233,5 @@ def _put_positions(array, view, refined, original):
     new = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy(order="K")
     shaped = new.reshape(len(new), -1, refined.shape[-1]) if new.ndim == 2 else squeezed(new)
     target = axes_.canonical(shaped, view.axes)[view.person][..., view.first : view.first + refined.shape[-1]]
-    target[changed] = refined[changed]
+    target[changed] = (refined / view.factors)[changed]
     return new

@@ -80,7 +80,19 @@ def read(opened, image_size=None, fps=None):
     if columns.left and bare is None:
         said = ", ".join(columns.left[:4]) + (f" and {len(columns.left) - 4} more" if len(columns.left) > 4 else "")
         notes.append(f"left as they are (no joints; what was derived from the joints no longer fits them): {said}")
-    return _pose_file(table, sets, lines, image_size, fps, notes)
+    return _pose_file(table, sets, lines, image_size or _image_size(table, header, body), fps, notes)
+
+
+def _image_size(table, header, body):
+    """(width, height) in px that the table's columns of these names hold throughout; else None."""
+    known = csv_rows.lowered(header)
+    for names in (("image_width", "image_height"), ("frame_width", "frame_height"), ("width", "height")):
+        if set(names) <= set(known):
+            cells = {tuple(table.rows[number][known.index(name)].strip() for name in names) for number in body}
+            cell = cells.pop()
+            if not cells and all(text.isdigit() and int(text) > 1 for text in cell):
+                return int(cell[0]), int(cell[1])
+    return None
 
 
 def _wide(table, header, body, columns, fps, index=None):

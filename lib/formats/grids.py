@@ -19,6 +19,7 @@ class View:
     axes: str
     person: int
     first: int = 0
+    factors: object = 1.0  # what the columns were multiplied by
 
 
 def poses_of(array, where, dims=None):

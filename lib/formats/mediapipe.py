@@ -125,8 +125,20 @@ def walk(tree, path, image_size=None):
                     parts[_part_name(key)] = _slot(people[index], _part_name(key), f"{where}, {key}")
             if parts:
                 result.people.append(Person(("", labels[number]), list(parts.values()), where))
-    _split(result, image_size)
+    result.image_size = _image_size(tree, frames)
+    _split(result, image_size or result.image_size)
     return result
+
+
+def _image_size(tree, frames):
+    """(width, height) in px that the file, or every frame of it, names; else None."""
+    for width, height in (("image_width", "image_height"), ("width", "height"), ("frame_width", "frame_height")):
+        holders = [tree] if isinstance(tree, dict) and width in tree else [frame for frame in frames if frame]
+        sizes = {(one.get(width), one.get(height)) if isinstance(one, dict) else None for one in holders}
+        size = sizes.pop() if len(sizes) == 1 else None
+        if size and all(isinstance(number, (int, float)) and number > 1 for number in size):
+            return tuple(map(int, size))
+    return None
 
 
 def _numbers(frames):

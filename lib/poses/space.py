@@ -134,6 +134,11 @@ def way_up(heads):
     return AXES["-y"]
 
 
+def turn_of(name):
+    """The rotation [3, 3] of coordinates in which the axis called `name` (a key of `AXES`) is up into those with y down."""
+    return _TURNS[AXES[name]]
+
+
 def _said(up):
     return next(name for name, axis in AXES.items() if axis == up)
 

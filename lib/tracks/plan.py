@@ -30,6 +30,7 @@ class Model:
     path: str
     network: torch.nn.Module
     recipe: Recipe
+    licence: str = ""
 
     @property
     def name(self):
@@ -70,7 +71,8 @@ def load_model(path, n_head=4, window=8):
         raise UserError(
             f"checkpoint {path}: reads axis-angles; only 6D rotations (TRAIN.USE_6D_SMPL True) are refined here"
         )
-    return Model(str(path), network, recipe)
+    licence = checkpoint.provenance.get("licence")
+    return Model(str(path), network, recipe, licence if isinstance(licence, str) else "")
 
 
 @dataclass

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from .. import config, weights
 from ..errors import UserError
@@ -73,6 +74,7 @@ class Refiner:
         cfg=None,
         folder=None,
         device="cpu",
+        progress=False,
     ):
         method = str(method)
         if (
@@ -91,7 +93,7 @@ class Refiner:
         self.layout, self.units, self.image_size, self.translation = layout, units, image_size, translation
         self.own_places, self.repair = own_places, repair
         self.cfg, self.folder, self.device = cfg or config.defaults(), weights.folder(folder), torch.device(device)
-        self.cutoff = cutoff
+        self.cutoff, self.progress = cutoff, progress
         if cutoff is not None:
             self.cfg = self.cfg.clone()
             self.cfg.EVALUATE.TRADITION_BUTTERWORTH.CUTOFF = cutoff / (RATE / 2)
@@ -361,6 +363,8 @@ class Refiner:
                 continue
             shape = job.values.shape[1:]
             self._filter(job, [(part.reshape(len(part), *shape), None) for part in parts], clocks)
+        frames = sum(len(part) for group in groups.values() for _, _, parts in group for part in parts)
+        bar = tqdm(total=frames, unit="frame", desc="refining", delay=2, leave=False, disable=not self.progress)
         for group in groups.values():
             model = group[0][0].method
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
@@ -368,7 +372,9 @@ class Refiner:
             refined = refine(model.network, recordings, recipe, self.cfg.EVALUATE.BATCH_SIZE)
             for job, clocks, parts in group:
                 done = [next(refined).final[0].double().numpy() for _ in parts]
+                bar.update(sum(map(len, done)))
                 job.result = self._back(job, clocks, done)
+        bar.close()
 
     def _filter(self, job, parts, clocks):
         """Fill in what the job's filter makes of parts [(values [t, K, D], times or None)], each on one of the clocks."""
@@ -383,6 +389,10 @@ class Refiner:
     def _back(job, clocks, done):
         values = clock.back(clocks, done, job.times) if clocks else done[0]
         return values.reshape(len(job.times), *job.values.shape[1:])
+
+    def models(self):
+        """The networks loaded so far."""
+        return list(self._models.values())
 
     def module(self, model):
         """The windows [B, W, C] -> [B, W, C] of a `Model` for live use: one for all streams of this Refiner."""

@@ -15,9 +15,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from . import palette
+
 # Okabe and Ito, "Color Universal Design" (2008): distinguishable with every common form of colour blindness.
 SIDES = {"left": (0, 114, 178), "right": (230, 159, 0), "middle": (92, 92, 92)}
-ROLES = {"input": (213, 94, 0), "refined": (0, 158, 115), "filter": (204, 121, 167), "truth": (60, 60, 60)}
+ROLES = {role: palette.rgb(colours[0]) for role, colours in palette.LIGHT.items()}
 # For further tracks of one role; not their yellow, which is no line on white.
 MORE_COLORS = ((86, 180, 233), (120, 94, 240), (166, 118, 29), (26, 58, 92), (150, 28, 86))
 PAPER, INK, MUTED, GRID = (255, 255, 255), (25, 25, 25), (105, 105, 105), (226, 226, 226)

@@ -21,19 +21,14 @@ from ..files import write_bytes
 from ..filters import registry as filters
 from ..messages import logger
 from ..poses import metrics
+from . import palette
 
 log = logger(__name__)
 
-# The colours of the interactive page, which colour-blind readers tell apart (Okabe and Ito); lines differ in
-# dashes too.
-COLOURS = {
-    "input": ("#d55e00",),
-    "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b", "#66a61e", "#e7298a", "#b8a100", "#1f6f8b"),
-    "refined": ("#0072b2", "#56b4e9", "#1b1f23"),
-    "other": ("#6e7781", "#a0a7ae", "#40464c"),
-}
+COLOURS = palette.LIGHT
+# Lines differ in dashes too.
 DASHES = {"input": "-", "filter": (0, (5, 2)), "refined": "-", "other": (0, (1, 1.5))}
-TRUTH = "#1b1f23"
+TRUTH = COLOURS["truth"][0]
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import write_text
+from . import palette
 
 ROLES = ("input", "refined", "filter", "truth")
 STEP = {2: 1 / 32, 3: 1e-4}  # px, m
@@ -47,12 +48,16 @@ class PageTrack:
 
 @dataclasses.dataclass(frozen=True)
 class PageSequence:
-    """What is played together: tracks of equal shape. `layout` replaces the page's own in this sequence."""
+    """What is played together: tracks of equal shape. `layout` replaces the page's own in this sequence.
+
+    unit: of its distances as shown, "px" or the like; default: px of 2D, mm of 3D.
+    """
 
     name: str
     fps: float
     tracks: list
     layout: object = None
+    unit: str = ""
 
 
 def write_page(path, sequences, layout, provenance, metrics=None, title="Pose sequences"):
@@ -71,6 +76,7 @@ def write_page(path, sequences, layout, provenance, metrics=None, title="Pose se
     layouts = []
     data = {
         "title": title,
+        "palette": {"light": palette.LIGHT, "dark": palette.DARK},
         "sequences": [_sequence(sequence, sequence.layout or layout, layouts) for sequence in sequences],
         "layouts": [_layout(known) for known in layouts],
         "metrics": [{str(column): _plain(value) for column, value in row.items()} for row in metrics or []],
@@ -103,6 +109,7 @@ def _sequence(sequence, layout, layouts):
         "fps": float(sequence.fps),
         "frames": shape[0],
         "dims": shape[2],
+        "unit": sequence.unit or {2: "px", 3: "mm"}[shape[2]],
         "layout": layouts.index(layout),
         "tracks": [
             {"name": track.name, "role": track.role, "person": str(track.person), **_pack(track.joints)}

@@ -42,7 +42,7 @@ async function unpack(track, frames, joints, dims) {
 }
 
 async function load(index) {
-  const { name, fps, frames, dims, layout: layoutIndex, tracks: packed } = DATA.sequences[index];
+  const { name, fps, frames, dims, unit, layout: layoutIndex, tracks: packed } = DATA.sequences[index];
   const layout = DATA.layouts[layoutIndex], joints = layout.joints.length;
   const tracks = await Promise.all(packed.map(async (track) => {
     const values = await unpack(track, frames, joints, dims);
@@ -50,7 +50,7 @@ async function load(index) {
       roots: meanOfJoints(values, frames, joints, layout.root) };
   }));
   const people = [...new Set(tracks.map((track) => track.person))];
-  return { index, name, fps, frames, flat: dims === 2, layout, joints, tracks, people, curves: new Map() };
+  return { index, name, fps, frames, flat: dims === 2, unit, layout, joints, tracks, people, curves: new Map() };
 }
 
 function meanOfJoints(values, frames, joints, chosen) {
@@ -122,7 +122,10 @@ const MEASURES = {
     curve: (s, track, other, joint) => coordinate(s, track, d, joint) };
 });
 
-const unitOf = (sequence, key) => (sequence.flat ? "px" : "mm") + (MEASURES[key].unit ?? "");
+const unitOf = (sequence, key) => {
+  const per = MEASURES[key].unit ?? "";
+  return /^\w+$/.test(sequence.unit) || !per ? sequence.unit + per : `${per.replace("/", "per ")}, ${sequence.unit}`;
+};
 const isAvailable = (sequence, key) => !(key === "z" && sequence.flat)
   && sequence.tracks.some((track) => comparedWith(sequence, track, key) !== null);
 
@@ -160,11 +163,9 @@ const drawTimes = []; // ms, the latest 600, for whoever wants to know
 // Okabe & Ito's colours, which colour-blind readers can tell apart, some a little lighter on dark ground.
 // A role's further tracks take its next ones.
 const COLOURS = {
-  light: { input: ["#d55e00", "#e69f00"], filter: ["#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b"],
-    refined: ["#0072b2", "#56b4e9"], truth: ["#1b1f23", "#6e7781"],
+  light: { ...DATA.palette.light,
     back: "#ffffff", ink: "#1b1f23", soft: "#57606a", grid: "#e1e4e8" },
-  dark: { input: ["#e8762b", "#e69f00"], filter: ["#1fbf92", "#cc79a7", "#e69f00", "#9a86ff", "#c08a4e"],
-    refined: ["#56b4e9", "#4a90c2"], truth: ["#f0f0f0", "#9aa4ad"],
+  dark: { ...DATA.palette.dark,
     back: "#14171a", ink: "#e8eaed", soft: "#a3abb3", grid: "#2b3036" },
 };
 // Later roles are drawn over earlier ones, which are wider, so that tracks that agree are all seen. Curves
@@ -663,7 +664,7 @@ async function rankMoments() {
   const found = worstOf(state.sequence);
   for (let i = 0; all && i < DATA.sequences.length; i++) {
     const other = i === here ? null : await load(i);
-    const comparable = other && other.flat === flat && rankedBy(other).key === key; // of the same unit
+    const comparable = other && other.flat === flat && other.unit === state.sequence.unit && rankedBy(other).key === key; // of the same unit
     if (comparable) found.push(...worstOf(other));
   }
   if (ticket !== ranking) return;
@@ -1049,8 +1050,10 @@ function fillProvenance() {
       add(label, element("details", {}, summary, element("pre", { tabindex: 0 }, text)));
     }
   }
-  for (const [dims, scale, unit] of [[3, 1000, "mm"], [2, 1, "px"]]) {
-    const tracks = DATA.sequences.filter((sequence) => sequence.dims === dims).flatMap((s) => s.tracks);
+  const kinds = new Map(DATA.sequences.map(({ dims, unit }) => [`${dims} ${unit}`, { dims, unit }]));
+  for (const { dims, unit } of kinds.values()) {
+    const scale = dims === 3 ? 1000 : 1;
+    const tracks = DATA.sequences.filter((s) => s.dims === dims && s.unit === unit).flatMap((s) => s.tracks);
     const within = Math.max(...tracks.map((track) => track.step)) / 2 * scale;
     const text = `stored to within ${Number(within.toPrecision(2))} ${unit}`;
     if (tracks.length) add(`${dims}D coordinates`, text);

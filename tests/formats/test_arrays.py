@@ -207,3 +207,13 @@ def test_times_of_no_clip_are_refused(tmp_path):
     with pytest.raises(UserError, match="timestamps rises by .* per frame, .* --fps"):
         registry.read(tmp_path / "poses.npz")
     assert registry.read(tmp_path / "poses.npz", fps=30).timestamps is None
+
+
+def test_shares_of_an_image_become_pixels_and_go_back(tmp_path):
+    share = walk(2, 0.5, place=0.2)
+    np.save(tmp_path / "poses.npy", share)
+    pose_file = registry.read(tmp_path / "poses.npy", image_size=(1920, 1080))
+    assert pose_file.tracks[0].units == "px"
+    np.testing.assert_allclose(pose_file.tracks[0].poses, share * [1920, 1080])
+    registry.write(pose_file, [pose_file.tracks[0].poses + 10.8], tmp_path / "out.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), share + [10.8 / 1920, 0.01])

@@ -216,3 +216,19 @@ def test_an_unknown_file_gets_two_lines(tmp_path, name, content, looks, mend):
         read(tmp_path, content, name)
     first, second = str(caught.value).splitlines()
     assert looks in first and mend in second and second.startswith("what to do: ")
+
+
+@pytest.mark.parametrize("where", ["file", "frames"])
+def test_shares_of_an_image_of_known_size_are_pixels(tmp_path, where):
+    frames = [
+        {"pose_landmarks": [{"x": x / 1920, "y": y / 1080, "z": 0.1 * x / 1920, "visibility": 0.9} for x, y in pose]}
+        for pose in PX
+    ]
+    size = {"width": 1920, "height": 1080}
+    tree = {"frames": frames, **size} if where == "file" else [{**frame, **size} for frame in frames]
+    pose_file = read(tmp_path, tree)
+    assert pose_file.image_size == (1920, 1080) and pose_file.tracks[0].units == "px"
+    np.testing.assert_allclose(pose_file.tracks[0].poses, PX)
+    out = again(pose_file, tmp_path)
+    point = (out["frames"] if where == "file" else out)[0]["pose_landmarks"][0]
+    assert point["x"] == pytest.approx((PX[0, 0, 0] + 1) / 1920)

@@ -1,0 +1,121 @@
+"""report.html of a refined file: raw against refined, played and measured."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import config
+from ..formats import registry
+from ..messages import logger
+from ..poses import gaps, mapping, space
+from ..poses.kinds import kind_of
+from ..poses.skeletons import LAYOUTS, chain
+from ..tracks.plan import RATE, pace
+from ..tracks.work import RefinedTrack
+from .refine_scores import IMAGE_UNIT, in_shares, licences, scores, shown
+
+log = logger(__name__)
+
+# The axis that is up in formats that say so, where the bodies' own joints do not tell.
+UP = {"trc": "y", "c3d": "z"}
+
+
+def layout_of(track):
+    """The `Layout` to draw a track with."""
+    if track.layout in LAYOUTS:
+        return LAYOUTS[track.layout]
+    if track.joint_names is not None:
+        return mapping.drawn_layout(track.layout or "named", track.joint_names)
+    return chain(track.poses.shape[1])
+
+
+def report(folder, path, pose_file, results, refine, table, rows, cfg):
+    """Write report.html in `folder`; returns its path. Raw against refined, each track that can be drawn."""
+    from ..visualize.page import PageSequence, PageTrack, write_page
+
+    rate = refine.fps or pose_file.fps
+    if not rate and pose_file.timestamps is not None and len(pose_file.timestamps) > 1:
+        rate = pace(np.asarray(pose_file.timestamps))
+    sequences, skipped, body = [], [], None
+    for track, result in zip(pose_file.tracks, results):
+        layout = layout_of(track)
+        pair = [track.poses, result.poses]
+        if kind_of(track.kind).rotations:
+            if track.joint_names != LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]:
+                skipped.append(track.name)
+                continue
+            body = body or _body(cfg)
+            turn = result.space.turn if result.space is not None and result.space.turn.shape == (3, 3) else np.eye(3)
+            pair, layout = [_on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
+        elif track.poses.shape[-1] == 1:
+            skipped.append(track.name)
+            continue
+        elif kind_of(track.kind).in_space:
+            pair = [_upright(track, result, pose_file.format, values) for values in pair]
+        else:
+            pair = [shown(track, values) for values in pair]
+        tracks = [
+            PageTrack(name, role, values, track.name)
+            for name, role, values in zip(("raw", "refined"), ("input", "refined"), pair)
+        ]
+        unit = IMAGE_UNIT if in_shares(track) else ""
+        sequences.append(PageSequence(track.name, float(rate or RATE), tracks, layout, unit))
+    if not sequences:
+        log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
+        layout = chain(1)
+        sequences = [PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
+    counts = {name: value for name, value in table.items()}
+    metrics = rows or [
+        {"method": name, "kind": kind, "unit": unit, **row}
+        for name, found in (("input", None), (refine.method, results))
+        for (kind, unit), row in scores(pose_file, found or _untouched(pose_file)).items()
+    ]
+    provenance = {
+        "file": str(path),
+        "kind": registry.FORMATS[pose_file.format].description,
+        "command": config.command_line(),
+        "weights": "\n".join(licences(refine, results)) or "none",
+        "method": "\n".join(dict.fromkeys(result.plan for result in results)),
+        "notes": "\n".join(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)]))
+        or "none",
+        **counts,
+    }
+    if skipped:
+        provenance["not drawn"] = ", ".join(skipped)
+    if body is not None:
+        provenance["drawn on"] = body.name
+    return write_page(
+        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}"
+    )
+
+
+def _upright(track, result, format_name, values):
+    """Poses [T, J, 3] in metres with y down, as the page draws them."""
+    if result.space is None:
+        return values
+    made = replace(result.space, root=None, centre=np.zeros(3))
+    if format_name in UP and mapping.top(track.joint_names) is None:
+        made = replace(made, turn=space.turn_of(UP[format_name]))
+    return made.into(values, 0)
+
+
+def _untouched(pose_file):
+    return [RefinedTrack(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
+
+
+def _body(cfg):
+    from ..models.body import load_body
+
+    return load_body(cfg.SMPL_MODEL_DIR)
+
+
+def _on_body(body, poses):
+    """SMPL joints [T, 24, 3] of rotations [T, 22 or 24, 3]; NaN where missing."""
+    there = gaps.seen(poses).all(axis=1)
+    whole = np.zeros((len(poses), 24, 3), dtype=np.float32)
+    whole[:, : poses.shape[1]] = np.where(there[:, None, None], poses, 0)
+    joints = body.joints(torch.from_numpy(whole).flatten(1)).numpy()[:, :24].astype(np.float64)
+    joints[~there] = np.nan
+    return joints

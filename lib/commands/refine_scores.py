@@ -1,0 +1,89 @@
+"""What can be said of refined poses without ground truth: jitter, amplitude, how far they moved."""
+
+import numpy as np
+import torch
+
+from ..poses import gaps, rotations
+from ..poses.kinds import kind_of
+
+IMAGE_UNIT = "of image height"  # of coordinates that are shares of an image whose size is not known
+PROPORTIONS = 16 / 9  # which such an image is taken to have
+
+
+def licences(refine, results):
+    """A line for each network that refined anything: whose weights they are, and under which licence."""
+    used = {label for result in results for label in result.methods}
+    return [
+        f"weights {model.path}: {model.licence or 'licence not said in the file (published weights: as their authors say)'}"
+        for model in refine.models()
+        if model.label in used
+    ]
+
+
+def in_shares(track):
+    """Whether a track's coordinates are shares of the image."""
+    return kind_of(track.kind).in_image and track.units == "normalised"
+
+
+def shown(track, values):
+    """Poses [T, J, D] in the image's proportions: shares of the image as shares of its height."""
+    if not in_shares(track) or values.shape[-1] != 2:
+        return values
+    return values * np.array([PROPORTIONS, 1.0])
+
+
+def scores(pose_file, results):
+    """What can be said without ground truth, over the tracks of a file: {kind: row}.
+
+    jitter: mean norm of the second difference in time; amplitude: the joints' range (5 to 95 %) as a share of the
+    input's; displacement: mean distance from the input; largest: its largest. In the file's unit (`IMAGE_UNIT` of shares of an
+    image); rotations in degrees. Depths, which have no unit, are left out.
+    """
+    rows = {}
+    for track, result in zip(pose_file.tracks, results):
+        if track.poses.shape[-1] == 1:
+            continue  # a depth without a unit
+        kind = kind_of(track.kind)
+        unit = IMAGE_UNIT if in_shares(track) else kind.unit if kind.rotations else track.units or kind.unit
+        part = rows.setdefault((track.kind, unit), {"jitter": [], "range": [], "was": [], "moved": []})
+        start, values = shown(track, track.poses), shown(track, result.poses)
+        both = gaps.seen(start) & gaps.seen(values)
+        if kind_of(track.kind).rotations:
+            start, values = (torch.from_numpy(rotations_of).double() for rotations_of in (start, values))
+            start, values = (rotations.axis_angle_to_matrix(matrix) for matrix in (start, values))
+            moved = _angle(start, values)
+            steps = _angle(values[1:], values[:-1])
+            axis = rotations.matrix_to_axis_angle(values[1:] @ values[:-1].transpose(-1, -2)).numpy()
+            part["jitter"].append(np.degrees(np.linalg.norm(np.diff(axis, axis=0), axis=-1)).ravel())
+            for numbers, key in ((steps, "range"), (_angle(start[1:], start[:-1]), "was")):
+                numbers = np.where(both[1:] & both[:-1], numbers, 0)
+                part[key].append(numbers.ravel())
+        else:
+            moved = np.linalg.norm(values - start, axis=-1)
+            there = np.where(both[..., None], values, np.nan)
+            part["jitter"].append(np.linalg.norm(np.diff(there, n=2, axis=0), axis=-1).ravel())
+            if both.any() and len(start) > 2:
+                for numbers, key in ((there, "range"), (np.where(both[..., None], start, np.nan), "was")):
+                    usable = numbers[:, both.any(axis=0)]
+                    part[key].append(
+                        (np.nanpercentile(usable, 95, axis=0) - np.nanpercentile(usable, 5, axis=0)).ravel()
+                    )
+        part["moved"].append(moved[both].ravel())
+    return {key: _row(part) for key, part in rows.items()}
+
+
+def _angle(a, b):
+    """Degrees between rotation matrices [..., 3, 3]."""
+    return np.degrees(rotations.matrix_to_axis_angle(a @ b.transpose(-1, -2)).norm(dim=-1).numpy())
+
+
+def _row(part):
+    joined = {key: np.concatenate(values) if values else np.zeros(0) for key, values in part.items()}
+    was = float(joined["was"].sum())
+    jitter = joined["jitter"][np.isfinite(joined["jitter"])]
+    return {
+        "jitter": float(jitter.mean()) if len(jitter) else float("nan"),
+        "amplitude kept": float(joined["range"].sum()) / was if was > 0 else float("nan"),
+        "displacement": float(joined["moved"].mean()) if len(joined["moved"]) else float("nan"),
+        "largest": float(joined["moved"].max(initial=0)),
+    }
