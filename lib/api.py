@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from .formats import registry
+from .formats import registry, xarray_data
 from .formats.tracks import PoseFile
 from .tracks.refiner import Refiner
 
@@ -51,16 +51,21 @@ def refine(poses: ArrayLike, **options: Any) -> np.ndarray: ...
 def refine(poses, *, confidence=None, timestamps=None, **options):
     """Refine poses, as the command `synsp refine` does.
 
-    poses: the path of a pose file; what `load` returned; or an array or tensor [T, J, D] (one person) or [P, T, J, D],
+    poses: the path of a pose file; what `load` returned; an xarray DataArray or Dataset with movement's dims (time, space,
+    keypoints, individuals); or an array or tensor [T, J, D] (one person) or [P, T, J, D],
     with NaN for missing key points. confidence: [T, J] (or [P, T, J]) in [0, 1], and timestamps: [T] seconds, of an
     array. options: those of `Refiner`, such as fps=30 or method="savgol".
 
-    Returns refined poses in the form that was given: for a path or a `PoseFile` a new `PoseFile`, for an array or tensor
+    Returns refined poses in the form that was given: for xarray a copy, for a path or a `PoseFile` a new `PoseFile`, for an array or tensor
     one of the same type, shape and dtype. Nothing is written. Raises UserError for poses that cannot be refined.
     """
     if isinstance(poses, (str, PathLike)):
         poses = load(poses, fps=options.get("fps"))
     refiner = Refiner(**options)
+    if xarray_data.is_xarray(poses):
+        read = xarray_data.from_xarray(poses)
+        results = refiner.refine_tracks(read.tracks, refiner.fps or read.fps, read.timestamps)
+        return xarray_data.to_xarray(read, [result.poses for result in results])
     if not isinstance(poses, PoseFile):
         return refiner(poses, confidence, timestamps)
     results = refiner.refine_tracks(poses.tracks, refiner.fps or poses.fps, poses.timestamps, poses.image_size)

@@ -17,6 +17,8 @@ EXTRAS = {
     "matplotlib": "video",
     "smplx": "smpl",
     "mannequin": "smpl",
+    "c3d": "mocap",
+    "h5py": "mocap",
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",

@@ -11,8 +11,11 @@ from ..poses import sentinels
 from . import (
     alphapose,
     arrays,
+    c3d_file,
     coco,
     csv_files,
+    easymocap,
+    hdf5_files,
     json_files,
     live_file,
     mediapipe,
@@ -49,6 +52,7 @@ FORMATS = {
     "ultralytics_labels": Format(
         "folder of Ultralytics label files", ultralytics.sniff_labels, ultralytics.read_labels, ultralytics.write_labels
     ),
+    "easymocap": _json("easymocap", "EasyMocap folder (keypoints3d, annots or smpl)", easymocap.sniff, easymocap.walk),
     "live": _json("live", "recorded live stream, JSON lines", live_file.sniff, live_file.walk),
     "openpose": _json("openpose", "OpenPose folder of one JSON a frame", openpose.sniff, openpose.walk),
     "alphapose": _json("alphapose", "AlphaPose results JSON", alphapose.sniff, alphapose.walk),
@@ -58,6 +62,8 @@ FORMATS = {
     "mediapipe": _json("mediapipe", "MediaPipe landmarks, JSON list of frames", mediapipe.sniff, mediapipe.walk),
     "trc": Format("TRC marker trajectories", trc.sniff, trc.read, trc.write),
     "csv": Format("CSV of one pose or one landmark per line", csv_files.sniff, csv_files.read, csv_files.write),
+    "c3d": Format("C3D marker trajectories", c3d_file.sniff, c3d_file.read, c3d_file.write),
+    "hdf5": Format("DeepLabCut's or SLEAP's analysis .h5", hdf5_files.sniff, hdf5_files.read, hdf5_files.write),
     "npy": Format(
         ".npy array of positions or SMPL rotations",
         arrays.sniff_npy,

@@ -1,0 +1,87 @@
+"""C3D marker trajectories (the extra `mocap`, package c3d): points [T, J, 3] in the file's unit, -1 residual where missing.
+
+Written back as a copy of the file with new coordinates, so that analog data, events and parameters stay as they are.
+"""
+
+import io
+import struct
+
+import numpy as np
+
+from ..errors import UserError
+from ..files import write_bytes
+from .tracks import PoseFile, Track, joint_name, layout_of_names
+
+UNITS = {"m": "m", "mm": "mm", "cm": "cm"}
+
+
+def sniff(opened):
+    return (
+        not opened.is_folder and opened.suffix == ".c3d" or opened.head[1:2] == b"\x50" and opened.head[:1] == b"\x02"
+    )
+
+
+def read(opened, image_size=None, fps=None):
+    import c3d  # an extra
+
+    content = opened.content
+    reader = c3d.Reader(io.BytesIO(content))
+    names = [label.strip() or f"marker {number}" for number, label in enumerate(reader.point_labels)]
+    names = names[: reader.point_used]
+    frames = [points[:, :5] for _, points, _ in reader.read_frames(copy=True)]
+    if not frames or not names:
+        raise UserError(f"{opened.path}: no frame, or no marker, in it. Export it again")
+    array = np.array(frames, dtype=np.float64)[:, : len(names)]
+    poses = array[..., :3].copy()
+    poses[(array[..., 3] < 0) | ~np.isfinite(poses).all(axis=-1)] = np.nan
+    poses[(poses == 0).all(axis=-1)] = np.nan
+    if np.isnan(poses).all():
+        raise UserError(f"{opened.path}: every marker of every frame is missing. Nothing can be refined")
+    units = _text(reader, "POINT:UNITS").lower()
+    joints = tuple(map(joint_name, names))
+    track = Track(0, "person", poses, None, "3D", layout_of_names(names), joints, units=UNITS.get(units))
+    track.recorded = array[..., 3] >= 0
+    rate = float(reader.point_rate) or None
+    source = {"content": content, "original": poses.copy()}
+    return PoseFile("c3d", [track], len(poses), fps or rate, None, image_size, True, source)
+
+
+def _text(reader, name):
+    parameter = reader.get(name)
+    if parameter is None:
+        return ""
+    value = parameter.bytes
+    return value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else ""
+
+
+def write(pose_file, refined, output_path):
+    import c3d
+
+    source = pose_file.source
+    content = bytearray(source["content"])
+    changed = np.isfinite(refined[0]) & (refined[0] != source["original"])
+    reader = c3d.Reader(io.BytesIO(bytes(content)))
+    order = "<" if content[512 * (content[0] - 1) + 3] == 84 else None
+    if order is None:
+        raise UserError(
+            f"{output_path}: written on another kind of processor (DEC or MIPS); only Intel C3D files are written back"
+        )
+    start = 512 * (reader.header.data_block - 1)
+    scale = reader.point_scale
+    whole = scale > 0  # integers times the scale
+    size = 2 if whole else 4
+    point = 4 * size
+    frame = reader.point_used * point + reader.header.analog_count * size
+    for number, joint, axis in zip(*np.nonzero(changed)):
+        place = start + number * frame + joint * point + axis * size
+        value = refined[0][number, joint, axis]
+        if whole:
+            level = round(value / scale)
+            if not -32768 <= level <= 32767:
+                raise UserError(
+                    f"{output_path}: {value:g} does not fit into this file's 16-bit numbers. Save it with real numbers"
+                )
+            struct.pack_into("<h", content, place, level)
+        else:
+            struct.pack_into("<f", content, place, value)
+    write_bytes(output_path, bytes(content))
