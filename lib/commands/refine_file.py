@@ -96,7 +96,13 @@ def refine_file(path, cfg, args):
     rows = compare(pose_file, cfg, args, refine, results) if args.compare else []
     if rows:
         print(table_text(rows))
-    removed = _write(pose_file, results, refine, source, output, cfg)
+    removed = []
+    if output.suffix.lower() == ".bvh":
+        from . import refine_bvh
+
+        output = ", ".join(map(str, refine_bvh.write(pose_file, results, output, refine, cfg)))
+    else:
+        removed = _write(pose_file, results, refine, source, output, cfg)
     for name in removed:
         log.info(
             "%s: follows from the poses that changed and was removed (it cannot be made anew from %s)",

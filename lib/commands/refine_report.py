@@ -35,9 +35,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
     """Write report.html in `folder`; returns its path. Raw against refined, each track that can be drawn."""
     from ..visualize.page import PageSequence, PageTrack, write_page
 
-    rate = refine.fps or pose_file.fps
-    if not rate and pose_file.timestamps is not None and len(pose_file.timestamps) > 1:
-        rate = pace(np.asarray(pose_file.timestamps))
+    rate = rate_of(pose_file, refine)
     sequences, skipped, body = [], [], None
     for track, result in zip(pose_file.tracks, results):
         layout = layout_of(track)
@@ -46,14 +44,14 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
             if track.joint_names != LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]:
                 skipped.append(track.name)
                 continue
-            body = body or _body(cfg)
+            body = body or smpl_body(cfg)
             turn = result.space.turn if result.space is not None and result.space.turn.shape == (3, 3) else np.eye(3)
             pair, layout = [_on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
         elif track.poses.shape[-1] == 1:
             skipped.append(track.name)
             continue
         elif kind_of(track.kind).in_space:
-            pair = [_upright(track, result, pose_file.format, values) for values in pair]
+            pair = [upright(track, result, pose_file.format, values) for values in pair]
         else:
             pair = [shown(track, values) for values in pair]
         tracks = [
@@ -91,7 +89,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
     )
 
 
-def _upright(track, result, format_name, values):
+def upright(track, result, format_name, values):
     """Poses [T, J, 3] in metres with y down, as the page draws them."""
     if result.space is None:
         return values
@@ -101,11 +99,19 @@ def _upright(track, result, format_name, values):
     return made.into(values, 0)
 
 
+def rate_of(pose_file, refine):
+    """Frames per second by the user, the file or its times; None where nobody says."""
+    rate = refine.fps or pose_file.fps
+    if not rate and pose_file.timestamps is not None and len(pose_file.timestamps) > 1:
+        rate = pace(np.asarray(pose_file.timestamps))
+    return rate
+
+
 def _untouched(pose_file):
     return [RefinedTrack(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
 
 
-def _body(cfg):
+def smpl_body(cfg):
     from ..models.body import load_body
 
     return load_body(cfg.SMPL_MODEL_DIR)

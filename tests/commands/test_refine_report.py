@@ -82,3 +82,29 @@ def test_one_table_of_colours(tmp_path, caplog):
     np.save(tmp_path / "poses.npy", walk(2, 400.0))
     refined(tmp_path / "poses.npy", "--report", tmp_path, caplog=caplog)
     assert page_data(tmp_path)["palette"]["light"]["refined"][0] == palette.LIGHT["refined"][0]
+
+
+def test_bvh_out_of_rotations_and_of_joints(tmp_path, caplog):
+    turn = 0.2 * np.sin(0.3 * np.arange(FRAMES)[:, None] + np.arange(72))
+    np.savez(tmp_path / "smpl.npz", poses=turn, trans=np.zeros((FRAMES, 3)), betas=np.zeros(10))
+    body = walk(3, 1.7)
+    middle = lambda *joints: body[:, joints].mean(axis=1)  # noqa: E731
+    hips, chest = middle(11, 12), middle(5, 6)
+    joints = [
+        hips,
+        *body[:, [12, 14, 16, 11, 13, 15]].transpose(1, 0, 2),
+        (hips + chest) / 2,
+        chest,
+        body[:, 0],
+        middle(3, 4),
+    ]
+    joints += list(body[:, [5, 7, 9, 6, 8, 10]].transpose(1, 0, 2))
+    assert len(joints) == 17
+    np.save(tmp_path / "joints.npy", np.stack(joints, axis=1))
+    for name in ("smpl.npz", "joints.npy"):
+        with caplog.at_level(logging.INFO):
+            refine_file.main(
+                config.Request("refine", [str(tmp_path / name), "--output", str(tmp_path / "out.bvh"), "--fps", "30"])
+            )
+        text = (tmp_path / "out.bvh").read_text()
+        assert text.startswith("HIERARCHY\nROOT pelvis") and f"Frames: {FRAMES}" in text and "nan" not in text
