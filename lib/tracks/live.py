@@ -20,6 +20,7 @@ from ..poses.kinds import kind_of
 from ..poses.space import IDENTITY, enter, leave, space_of
 from ..windows.merge import StreamMerge
 from ..windows.recipe import check_lag
+from .live_repair import LiveRepair
 from .own_places import SlowPart
 from .plan import RATE, Model, check_live
 
@@ -78,6 +79,8 @@ class Stream:
         self.unseen = np.full((people, joints), np.inf)  # frames since a key point was seen
         self.space, self.spaces = None, [None] * people  # one for all where they are the same
         self.frames_known = np.zeros(people, dtype=int)  # frames since each was first seen
+        mends = refiner.repair and self.lanes and self.lag
+        self.repair = LiveRepair(self.likeness.joint_names, self.kind, self.lag, self.rate) if mends else None
 
     def _lanes_of(self, joints):
         """What refines the J joints: the plan's network for those of its mapping, its per-channel method for the rest."""
@@ -172,6 +175,9 @@ class Stream:
             people, joints = np.nonzero(back)
             self.buffer[people, :, joints] = poses[people, joints][:, None]
         self.known = np.isfinite(self.unseen)
+        for person, frames in self.repair.push(poses) if self.repair else ():
+            recent = self.buffer[person, -len(frames) :]  # the frames that are not out yet
+            recent[:] = np.where(np.isfinite(frames), frames, recent)
 
     def _look(self, new):
         """Units, the way up and the place in the image of those people [P], by the frames so far."""

@@ -9,6 +9,7 @@ from ..filters import registry as filters
 from ..poses import gaps, space
 from ..poses.kinds import kind_of
 from . import own_places
+from .live_repair import as_live
 from .plan import FALLBACK, Model, pace
 from .repair import repair
 
@@ -109,6 +110,8 @@ class Work:
             self.repaired = repair(track, self.poses, self.times, self.rate, self._parts())
             self.poses, score = self.repaired.poses, self.repaired.confidence
             self.notes += self.repaired.notes(track.start)
+        elif refiner.repair and refiner.lag:
+            self.poses = as_live(self.poses, track.joint_names, track.kind, refiner.lag, self.rate)
         filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
         if score is not None:
             score = np.nan_to_num(score) if score.shape == filled.shape[:2] else None
