@@ -251,6 +251,7 @@ def _write(pose_file, results, refine, source, output, cfg):
         values = result.poses.copy()
         values[~track.writable] = np.nan  # no record to write to
         refined.append(values)
+    pose_file.repaired = [result.repaired for result in results]
     translations = [result.translation for result in results] if refine.translation else None
     return registry.write(
         pose_file, refined, output, derived=_derived(pose_file, results, translations, cfg), translations=translations

@@ -33,7 +33,9 @@ def write(walk_tree, pose_file, refined, output_path, finish=None):
     """
     source = pose_file.source
     tree = parse(source["content"], source["path"])
-    put_back(walk_tree(tree, source["path"], source["image_size"]).people, source["places"], refined)
+    put_back(
+        walk_tree(tree, source["path"], source["image_size"]).people, source["places"], refined, pose_file.repaired
+    )
     if finish is not None:
         finish(tree)
     if not isinstance(source["content"], dict):
@@ -44,8 +46,11 @@ def write(walk_tree, pose_file, refined, output_path, finish=None):
             (temporary / name).write_text(dump(part), encoding="utf-8")
 
 
-def put_back(people, places, refined):
-    """Write refined poses into the slots of the people they came from; what did not change is not touched."""
+def put_back(people, places, refined, repaired=()):
+    """Write refined poses into the slots of the people they came from; what did not change is not touched.
+
+    repaired: `PoseFile.repaired`.
+    """
     for person, place in zip(people, places):
         for slot in person.slots:
             if slot.part.name in place:
@@ -54,3 +59,6 @@ def put_back(people, places, refined):
                 changed = np.isfinite(values) & (values != slot.poses)
                 if changed.any():
                     slot.put(values, changed)
+                if repaired and repaired[track] is not None and slot.swap_scores is not None:
+                    for left, right in repaired[track].swaps(frame):
+                        slot.swap_scores(left, right)

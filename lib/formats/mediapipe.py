@@ -175,6 +175,11 @@ def _slot(points, name, where):
 
         def put(joint, axis, value):
             points[joint][keys[axis]] = short(value)
+
+        def swap(left, right):
+            for key in scores:
+                if key in points[left] and key in points[right]:
+                    points[left][key], points[right][key] = points[right][key], points[left][key]
     else:
         array = numbers(points, where, 2)
         dims = min(array.shape[1], 3)
@@ -184,10 +189,13 @@ def _slot(points, name, where):
         def put(joint, axis, value):
             points[joint][axis] = short(value)
 
+        def swap(left, right):
+            points[left][3:], points[right][3:] = points[right][3:], points[left][3:]
+
     layout, names = layout_of_count(len(array)) if len(array) == 33 else None, getattr(points, "names", None)
     if names is not None:
         layout = layout_of_names(names)
-    (slot,) = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout, names), put)
+    (slot,) = slots(array, None, Part(name, "3D" if array.shape[1] == 3 else "2D", layout, names), put, swap)
     slot.confidence = None if confidence is None else np.where(np.isfinite(confidence), confidence, 0)
     return slot
 
@@ -223,8 +231,10 @@ def _split(walk, image_size):
 def _pieces(slot, units, image_size):
     name, layout, dims, names = slot.part.name, slot.part.layout, slot.poses.shape[1], slot.part.joint_names
     if units == "m":
-        return [Slot(Part(name, f"{dims}D", layout, names, "m"), slot.poses, slot.confidence, slot.put)]
-    flat = Slot(Part(name, "2D", layout, names, units), slot.poses[:, :2], slot.confidence, slot.put)
+        return [
+            Slot(Part(name, f"{dims}D", layout, names, "m"), slot.poses, slot.confidence, slot.put, slot.swap_scores)
+        ]
+    flat = Slot(Part(name, "2D", layout, names, units), slot.poses[:, :2], slot.confidence, slot.put, slot.swap_scores)
     found = [flat]
     if dims == 3:
 

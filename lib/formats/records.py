@@ -45,13 +45,15 @@ class Slot:
     """One set of key points where it stands in a parsed file.
 
     poses: float64 [J, D], NaN where missing; confidence: [J] as the file has it, or None;
-    put: function of (values [J, D], changed [J, D] bool) that writes the changed values back.
+    put: function of (values [J, D], changed [J, D] bool) that writes the changed values back; swap_scores: function of
+    two joints that exchanges their scores in the file, or None.
     """
 
     part: Part
     poses: np.ndarray
     confidence: np.ndarray | None
     put: object
+    swap_scores: object = None
 
 
 @dataclass
@@ -180,9 +182,13 @@ def flat_slots(values, stride, part, where, rated=True):
     def put(joint, axis, value):
         values[joint * stride + axis] = short(value)
 
+    def swap(left, right):
+        left, right = (joint * stride + stride - 1 for joint in (left, right))
+        values[left], values[right] = values[right], values[left]
+
     if not rated:
         return slots(np.where((array == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None, part, put)
-    return slots(array[:, :-1], array[:, -1], part, put)
+    return slots(array[:, :-1], array[:, -1], part, put, swap)
 
 
 def nested_slots(points, confidence, part, where, dims=None):
@@ -202,10 +208,10 @@ def nested_slots(points, confidence, part, where, dims=None):
     return slots(array[:, :dims], confidence, part, put)
 
 
-def slots(poses, confidence, part, put):
+def slots(poses, confidence, part, put, swap=None):
     """Slots of one person's poses [J, D]: one, or one for each part of a whole-body set.
 
-    put(joint, axis, value) writes one number.
+    put(joint, axis, value) writes one number; swap(left, right) exchanges the scores of two joints.
     """
     poses = np.where(np.isfinite(poses), poses, np.nan)
     missing = np.isnan(poses).any(axis=1)
@@ -215,13 +221,14 @@ def slots(poses, confidence, part, put):
     poses[missing] = np.nan
     pieces = WHOLE_BODY.get(len(poses)) if part.name == "body" and part.kind == "2D" else None
     if pieces is None:
-        return [Slot(part, poses, confidence, _putter(put, 0))]
+        return [Slot(part, poses, confidence, _putter(put, 0), swap)]
     return [
         Slot(
             replace(part, name=name, layout=layout, joint_names=None),
             poses[first:last],
             None if confidence is None else confidence[first:last],
             _putter(put, first),
+            swap and (lambda left, right, first=first: swap(first + left, first + right)),
         )
         for name, first, last, layout in pieces
     ]
@@ -242,7 +249,7 @@ def scaled(slot, factors, units):
     def put(values, changed):
         slot.put(values / factors, changed)
 
-    return Slot(replace(slot.part, units=units), slot.poses * factors, slot.confidence, put)
+    return replace(slot, part=replace(slot.part, units=units), poses=slot.poses * factors, put=put)
 
 
 def set_units(walk, image_size=None):

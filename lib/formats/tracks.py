@@ -110,7 +110,8 @@ class PoseFile:
     format: its name in `registry.FORMATS`; frame_count: frames of the file (of its longest sequence), with or
     without people; fps: frames a second, or None; timestamps: float64 [frame_count] in seconds, or None;
     image_size: (width, height) in px, or None; tracked: whether the ids come from the file; source: the
-    writer's own; notes: sentences that the user should be told about how the file was understood.
+    writer's own; notes: sentences that the user should be told about how the file was understood; repaired: a
+    `lib.tracks.repair.Repaired` (or None) per track, whose exchanged key points exchange their scores when written.
     """
 
     format: str
@@ -122,6 +123,7 @@ class PoseFile:
     tracked: bool = True
     source: object = None
     notes: list = field(default_factory=list)
+    repaired: list = field(default_factory=list)
 
 
 def joint_name(name):

@@ -1,6 +1,6 @@
 """The first step of the path from noisy to refined: left and right put back, single wild key points taken out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,13 +18,19 @@ class Repaired:
     """A repaired track.
 
     poses: [T, J, D]; confidence: [T, J] or None; exchanged: bool [T, J], the key points that changed places with
-    those of the other side; spikes: bool [T, J], those that were spikes and lie on a line between their neighbours now.
+    those of the other side; spikes: bool [T, J], those that were spikes and lie on a line between their neighbours now;
+    pairs: [P, 2], the joints of either side.
     """
 
     poses: np.ndarray
     confidence: np.ndarray | None
     exchanged: np.ndarray
     spikes: np.ndarray
+    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), dtype=int))
+
+    def swaps(self, frame):
+        """The pairs (left, right) that were exchanged in a frame."""
+        return [(left, right) for left, right in self.pairs.tolist() if self.exchanged[frame, left]]
 
     def notes(self, start=0):
         """What was done, in sentences; `start`: the file's frame that is the track's first."""
@@ -60,6 +66,8 @@ def repair(track, poses, times, rate, parts):
             roots = np.einsum("j,tjd->td", weights[used], poses[:, used])
             camera = _in_camera(poses, track.joint_names)
     body = exchanges.body_of(track.joint_names, camera)
+    if body is not None:
+        same.pairs = body.pairs
     size = space.extent(poses) * _PART_OF_BODY.get(track.part, 1.0)
     for part in parts:
         values = same.poses[part]
