@@ -3,13 +3,15 @@
 P people, J joints, D coordinates, L lag.
 """
 
+from collections import deque
+
 import numpy as np
 
 from ..formats.tracks import Track
 from .repair import repair
 
 SPAN = 2.0  # seconds that are looked back on
-LEAP = 0.1  # of the body's size, between two frames: from here on a spike is looked for
+LEAP = 0.1  # of the body's size, between two frames: from here on an exchange or a spike is looked for
 
 
 class LiveRepair:
@@ -23,22 +25,20 @@ class LiveRepair:
     def __init__(self, names, kind, lag, rate):
         self.names, self.kind, self.lag, self.rate = names, kind, lag, rate
         self.size = max(int(SPAN * rate), lag + 8)
-        self.past = None
+        self.past = deque(maxlen=self.size)
 
     def push(self, poses):
         """poses: [P, J, D] of the newest frame, NaN where missing. Yields (person, its last frames repaired [n, J, D])."""
         if not self.lag or self.kind == "smpl" or poses.shape[-1] not in (2, 3):
             return
-        if self.past is None:
-            self.past = np.full((len(poses), self.size, *poses.shape[1:]), np.nan)
+        if not self.past:
             self.odd = np.full(len(poses), self.size)  # frames since something was odd
             self.known = np.zeros(len(poses), dtype=int)  # frames since each was first seen
-        self.past[:, :-1] = self.past[:, 1:]
-        self.past[:, -1] = poses
+        self.past.append(poses)
         self.known += (self.known > 0) | np.isfinite(poses).all(axis=-1).any(axis=1)
         self.odd = np.where(self._odd(), 0, self.odd + 1)
         for person in np.flatnonzero(self.odd < self.size):
-            frames = self.past[person, -self.known[person] :]
+            frames = np.stack([frame[person] for frame in self.past][-self.known[person] :])
             track = Track(0, "live", frames, None, self.kind, None, self.names)
             done = repair(track, frames, np.arange(len(frames)) / self.rate, self.rate, [slice(0, len(frames))])
             # What was exchanged when the look back begins has no beginning that could be judged.
@@ -47,9 +47,9 @@ class LiveRepair:
 
     def _odd(self):
         """bool [P]: whose newest frame may begin or end an exchange, or be a spike."""
-        here = self.past[:, -1]
+        here, before = self.past[-1], self.past[max(-2, -len(self.past))]
         low, high = np.fmin.reduce(here, axis=1), np.fmax.reduce(here, axis=1)
-        far = np.linalg.norm(here - self.past[:, -2], axis=-1) > LEAP * np.linalg.norm(high - low, axis=-1)[:, None]
+        far = np.linalg.norm(here - before, axis=-1) > LEAP * np.linalg.norm(high - low, axis=-1)[:, None]
         return far.any(axis=1)  # NaN is not far
 
 
