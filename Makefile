@@ -20,7 +20,7 @@ demo: .venv/installed
 	$(PY) -m lib demo $(if $(EPOCHS),TRAIN.EPOCH $(EPOCHS))
 
 test: .venv/installed
-	$(PY) -m pytest -q -m "not slow"
+	$(PY) -m pytest -q -n auto --dist worksteal -m "not slow"
 
 campaign: .venv/installed
 	$(PY) tests/campaign/run.py $(ARGS)
