@@ -11,7 +11,6 @@ KNOWN = {
     ("lib/commands/live_lines.py", "serve"),
     ("lib/commands/refine_file.py", "report"),
     ("lib/tracks/exchanges.py", "body_of"),
-    ("lib/windows/recipe.py", "checked"),
 }
 
 

@@ -69,6 +69,16 @@ class Recipe:
             raise UserError(f"MODEL.ALIGN_VIEWS is {self.align}; expected one of {', '.join(ALIGNMENTS)}")
         if not 0 <= self.carry < 1:
             raise UserError(f"model.carry is {self.carry}; expected 0 <= carry < 1")
+        self._check_fields()
+        check_lag(self.lag, self.window)
+        if self.lag is not None and (self.step != 1 or self.weighting == "quality"):
+            raise UserError(
+                "a lag needs EVALUATE.SLIDE_WINDOW_STEP_SIZE 1 and EVALUATE.WINDOW_WEIGHTS mean or triangular, "
+                f"not {self.step} and {self.weighting}"
+            )
+        return self
+
+    def _check_fields(self):
         for name, least in (("window", 1), ("segment", 0), ("views", 1), ("fps", 0), ("trained_lag", 0)):
             value = getattr(self, name)
             if value is not None and not least <= value < 1e6:
@@ -80,13 +90,6 @@ class Recipe:
         for name, known in (("kind", KINDS if self.canonical else (None, *KINDS)), ("fuse", FUSIONS)):
             if getattr(self, name) not in known:
                 raise UserError(f"recipe.{name} is {getattr(self, name)}; expected one of {', '.join(map(str, known))}")
-        check_lag(self.lag, self.window)
-        if self.lag is not None and (self.step != 1 or self.weighting == "quality"):
-            raise UserError(
-                "a lag needs EVALUATE.SLIDE_WINDOW_STEP_SIZE 1 and EVALUATE.WINDOW_WEIGHTS mean or triangular, "
-                f"not {self.step} and {self.weighting}"
-            )
-        return self
 
     def but(self, **changes):
         """A copy with some choices changed, checked."""
