@@ -14,6 +14,9 @@ log = logger(__name__)
 
 VARIABLE = "SYNSP_WEIGHTS"
 PATTERN = "*.pth.tar"
+# Ends of names that `auto` leaves alone: weights that are not free for any use (trained with Bandai-Namco's motion), and
+# those for one sensor. They are used where somebody names them.
+BY_NAME_ONLY = ("_bn", "_kinect")
 _PACKAGE = Path(__file__).parent
 
 
@@ -32,6 +35,11 @@ def folder(chosen=None):
     """
     searched = candidates(chosen)
     return next((place for place in searched if any(place.glob(PATTERN))), searched[-1])
+
+
+def for_anybody(place, pattern):
+    """The weights in a folder that are for any pose file and any use, in the order of their names; pattern: of the names."""
+    return [path for path in sorted(place.glob(pattern)) if not path.name.split(".")[0].endswith(BY_NAME_ONLY)]
 
 
 def warn_of_none(chosen=None):

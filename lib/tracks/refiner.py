@@ -199,9 +199,9 @@ class Refiner:
         return self._models[path]
 
     def _shipped(self, pattern):
-        """Models in the checkpoint folder whose name fits; broken files are left out, named once."""
+        """Models for anybody in the checkpoint folder whose name fits; broken files are left out, named once."""
         found = []
-        for path in sorted(self.folder.glob(pattern)):
+        for path in weights.for_anybody(self.folder, pattern):
             try:
                 found.append(self._load(path))
             except UserError as error:

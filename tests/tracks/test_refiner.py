@@ -573,6 +573,16 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
     assert taken(9) == "synsp_3D_w32"  # a window of 8 has no lag of 9
 
 
+def test_weights_of_one_sensor_or_not_for_any_use_are_taken_by_name_only(tmp_path):
+    for name in ("synsp_3D_w8_bn", "synsp_3D_w8_kinect"):
+        save_synsp(tmp_path, name=f"{name}.pth.tar", views=1)
+    poses = np.broadcast_to(REST, (20, 17, 3)) * 1.0
+    refiner = Refiner("auto", fps=30, folder=tmp_path)
+    assert refiner.network_for(refiner.track(poses), poses)[0] is None
+    named = Refiner("synsp", fps=30, checkpoint=tmp_path / "synsp_3D_w8_kinect.pth.tar")
+    assert named.network_for(named.track(poses), poses)[0] is not None
+
+
 @pytest.mark.parametrize("method", ("gcv", "whittaker", "kalman", "self_tuned"))
 def test_filters_that_tune_themselves_say_their_cutoff(method):
     rng = np.random.default_rng(0)
