@@ -8,6 +8,7 @@ import numpy as np
 
 from lib import config
 from lib.commands import refine_file
+from lib.dataset import storage
 from lib.visualize import drawing, figures, palette
 from tests.formats.walker import FRAMES, walk
 
@@ -44,9 +45,10 @@ def test_the_size_of_the_image_makes_pixels(tmp_path, caplog):
 
 
 def test_weights_and_their_licence_are_said(tmp_path, caplog):
-    np.save(tmp_path / "poses.npy", walk(2, 400.0))
+    sample = storage.read("data/poses/kinect_sample_3D/detected/kinect_sample_3D_test.npz")["joints_3d"][0]
+    np.save(tmp_path / "poses.npy", sample.reshape(-1, 17, 3))
     said = refined(tmp_path / "poses.npy", caplog=caplog)
-    assert re.search(r"weights \S*synsp_2D_w8.pth.tar: .*CC BY-NC", said)
+    assert re.search(r"weights \S*synsp_3D_w8.pth.tar: .*free for any use", said)
 
 
 def test_clips_are_no_people(tmp_path, caplog):

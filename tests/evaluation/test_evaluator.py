@@ -537,7 +537,7 @@ def test_views_and_the_time_of_each_method(evaluate, tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path):
-    content = checkpoints.read(ROOT / "data/checkpoints/synsp_3D_w8_general.pth.tar")
+    content = checkpoints.read(ROOT / "data/checkpoints/synsp_3D_w8_general_bn.pth.tar")
     content["config"]["EVALUATE"]["WINDOW_WEIGHTS"] = "triangular"  # where format 1 says it
     path = tmp_path / "triangular.pth.tar"
     torch.save(content, path)
@@ -597,7 +597,7 @@ def test_poses_away_from_their_root_are_warned_of(evaluate, tmp_path, caplog):
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_a_set_is_does_not_hang_on_the_order_of_the_checkpoints(order):
     """The one that was trained on it says so, wherever it stands in the list."""
-    names = [ROOT / "data" / "checkpoints" / f"{name}.pth.tar" for name in ("synsp_mv_3D_w8", "synsp_3D_w8")]
+    names = [ROOT / "data" / "checkpoints" / f"{name}.pth.tar" for name in ("synsp_mv_3D_w8_bn", "synsp_3D_w8_bn")]
     words = ["--dataset_name", "mbn", "--checkpoint", ",".join(str(names[number]) for number in order)]
     cfg, _ = methods.load_networks(config.Request("eval", words), "cpu")
     trained = checkpoints.load(names[0]).config["DATASET"]

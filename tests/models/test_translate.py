@@ -23,17 +23,20 @@ CANONICAL = {**H36M, "canonical": True, "pairs": ((4, 1), (11, 14)), "fps": 30.0
 
 # As their training configs say, read by hand.
 SHIPPED = {
-    "smoothnet_w8": Recipe(window=8, fps=30.0, **H36M),
-    "smoothnet_w16": Recipe(window=16, fps=30.0, **H36M),
-    "smoothnet_w32": Recipe(window=32, fps=30.0, **H36M),
-    "smoothnet_w64": Recipe(window=64, fps=30.0, **H36M),
-    "synsp_2D_w8": Recipe(kind="2D", joints=LAYOUTS["h36m17"].joints, canonical=True, fps=30.0),
-    "synsp_3D_w32": Recipe(window=32, segment=8, **CANONICAL),
-    "synsp_3D_w8": Recipe(weighting="triangular", **CANONICAL),
-    "synsp_3D_w8_causal": Recipe(trained_lag=0, carry=0.4, any_skeleton=True, **CANONICAL),
-    "synsp_3D_w8_general": Recipe(any_skeleton=True, **CANONICAL),
+    "smoothnet_w8_bn": Recipe(window=8, fps=30.0, **H36M),
+    "smoothnet_w16_bn": Recipe(window=16, fps=30.0, **H36M),
+    "smoothnet_w32_bn": Recipe(window=32, fps=30.0, **H36M),
+    "smoothnet_w64_bn": Recipe(window=64, fps=30.0, **H36M),
+    "synsp_2D_w8_bn": Recipe(kind="2D", joints=LAYOUTS["h36m17"].joints, canonical=True, fps=30.0),
+    "synsp_3D_w32_bn": Recipe(window=32, segment=8, **CANONICAL),
+    "synsp_3D_w8_bn": Recipe(weighting="triangular", **CANONICAL),
+    "synsp_3D_w8": Recipe(weighting="triangular", any_skeleton=True, **CANONICAL),
+    "synsp_3D_w8_kinect": Recipe(weighting="triangular", **CANONICAL),
     "synsp_mv_3D_w8": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
-    "synsp_smpl_w8": Recipe(kind="smpl", joints=LAYOUTS["smpl24"].joints, fps=30.0),
+    "synsp_3D_w8_causal": Recipe(trained_lag=0, carry=0.4, any_skeleton=True, **CANONICAL),
+    "synsp_3D_w8_general_bn": Recipe(any_skeleton=True, **CANONICAL),
+    "synsp_mv_3D_w8_bn": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
+    "synsp_smpl_w8_bn": Recipe(kind="smpl", joints=LAYOUTS["smpl24"].joints, fps=30.0),
 }
 FORMAT_1 = {"format_1": Recipe(**H36M), "format_1_smoothnet": Recipe(**H36M)}
 RANDOM = {

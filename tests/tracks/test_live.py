@@ -60,10 +60,10 @@ def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
     [
         *(
             (name, lag)
-            for name in ("synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8_general", "synsp_3D_w32", "smoothnet_w8")
+            for name in ("synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8_bn", "synsp_3D_w32_bn", "smoothnet_w8_bn")
             for lag in (0, 3, 7)
         ),
-        ("synsp_2D_w8", 7),
+        ("synsp_2D_w8_bn", 7),
     ],
 )
 def test_shipped_weights_say_in_a_stream_what_they_say_of_a_recording(name, lag):
