@@ -477,8 +477,12 @@ def parser(command, prog=None):
         parse.add_argument(f"--{flag}", metavar=key.rsplit(".", 1)[-1], help=f"{text} [{key}]")
     if command == "refine":
         parse.add_argument(
-            "input", metavar="INPUT", help="a pose file, a folder of per-frame files, or - for standard input"
+            "input",
+            metavar="INPUT",
+            nargs="+",
+            help="pose files, folders of per-frame files, folders of recordings, or - for standard input",
         )
+        _add_many(parse)
         parse.add_argument(
             "--refine_translation",
             action="store_true",
@@ -501,9 +505,41 @@ def parser(command, prog=None):
     for flag, (place, text) in PLACES.get(command, {}).items():
         parse.add_argument(f"--{flag}", metavar=place, help=text)
     parse.add_argument("--debug", action="store_true", help="print the traceback of an error too")
-    parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
+    if command != "refine":  # there they are told from the inputs, of which there may be several
+        parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
     parse.error = _argument_error
     return parse
+
+
+def _add_many(parse):
+    """The flags for many files. No number depends on them, so they are not part of the config."""
+    parse.add_argument("--recursive", action="store_true", help="also take the recordings in folders within INPUT")
+    parse.add_argument("--jobs", type=int, metavar="N", help="processes for many files, one thread each; default: 1")
+    parse.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="of many files only part I (from 0) of N; default: by SLURM_ARRAY_TASK_ID, else by RANK and WORLD_SIZE",
+    )
+    parse.add_argument(
+        "--resume",
+        action="store_true",
+        default=True,
+        help="of many files leave out those that are done with the same method, weights and options (the default)",
+    )
+    parse.add_argument("--no_resume", dest="resume", action="store_false", help="refine all of many files anew")
+
+
+def _inputs(words):
+    """(inputs, overrides): from the first word on that is a key, or is in a group of keys, words are KEY VALUE pairs."""
+    schema = defaults()
+    keys = {name for name, value in schema.items() if not isinstance(value, CfgNode)}
+    groups = schema.keys() - keys
+    for number, word in enumerate(words):
+        group, dot, _ = word.partition(".")
+        is_key = word in keys or bool(dot) and group in groups
+        if number and is_key and not (dot and os.path.exists(word)):
+            return words[:number], words[number:]
+    return words, []
 
 
 def _argument_error(message):
@@ -519,10 +555,14 @@ class Request:
 
     def __init__(self, command, argv=None, prog=None):
         known, rest = parser(command, prog).parse_known_args(argv)
-        overrides = list(known.overrides) + rest
         unknown = [word for word in rest if word.startswith("--")]
         if unknown:
             raise UserError(f"{unknown[0]}: no such flag. --help lists the flags")
+        if command == "refine":
+            known.inputs, overrides = _inputs(known.input + rest)
+            known.input = known.inputs[0]
+        else:
+            overrides = list(known.overrides) + rest
         self.command, self.args = command, known
         flags = {
             key: getattr(known, flag) for flag, (key, _) in FLAGS[command].items() if getattr(known, flag) is not None

@@ -32,10 +32,7 @@ _FIXED = [f"MODEL.{key}" for key in config.defaults().MODEL if key not in ("n_he
 
 def main(request):
     """What refine_smoothnet.py does. Raises UserError for input that cannot be refined."""
-    cfg, args = request.config(), request.args
-    for key in _FIXED:
-        if request.explicit(key):
-            raise UserError(f"override {key}: a network refines as its file says. Leave it out")
+    cfg, args = checked(request), request.args
     if args.live or args.input == "-":
         from . import live_lines
 
@@ -43,6 +40,14 @@ def main(request):
             raise UserError("--live: reads standard input. Say `refine_smoothnet.py - --live`")
         return live_lines.serve(build(cfg, args), forget=cfg.REFINE.FORGET)
     return refine_file(args.input, cfg, args)
+
+
+def checked(request):
+    """The config of a command line. Raises UserError for a key that is the network's to say."""
+    for key in _FIXED:
+        if request.explicit(key):
+            raise UserError(f"override {key}: a network refines as its file says. Leave it out")
+    return request.config()
 
 
 def build(cfg, args, method=None):
@@ -78,13 +83,7 @@ def refine_file(path, cfg, args):
         raise UserError(
             f"--output {output}: is a {'file' if output.is_file() else 'folder'}, but {source} is not. Name another"
         )
-    pose_file = registry.read(
-        path,
-        cfg.REFINE.INPUT_FORMAT or None,
-        image_size(cfg.REFINE.IMAGE_SIZE),
-        cfg.REFINE.FPS or None,
-        cfg.REFINE.AXES,
-    )
+    pose_file = read(path, cfg)
     _describe(path, pose_file)
     if args.suggest:
         from .suggest import suggest
@@ -102,7 +101,7 @@ def refine_file(path, cfg, args):
 
         output = ", ".join(map(str, refine_bvh.write(pose_file, results, output, refine, cfg)))
     else:
-        removed = _write(pose_file, results, refine, source, output, cfg)
+        removed = write(pose_file, results, refine, source, output, cfg)
     for name in removed:
         log.info(
             "%s: follows from the poses that changed and was removed (it cannot be made anew from %s)",
@@ -115,6 +114,12 @@ def refine_file(path, cfg, args):
 
         log.info("report: %s", report(Path(cfg.REFINE.REPORT), path, pose_file, results, refine, table, rows, cfg))
     return output
+
+
+def read(path, cfg):
+    """The `PoseFile` at `path`, as the config says to understand it."""
+    node = cfg.REFINE
+    return registry.read(path, node.INPUT_FORMAT or None, image_size(node.IMAGE_SIZE), node.FPS or None, node.AXES)
 
 
 def image_size(text):
@@ -242,7 +247,8 @@ def _few(names):
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _write(pose_file, results, refine, source, output, cfg):
+def write(pose_file, results, refine, source, output, cfg):
+    """Write the refined poses; returns the names of fields that had to be removed."""
     if refine.method == "none":
         _copy(source, output)
         return []
@@ -308,8 +314,8 @@ def _copy(source, output):
 # ----------------------------------------------------------------------------------------- comparison
 
 
-def compare(pose_file, cfg, args, refine, results):
-    """Rows {method, kind, …} of every method that can be had for this file."""
+def compare(pose_file, cfg, args, refine, results, make=build):
+    """Rows {method, kind, …} of every method that can be had for this file; make: `build`, or what remembers its results."""
     done = []
     methods = ["none", "synsp", "smoothnet", *filters.FILTERS]
     for method in methods:
@@ -321,7 +327,7 @@ def compare(pose_file, cfg, args, refine, results):
         if method not in ("synsp", "smoothnet"):
             args_cfg.EVALUATE.PRETRAINED = ""
         try:
-            other = build(args_cfg, args, method)
+            other = make(args_cfg, args, method)
             found = other.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
         except UserError as error:
             log.info("not compared: %s", error)

@@ -13,8 +13,7 @@ from ..poses import gaps, mapping, space
 from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS, chain
 from ..tracks.plan import RATE, pace
-from ..tracks.work import RefinedTrack
-from .refine_scores import IMAGE_UNIT, in_shares, licences, scores, shown
+from .refine_scores import IMAGE_UNIT, before_and_after, in_shares, licences, shown
 
 log = logger(__name__)
 
@@ -65,11 +64,7 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
         layout = chain(1)
         sequences = [PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
     counts = {name: value for name, value in table.items()}
-    metrics = rows or [
-        {"method": name, "kind": kind, "unit": unit, **row}
-        for name, found in (("input", None), (refine.method, results))
-        for (kind, unit), row in scores(pose_file, found or _untouched(pose_file)).items()
-    ]
+    metrics = rows or before_and_after(pose_file, results, refine.method)
     provenance = {
         "file": str(path),
         "kind": registry.FORMATS[pose_file.format].description,
@@ -105,10 +100,6 @@ def rate_of(pose_file, refine):
     if not rate and pose_file.timestamps is not None and len(pose_file.timestamps) > 1:
         rate = pace(np.asarray(pose_file.timestamps))
     return rate
-
-
-def _untouched(pose_file):
-    return [RefinedTrack(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
 
 
 def smpl_body(cfg):

@@ -5,6 +5,7 @@ import torch
 
 from ..poses import gaps, rotations
 from ..poses.kinds import kind_of
+from ..tracks.work import RefinedTrack
 
 IMAGE_UNIT = "of image height"  # of coordinates that are shares of an image whose size is not known
 PROPORTIONS = 16 / 9  # which such an image is taken to have
@@ -70,6 +71,16 @@ def scores(pose_file, results):
                     )
         part["moved"].append(moved[both].ravel())
     return {key: _row(part) for key, part in rows.items()}
+
+
+def before_and_after(pose_file, results, method):
+    """Rows {method, kind, …} of the input and of what was made of it."""
+    untouched = [RefinedTrack(track.poses, np.zeros(track.poses.shape[:2], bool)) for track in pose_file.tracks]
+    return [
+        {"method": name, "kind": kind, "unit": unit, **row}
+        for name, found in (("input", untouched), (method, results))
+        for (kind, unit), row in scores(pose_file, found).items()
+    ]
 
 
 def _angle(a, b):
