@@ -9,12 +9,13 @@ from ..errors import UserError
 
 
 def refine(argv=None, prog=None):
-    """Refine the poses of a file, a folder of per-frame files, or a live stream."""
+    """Refine the poses of files, folders of per-frame files, or a live stream."""
     request = config.Request("refine", argv, prog)
-    from . import refine_file
+    from . import refine_many
 
     messages.start()
-    refine_file.main(request)
+    if refine_many.main(request):
+        sys.exit(3)  # some of many files failed, and the others are done
 
 
 def train(argv=None, prog=None):
