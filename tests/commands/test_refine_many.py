@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from lib import config, files
 from lib.commands import cli, done, inputs, refine_file, refine_many, shards
 from lib.errors import UserError
+from lib.tracks.refiner import Refiner
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("format_builders", ROOT / "tests" / "formats" / "conftest.py")
@@ -382,3 +385,50 @@ def test_two_processes_give_the_same_tree(tree, tmp_path):
     assert many(tree, "--recursive", "--output", tmp_path / "one") == 2
     assert many(tree, "--recursive", "--output", tmp_path / "two", "--jobs", 2) == 2
     assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+# ------------------------------------------------------------------------------------ docs/scale.md
+
+
+def code(language):
+    return (ROOT / "docs" / "scale.md").read_text().split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_slurm_script_is_what_the_command_takes(tree, tmp_path, monkeypatch):
+    """Run by bash as Slurm does, with a `synsp` that writes down its words and what Slurm said."""
+    fake = tmp_path / "bin" / "synsp"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/bash\nprintf "%s\\n" "$@" > "$SCRATCH/words"\n')
+    fake.chmod(0o755)
+    place = {"HOME": str(tmp_path), "SCRATCH": str(tmp_path), "SLURM_CPUS_PER_TASK": "1", **slurm(1, 2, 0, 1)}
+    paths = f"{fake.parent}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-c", code("bash")], check=True, env={**os.environ, **place, "PATH": paths})
+    tree.rename(tmp_path / "poses")
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    words = (tmp_path / "words").read_text().splitlines()
+    assert words[0] == "refine"
+    many(*words[1:])
+    assert (tmp_path / "refined" / "summary.1.json").exists()
+
+
+@pytest.mark.slow
+def test_the_ray_recipe(tmp_path):
+    pytest.importorskip("ray")
+    tables = pytest.importorskip("pyarrow.parquet")
+    for name in ("lib", "data"):  # as installed: a package `synsp`
+        (tmp_path / {"lib": "synsp"}.get(name, name)).symlink_to(ROOT / name)
+    (tmp_path / "recipe.py").write_text(code("python"))
+    paths = [clip(tmp_path / f"{number}.npy", number) for number in range(3)]
+    subprocess.run(
+        [sys.executable, tmp_path / "recipe.py", tmp_path / "out", *paths],
+        check=True,
+        timeout=600,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    rows = tables.read_table(tmp_path / "out").to_pylist()
+    refiner = Refiner("auto", fps=30)
+    assert sorted(row["path"] for row in rows) == sorted(map(str, paths))
+    for row in rows:
+        expected = refiner(np.load(row["path"]))
+        np.testing.assert_allclose(np.reshape(row["poses"], row["shape"]), expected, atol=1e-6)
