@@ -325,6 +325,26 @@ def test_a_result_of_other_options_loses_its_record_before_it_is_replaced(tree, 
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
+def test_two_runs_at_once_share_the_work(tree, tmp_path, monkeypatch):
+    """The second run takes place while the first one is about to write its first result."""
+    words = (tree, "--recursive", "--output", tmp_path / "out")
+    write, begun = refine_file.write, []
+
+    def second(*given):
+        if not begun:
+            begun.append(True)
+            many(*words)
+        return write(*given)
+
+    monkeypatch.setattr(refine_file, "write", second)
+    many(*words)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["done"], summary["time"]["refined"]) == (5, 1)
+    monkeypatch.setattr(refine_file, "write", write)
+    many(tree, "--recursive", "--output", tmp_path / "whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
 # ------------------------------------------------------------------------------------ parts
 
 
