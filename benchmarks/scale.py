@@ -49,7 +49,9 @@ def start(words):
 
 def finished(output):
     """How many results are there."""
-    return sum(len([name for name in names if name.endswith(".npy") and name[0] != "."]) for _, _, names in os.walk(output))
+    return sum(
+        len([name for name in names if name.endswith(".npy") and name[0] != "."]) for _, _, names in os.walk(output)
+    )
 
 
 def resident(process):
