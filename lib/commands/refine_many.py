@@ -53,7 +53,8 @@ def main(request):
         _refine_all(mine, cfg, args, settings, totals)
     for stem, ending, text in (("failures", ".jsonl", totals.failures_text()), ("summary", ".json", totals.text())):
         write_text(folder / shard.named(stem, ending), text)
-    log.info("%s", totals.sentence())
+    for line in [*sorted(totals.licences), totals.sentence()]:
+        log.info("%s", line)
     if args.compare and totals.done:
         print(refine_file.table_text(totals.means()))
     if totals.failed:

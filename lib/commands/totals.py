@@ -16,7 +16,7 @@ class Totals:
     def __init__(self, settings, left_out):
         self.settings, self.left_out = settings, left_out
         self.done = self.skipped = self.frames = self.new_frames = 0
-        self.counts, self.failures, self._rows = Counter(), [], {}
+        self.counts, self.failures, self.licences, self._rows = Counter(), [], set(), {}
         self._begun = time.monotonic()
 
     @property
@@ -31,6 +31,7 @@ class Totals:
         self.new_frames += record["frames"] if new else 0
         for name, count in record["counts"].items():
             self.counts[name] = max(self.counts[name], count) if name == "longest gap" else self.counts[name] + count
+        self.licences.update(record["weights used"])
         for row in record["scores"]:
             total = self._rows.setdefault(tuple(row[key] for key in KEYS), {"largest": 0.0})
             total["largest"] = max(total["largest"], row["largest"] or 0.0)
@@ -73,6 +74,7 @@ class Totals:
             "mean scores": [
                 {key: None if value != value else value for key, value in row.items()} for row in self.means()
             ],
+            "weights used": sorted(self.licences),
             "settings": self.settings,
             "time": {
                 "refined": self.done - self.skipped,

@@ -19,6 +19,7 @@ import torch
 from .. import errors, messages
 from ..errors import UserError
 from . import done, refine_file
+from .refine_scores import before_and_after, licences
 
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next recording would meet too
 AHEAD = 4  # recordings per process that wait for it
@@ -89,6 +90,7 @@ class Worker:
     def __init__(self, cfg, args, settings):
         self.cfg, self.args, self.settings = cfg, args, settings
         self.refiner = refine_file.build(cfg, args)
+        self.refiner.progress = False  # there is one bar, of recordings
         self._others = {}  # for --compare
 
     def __call__(self, recording):
@@ -112,7 +114,7 @@ class Worker:
         rows = (
             refine_file.compare(pose_file, self.cfg, self.args, self.refiner, results, self._other)
             if self.args.compare
-            else refine_file.before_and_after(pose_file, results, self.refiner.method)
+            else before_and_after(pose_file, results, self.refiner.method)
         )
         done.forget(recording.place)
         removed = refine_file.write(
@@ -125,6 +127,7 @@ class Worker:
             "counts": refine_file.summary(pose_file, results),
             "scores": [_finite(row) for row in rows],
             "notes": list(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)])),
+            "weights used": licences(self.refiner, results),
             "removed": list(removed),
         }
         done.write(recording.place, record)
@@ -134,6 +137,7 @@ class Worker:
         """The Refiner of a method to compare with, made once."""
         if method not in self._others:
             self._others[method] = refine_file.build(cfg, args, method)
+            self._others[method].progress = False
         return self._others[method]
 
 
