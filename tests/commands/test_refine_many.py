@@ -133,6 +133,20 @@ def test_a_folder_of_frames_is_one_recording_and_a_folder_of_recordings_is_many(
     assert found.folders == 2 and len(found.recordings) == 2 + len(list((tmp_path / "c").iterdir()))
 
 
+def test_frames_of_two_people_are_no_recordings_by_themselves(tmp_path):
+    """EasyMocap's files are lists of people, Ultralytics' labels are text."""
+    rng, people = np.random.default_rng(0), tmp_path / "keypoints3d"
+    labels = tmp_path / "labels"
+    people.mkdir(), labels.mkdir()
+    for frame in range(4):
+        found = [{"id": number, "keypoints3d": rng.normal(size=(25, 4)).tolist()} for number in range(2)]
+        (people / f"{frame:06d}.json").write_text(json.dumps(found))
+        line = " ".join(map(str, [0, *rng.uniform(0.2, 0.8, 4), *rng.uniform(0.2, 0.8, 51)]))
+        (labels / f"film_{frame}.txt").write_text(f"{line}\n{line}\n")
+    assert inputs.is_recording(people) and inputs.is_recording(labels)
+    assert names(inputs.find([str(tmp_path)], "", recursive=True)) == ["keypoints3d", "labels"]
+
+
 def test_a_recording_whose_first_frame_is_broken_stays_one(tmp_path):
     frames = builders.openpose(tmp_path).path
     sorted(frames.glob("*.json"))[0].write_text("{")
