@@ -103,7 +103,8 @@ SETS = {
 ABOUT = {
     "sample": """The clips are the samples' (data/README.md). Those of `kinect_sample_3D` are a real sensor's: persons s07
 and s08, whom nothing was trained or tuned on. Those of `mocap_noise_3D` and `mmocap_noise_3D` are real motion with simulated
-detections, 281 test frames of five clips, so that the intervals are wide. Filters were tuned on the training clips of
+detections, 281 test frames of five clips, so that the intervals are wide; the free weights were trained on the other clips of
+that body too, the bn ones never saw it. Filters were tuned on the training clips of
 the same set.""",
     "people": """The clips are those of `kinect_real_3D`, a Kinect 2 beside optical motion capture, and of `many_noise_3D`, the
 motion of nine persons with simulated detections. No person of these test clips is in any training set. Filters
@@ -135,7 +136,7 @@ FEW = 5  # sequences: of fewer there is no interval
 class LiveMethod:
     """A network as a live stream without delay has it: every frame from the windows that end with it."""
 
-    key = "other"
+    role = "other"
 
     def __init__(self, network_method):
         self.method, self.label, self.seconds = network_method, network_method.label, 0.0

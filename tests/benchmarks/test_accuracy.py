@@ -193,3 +193,16 @@ def test_errors_of_the_sample(sample, capsys):
     pairs = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
     total = sum(float(rows[name]) for name in single) + 2 * sum(float(rows[name]) for name in pairs)
     assert total / 17 == pytest.approx(54.18, abs=0.01)
+
+
+def test_every_network_that_ships_has_its_row(root):
+    """As it is, as a stream without delay, and with what it may be used for."""
+    base = root / "data" / "poses"
+    methods = accuracy.network_rows(SAMPLE, base, None)
+    cfg, test, _, _ = accuracy.load(SAMPLE, base)
+    test.recordings = test.recordings[-1:]
+    _, scores = score_split(test, [InputMethod(), *methods], cfg)
+    assert all(np.isfinite(score.means["mpjpe"]) for score in scores)
+    licences = {score.method.label: accuracy._licence(score.method) for score in scores}
+    assert licences["SynSP"] == licences["SynSP, no frame of delay"] == "free" and licences["input"] == ""
+    assert licences["SynSP (bn)"] == "non-commercial"
