@@ -32,7 +32,7 @@ def sniff_npy(opened):
 
 
 def sniff_npz(opened):
-    return opened.is_zip and (rotation_arrays.find(opened.arrays) is not None or bool(_pose_keys(opened.arrays)))
+    return opened.is_zip and (rotation_arrays.find(opened.arrays) is not None or bool(pose_keys(opened.arrays)))
 
 
 def read_npy(opened, image_size=None, fps=None, axes=None):
@@ -46,30 +46,30 @@ def read_npy(opened, image_size=None, fps=None, axes=None):
             f"{opened.path}: not a readable array of numbers ({reason}). "
             "Save the poses with numpy.save as a float array [T, J, D]"
         ) from None
-    return _read("npy", opened.path, {"": array}, [""], image_size, fps, axes)
+    return of_arrays("npy", opened.path, {"": array}, [""], image_size, fps, axes)
 
 
 def write_npy(pose_file, refined, output_path, translations=None):
-    grids.write_npy(output_path, _put(pose_file, refined, None)[""])
+    grids.write_npy(output_path, put_back(pose_file, refined, None)[""])
 
 
 def read_npz(opened, image_size=None, fps=None, axes=None):
     arrays = opened.arrays
-    keys = _pose_keys(arrays)
+    keys = pose_keys(arrays)
     if not keys and rotation_arrays.find(arrays) is None:
         listed = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
         raise UserError(
             f"{opened.path}: which array holds the poses cannot be told ({listed}). "
             "Call it 'keypoints' and shape it [T, J, D]"
         )
-    return _read("npz", opened.path, arrays, keys, image_size, fps, axes)
+    return of_arrays("npz", opened.path, arrays, keys, image_size, fps, axes)
 
 
 def write_npz(pose_file, refined, output_path, translations=None):
-    files.write_npz(output_path, _put(pose_file, refined, translations), pose_file.source["compressed"])
+    files.write_npz(output_path, put_back(pose_file, refined, translations), pose_file.source["compressed"])
 
 
-def _pose_keys(arrays):
+def pose_keys(arrays):
     """The arrays that hold positions: by name, or the only one of a fitting shape."""
     numeric = {key: array for key, array in arrays.items() if array.dtype.kind in "iuf" and array.size}
     named = [key for key in POSES if key in numeric and (_fits(numeric[key]) or numeric[key].ndim == 2)]
@@ -91,7 +91,8 @@ def squeezed(array):
     return array
 
 
-def _read(format_name, path, arrays, keys, image_size, fps, axes):
+def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
+    """The `PoseFile` of a file's arrays {name: array}; keys: those that hold positions where none holds rotations."""
     tracks, views, notes = [], [], []
     found = None if axes else rotation_arrays.find(arrays)
     if found is not None:
@@ -122,7 +123,7 @@ def _read(format_name, path, arrays, keys, image_size, fps, axes):
         "arrays": arrays,
         "views": views,
         "originals": [track.poses.copy() for track in tracks],
-        "compressed": bool(arrays.keys() - {""}) and grids.is_compressed(path),
+        "compressed": format_name == "npz" and grids.is_compressed(path),
     }
     rate = fps or _rate(arrays)
     return PoseFile(format_name, tracks, frame_count, rate, clock, image_size, True, source, notes)
@@ -210,7 +211,8 @@ def _track(person, name, poses, confidence, kind, layout, units, part):
     return Track(person, name, poses, confidence, kind, layout, units=units, part=part)
 
 
-def _put(pose_file, refined, translations):
+def put_back(pose_file, refined, translations):
+    """The file's arrays {name: array} with refined poses in them."""
     source = pose_file.source
     arrays = dict(source["arrays"])
     for number, (view, values, original) in enumerate(zip(source["views"], refined, source["originals"])):

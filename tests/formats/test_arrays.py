@@ -217,3 +217,31 @@ def test_shares_of_an_image_become_pixels_and_go_back(tmp_path):
     np.testing.assert_allclose(pose_file.tracks[0].poses, share * [1920, 1080])
     registry.write(pose_file, [pose_file.tracks[0].poses + 10.8], tmp_path / "out.npy")
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), share + [10.8 / 1920, 0.01])
+
+
+def test_aist_pickle(tmp_path):
+    """AIST++'s motions: smpl_poses [T, 72], smpl_trans [T, 3], smpl_scaling [1], loss."""
+    import pickle
+
+    content = {
+        "smpl_loss": 0.1,
+        "smpl_poses": rotations(24).reshape(FRAMES, 72),
+        "smpl_scaling": np.ones(1),
+        "smpl_trans": np.ones((FRAMES, 3)),
+    }
+    (tmp_path / "dance.pkl").write_bytes(pickle.dumps(content))
+    pose_file = registry.read(tmp_path / "dance.pkl")
+    (track,) = pose_file.tracks
+    assert pose_file.format == "pkl" and track.layout == "smpl24" and track.translation.shape == (FRAMES, 3)
+    registry.write(pose_file, [0.9 * track.poses], tmp_path / "out.pkl", translations=[track.translation + 1])
+    out = pickle.loads((tmp_path / "out.pkl").read_bytes())
+    assert list(out) == list(content) and out["smpl_loss"] == 0.1
+    np.testing.assert_allclose(out["smpl_poses"], 0.9 * content["smpl_poses"])
+    np.testing.assert_allclose(out["smpl_trans"], 2)
+
+
+def test_the_documents_name_every_kind():
+    from pathlib import Path
+
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert [name for name in registry.FORMATS if f"`{name}`" not in text] == []

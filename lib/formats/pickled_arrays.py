@@ -1,0 +1,47 @@
+"""Pickles of arrays by name, such as AIST++'s {smpl_poses, smpl_trans, smpl_scaling}: read as an .npz of the same names."""
+
+import numpy as np
+
+from ..errors import UserError
+from . import arrays, joblib_file, rotation_arrays
+from .joblib_file import is_pickle
+
+
+def _content(opened):
+    return joblib_file.load(opened.content, str(opened.path), {})
+
+
+def _arrays(content):
+    """The numeric arrays of a pickled dict, or None where it is none."""
+    if not isinstance(content, dict):
+        return None
+    found = {
+        str(key): value for key, value in content.items() if isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
+    }
+    return found or None
+
+
+def sniff(opened):
+    if opened.is_folder or not (opened.suffix in (".pkl", ".pickle") or is_pickle(opened.head)):
+        return False
+    found = _arrays(_content(opened))
+    return bool(found) and (rotation_arrays.find(found) is not None or bool(arrays.pose_keys(found)))
+
+
+def read(opened, image_size=None, fps=None, axes=None):
+    content = _content(opened)
+    found = _arrays(content)
+    keys = arrays.pose_keys(found) if found else []
+    if not keys and (found is None or rotation_arrays.find(found) is None):
+        raise UserError(
+            f"{opened.path}: no arrays of poses by name in it. Expected such as smpl_poses [T, 72] and smpl_trans [T, 3]"
+        )
+    pose_file = arrays.of_arrays("pkl", opened.path, found, keys, image_size, fps, axes)
+    pose_file.source["content"] = content
+    return pose_file
+
+
+def write(pose_file, refined, output_path, translations=None):
+    new = arrays.put_back(pose_file, refined, translations)
+    content = pose_file.source["content"]
+    joblib_file.dump(output_path, {key: new.get(str(key), value) for key, value in content.items()})
