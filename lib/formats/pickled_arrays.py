@@ -5,10 +5,7 @@ import numpy as np
 from ..errors import UserError
 from . import arrays, joblib_file, rotation_arrays
 from .joblib_file import is_pickle
-
-
-def _content(opened):
-    return joblib_file.load(opened.content, str(opened.path), {})
+from .smpl_common import content_of
 
 
 def _arrays(content):
@@ -24,12 +21,12 @@ def _arrays(content):
 def sniff(opened):
     if opened.is_folder or not (opened.suffix in (".pkl", ".pickle") or is_pickle(opened.head)):
         return False
-    found = _arrays(_content(opened))
+    found = _arrays(content_of(opened))
     return bool(found) and (rotation_arrays.find(found) is not None or bool(arrays.pose_keys(found)))
 
 
 def read(opened, image_size=None, fps=None, axes=None):
-    content = _content(opened)
+    content = content_of(opened)
     found = _arrays(content)
     keys = arrays.pose_keys(found) if found else []
     if not keys and (found is None or rotation_arrays.find(found) is None):

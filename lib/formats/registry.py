@@ -15,6 +15,7 @@ from . import (
     coco,
     csv_files,
     easymocap,
+    gvhmr,
     hdf5_files,
     json_files,
     live_file,
@@ -22,12 +23,13 @@ from . import (
     mmpose,
     openpose,
     panoptic,
+    phalp,
     pickled_arrays,
     sequences,
-    smpl_outputs,
     trc,
     ultralytics,
     unknown,
+    vibe,
     videopose3d,
 )
 from .opened import Opened
@@ -79,9 +81,9 @@ FORMATS = {
     ),
     "gvhmr": Format(
         "GVHMR .pt",
-        smpl_outputs.sniff_gvhmr,
-        smpl_outputs.read_gvhmr,
-        smpl_outputs.write_gvhmr,
+        gvhmr.sniff_gvhmr,
+        gvhmr.read_gvhmr,
+        gvhmr.write_gvhmr,
         derived=True,
         translation=True,
     ),
@@ -103,25 +105,25 @@ FORMATS = {
     ),
     "vibe": Format(
         "VIBE .pkl",
-        smpl_outputs.sniff_vibe,
-        smpl_outputs.read_vibe,
-        smpl_outputs.write_vibe,
+        vibe.sniff_vibe,
+        vibe.read_vibe,
+        vibe.write_vibe,
         derived=True,
         translation=True,
     ),
     "wham": Format(
         "WHAM .pkl",
-        smpl_outputs.sniff_wham,
-        smpl_outputs.read_wham,
-        smpl_outputs.write_vibe,
+        vibe.sniff_wham,
+        vibe.read_wham,
+        vibe.write_vibe,
         derived=True,
         translation=True,
     ),
     "phalp": Format(
         "4D-Humans/PHALP .pkl",
-        smpl_outputs.sniff_phalp,
-        smpl_outputs.read_phalp,
-        smpl_outputs.write_phalp,
+        phalp.sniff_phalp,
+        phalp.read_phalp,
+        phalp.write_phalp,
         derived=True,
     ),
 }
@@ -224,7 +226,7 @@ def write(pose_file, refined, output_path, derived=None, translations=None):
     Frames in which a track has no record (`Track.present`) cannot be written to.
     output_path: a file, or a folder where the input was one.
     derived: {field: one array (or None) a track} for fields that follow from the pose
-    (`smpl_outputs.DERIVED`), rows as the track's frames.
+    (`smpl_common.DERIVED`), rows as the track's frames.
     translations: one array [T, 3] (or None) a track, where translations were refined too.
     Returns the names of the derived fields that were removed, because poses changed and nothing was given.
     """

@@ -9,7 +9,7 @@ import pytest
 
 from lib.errors import UserError
 from lib.formats import joblib_file, registry
-from lib.formats.smpl_outputs import EXTRA
+from lib.formats.smpl_common import EXTRA
 
 FILES = Path(__file__).parent / "files"
 
