@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 
 from ..errors import UserError
-from ..formats.records import short
+from ..formats.json_numbers import short
 from ..formats.tracks import JOINT_NAMES, layout_of_count
 from ..messages import logger
 from ..poses import sentinels

@@ -8,20 +8,15 @@ import numpy as np
 
 from .. import files
 from ..errors import UserError
-from . import axes as axes_
-from . import grids, rotation_arrays, sense, times
+from . import grids, rotation_arrays, times
 from .grids import View
-from .joint_orders import layout_of_poses
-from .tracks import PoseFile, Track
+from .position_arrays import positions, put_positions, squeezed
+from .tracks import PoseFile
 
 # Names under which an .npz has its poses, its confidences, its times and its rate.
 POSES = (
     "keypoints keypoints_2d keypoints2d keypoints_3d keypoints3d joints joints_2d joints2d joints_3d joints3d poses pose "
     "positions landmarks kpts keypoint joint_positions arr_0"
-).split()
-SCORES = (
-    "scores score confidence confidences conf keypoint_scores keypoints_scores keypoint_score keypoints_score "
-    "keypoints_conf kpt_scores kpts_scores likelihood likelihoods visibility visible"
 ).split()
 TIMES = ("timestamps", "timestamp", "times", "time", "timestamps_ms", "timestamp_ms", "time_ms")
 RATES = "fps frame_rate framerate mocap_framerate mocap_frame_rate mocap_fps rate video_fps".split()
@@ -84,13 +79,6 @@ def _fits(array):
     )
 
 
-def squeezed(array):
-    """The array without axes of length 1, as far as it has more than three axes (a view)."""
-    while array.ndim > 3 and 1 in array.shape[:-1]:
-        array = array.reshape([size for axis, size in enumerate(array.shape) if axis != array.shape.index(1)])
-    return array
-
-
 def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
     """The `PoseFile` of a file's arrays {name: array}; keys: those that hold positions where none holds rotations."""
     tracks, views, notes = [], [], []
@@ -103,7 +91,7 @@ def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
     else:
         for key in keys:
             where = f"{path}: {key}" if key else str(path)
-            for track, view in _positions(arrays, key, where, axes, notes, len(keys), image_size):
+            for track, view in positions(arrays, key, where, axes, notes, len(keys), image_size):
                 tracks.append(track)
                 views.append(view)
     if not tracks or not max(len(track.poses) for track in tracks):
@@ -138,86 +126,13 @@ def _rate(arrays):
     return None
 
 
-def _positions(arrays, key, where, axes, notes, sets, image_size):
-    """[(Track, View)] of the people in one array of positions."""
-    array = arrays[key]
-    if array.dtype.kind not in "iuf":
-        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
-    if array.ndim == 2 and array.size:
-        dims = grids.split_columns(array.shape[1], where)
-        array = array.reshape(len(array), -1, dims)
-    array = squeezed(array)
-    if not array.size:
-        return []
-    order = axes_.told(array, where, axes)
-    if order not in ("TJD", "PTJD"):
-        notes.append(f"{key or 'array'}: read as {axes_.shown(order, array)} (--axes says otherwise)")
-    people = axes_.canonical(array, order)
-    meaning = sense.columns(people) if 2 <= people.shape[-1] <= 5 else None
-    if meaning is None:
-        raise UserError(
-            f"{where}: shape {list(arrays[key].shape)}, read as {axes_.shown(order, array)}. Expected 2 or 3 coordinates "
-            "and a score in [0, 1] at will; --axes says otherwise"
-        )
-    dims, rated, apart = meaning
-    if "pixelXY" in where:  # freemocap's third is a reprojection error
-        dims, rated, apart = 2, None, False
-    poses = np.where(np.isfinite(people[..., :dims]), people[..., :dims], np.nan).astype(np.float64)
-    confidence = people[..., rated] if rated is not None else _scores(arrays, order, people.shape[:3])
-    confidence = None if confidence is None else grids.joint_confidence(confidence)
-    units = sense.units_2d(poses) if dims == 2 else None
-    layout = layout_of_poses(poses, dims, notes)
-    factors = np.ones(2)
-    if units == "normalised" and image_size is not None:
-        units, factors = "px", np.array(image_size, dtype=np.float64)
-    result = []
-    for person, points in enumerate(poses):
-        score = None if confidence is None else confidence[person]
-        depth = people[person, ..., 2:3].astype(np.float64) if apart else None
-        for part, values, first in (("body", points, 0), ("depth", depth, 2)):
-            if values is None:
-                continue
-            name = f"person {person}" if len(poses) > 1 else "person"
-            name = " ".join([name, *([key] if sets > 1 else []), *(["depth"] if part == "depth" else [])])
-            part = part if sets == 1 else f"{key} {part}".removesuffix(" body")
-            scale = factors[: values.shape[-1]] if dims == 2 else 1.0
-            values = values * scale
-            track = _track(person, name, values, score, f"{dims}D", layout if first == 0 else None, units, part)
-            result.append((track, View(key, order, person, first, scale)))
-    return result
-
-
-def _scores(arrays, order, shape):
-    """Confidences [P, T, J] that stand in an array of their own, or None."""
-    for name in SCORES:
-        if name in arrays and arrays[name].dtype.kind in "iuf":
-            array = arrays[name]
-            if array.shape[-1:] == (1,) and array.ndim == len(order):
-                array = array[..., 0]
-            array = squeezed(array[..., None])
-            if array.ndim == len(order) and order.endswith("D"):
-                people = axes_.canonical(array, order)
-                if people.shape[:3] == shape:
-                    return people[..., 0]
-    return None
-
-
-def _track(person, name, poses, confidence, kind, layout, units, part):
-    missing = np.isnan(poses).any(axis=-1)
-    if confidence is not None:
-        missing |= ~(confidence > 0)
-        confidence = np.where(missing, 0, confidence)
-    poses = np.where(missing[..., None], np.nan, poses)
-    return Track(person, name, poses, confidence, kind, layout, units=units, part=part)
-
-
 def put_back(pose_file, refined, translations):
     """The file's arrays {name: array} with refined poses in them."""
     source = pose_file.source
     arrays = dict(source["arrays"])
     for number, (view, values, original) in enumerate(zip(source["views"], refined, source["originals"])):
         if isinstance(view, View):
-            arrays[view.key] = _put_positions(arrays[view.key], view, values, original)
+            arrays[view.key] = put_positions(arrays[view.key], view, values, original)
             continue
         arrays = rotation_arrays.put(view, arrays, values, original)
         if translations is not None and translations[number] is not None:
@@ -226,14 +141,3 @@ def put_back(pose_file, refined, translations):
                 new = translations[number].reshape(arrays[key].shape)
                 arrays[key] = grids.put(arrays[key], ..., new, old)
     return arrays
-
-
-def _put_positions(array, view, refined, original):
-    changed = np.isfinite(refined) & (refined != original)
-    if not changed.any():
-        return array
-    new = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy(order="K")
-    shaped = new.reshape(len(new), -1, refined.shape[-1]) if new.ndim == 2 else squeezed(new)
-    target = axes_.canonical(shaped, view.axes)[view.person][..., view.first : view.first + refined.shape[-1]]
-    target[changed] = (refined / view.factors)[changed]
-    return new

@@ -4,51 +4,23 @@ Every cell that does not change keeps its text. An empty cell, or NaN, is a miss
 are carried over, and named where they hold coordinates.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..errors import UserError
 from . import csv_columns, csv_rows, sense
 from .axes import stretch
+from .csv_poses import bare, long, wide
 from .grids import joint_confidence
 from .joint_orders import layout_of_poses
 from .table import Table, shortest
 from .tracks import PoseFile, Track, joint_name, layout_of_names
 
 
-@dataclass
-class Poses:
-    """The poses of one set of points in a table, N of them.
-
-    rows [N, J] and columns [J, D]: where each number stands (row -1: nowhere); scores: [J] columns, -1 where there is
-    none; names: J joint names or None; ids, frames: of each pose; part: which set of points it is.
-    """
-
-    rows: np.ndarray
-    columns: np.ndarray
-    scores: np.ndarray
-    names: tuple | None
-    ids: list
-    frames: np.ndarray
-    part: str = "body"
-
-
 def sniff(opened):
     if opened.is_folder or opened.suffix not in (".csv", ".tsv"):
         return False
     rows = Table(opened).rows
-    return bool(csv_columns.of_deeplabcut(rows) or csv_columns.of_header(rows[0]).joints or _bare(rows[0]) is not None)
-
-
-def _bare(header):
-    """{axis: column} of columns that are called x, y, (z) and no more, or None."""
-    known = csv_rows.lowered(header)
-    found = {axis: known.index(axis) for axis in "xyz" if axis in known}
-    score = csv_rows.column_of(header, csv_columns.SCORES)
-    if not {"x", "y"} <= found.keys():
-        return None
-    return found if score is None else {**found, "c": score}
+    return bool(csv_columns.of_deeplabcut(rows) or csv_columns.of_header(rows[0]).joints or bare(rows[0]) is not None)
 
 
 def read(opened, image_size=None, fps=None):
@@ -63,21 +35,21 @@ def read(opened, image_size=None, fps=None):
     else:
         header, first = rows[0], 1
         columns = csv_columns.of_header(header)
-    bare = None if labelled or len(columns.joints) > 1 else _bare(header)
-    if not columns.joints and bare is None:
+    plain = None if labelled or len(columns.joints) > 1 else bare(header)
+    if not columns.joints and plain is None:
         raise UserError(
             f"{opened.path}: no columns <joint>_x and <joint>_y in the first line. Name the columns so, or write one landmark "
             "per line with columns frame, landmark, x, y"
         )
     body = table.body(header, first)
     if labelled:
-        sets, lines = _wide(table, header, body, columns, fps, index=0)
+        sets, lines = wide(table, header, body, columns, fps, index=0)
     elif len(columns.joints) > 1:
-        sets, lines = _wide(table, header, body, columns, fps)
+        sets, lines = wide(table, header, body, columns, fps)
     else:
-        sets, lines = _long(table, header, body, bare or columns.joints[0].columns, fps)
+        sets, lines = long(table, header, body, plain or columns.joints[0].columns, fps)
     notes += lines.notes
-    if columns.left and bare is None:
+    if columns.left and plain is None:
         said = ", ".join(columns.left[:4]) + (f" and {len(columns.left) - 4} more" if len(columns.left) > 4 else "")
         notes.append(f"left as they are (no joints; what was derived from the joints no longer fits them): {said}")
     return _pose_file(table, sets, lines, image_size or _image_size(table, header, body), fps, notes)
@@ -93,74 +65,6 @@ def _image_size(table, header, body):
             if not cells and all(text.isdigit() and int(text) > 1 for text in cell):
                 return int(cell[0]), int(cell[1])
     return None
-
-
-def _wide(table, header, body, columns, fps, index=None):
-    lines = csv_rows.place(table, header, body, fps, index=index)
-    sets = []
-    for person in dict.fromkeys(joint.person for joint in columns.joints):
-        joints = [joint for joint in columns.joints if joint.person == person]
-        cells = np.array([[joint.columns[axis] for axis in columns.axes] for joint in joints])
-        scores = np.array([joint.columns.get("c", -1) for joint in joints])
-        names = tuple(joint.name for joint in joints) if any(joint.named for joint in joints) else None
-        where = np.repeat(np.array(body)[:, None], len(joints), axis=1)
-        ids = [person or identity for identity in lines.ids]
-        sets.append(Poses(where, cells, scores, names, ids, lines.frames))
-    return sets, lines
-
-
-def _long(table, header, body, axes, fps):
-    """Poses of a table with one landmark per line."""
-    column = csv_rows.column_of(header, csv_rows.LANDMARKS)
-    kind = csv_rows.column_of(header, csv_rows.SETS)
-    order = [axes[axis] for axis in "xyz" if axis in axes]
-    rows = table.rows
-    if column is None:
-        values = np.array([[table.number(number, place, header[place]) for place in order] for number in body])
-        timed = csv_rows.column_of(header, csv_rows.FRAMES) is not None
-        count = 1 if timed else csv_rows.points_per_frame(values, table.path)
-        points = [str(position % count) for position in range(len(body))]
-        named = False
-    else:
-        points = [rows[number][column].strip() for number in body]
-        named = not all(point.replace(".0", "").isdigit() for point in points)
-    groups = [rows[number][kind].strip() if kind is not None else "" for number in body]
-    lines = csv_rows.place(
-        table, header, body, fps, per_pose=[f"{group}/{point}" for group, point in zip(groups, points)]
-    )
-    sets = []
-    for group in dict.fromkeys(groups):
-        mine = [position for position, other in enumerate(groups) if other == group]
-        labels = list(dict.fromkeys(points[position] for position in mine))
-        if not named:
-            labels.sort(key=float)
-        joint = {label: number for number, label in enumerate(labels)}
-        poses, ids, frames = {}, [], []
-        for position in mine:
-            key = (lines.ids[position], int(lines.frames[position]))
-            if key not in poses:
-                poses[key] = np.full(len(labels), -1)
-                ids.append(key[0])
-                frames.append(key[1])
-            poses[key][joint[points[position]]] = body[position]
-        part = _part_name(group) if len(set(groups)) > 1 else "body"
-        sets.append(
-            Poses(
-                np.array(list(poses.values())),
-                np.tile(order, (len(labels), 1)),
-                np.full(len(labels), axes.get("c", -1)),
-                tuple(labels) if named else None,
-                ids,
-                np.array(frames),
-                part,
-            )
-        )
-    return sets, lines
-
-
-def _part_name(group):
-    name = joint_name(group.rpartition(".")[2])
-    return "body" if name in ("pose", "body", "") else name
 
 
 def _pose_file(table, sets, lines, image_size, fps, notes):

@@ -8,8 +8,9 @@ smpl: a list of {"id", "Rh" [1, 3] root rotation, "Th" [1, 3] place, "poses" [1,
 import numpy as np
 
 from ..errors import UserError
+from .json_numbers import numbers, short
 from .numbering import first_id, number_frames
-from .records import Part, Person, Slot, Walk, nested_slots, numbers, set_units, short
+from .records import Part, Person, Slot, Walk, nested_slots, set_units
 from .tracks import layout_of_count
 
 PARTS = {

@@ -4,9 +4,10 @@ import numpy as np
 
 from ..errors import UserError
 from . import sense
+from .json_numbers import numbers, short
 from .numbering import first_id
 from .opened import Lines
-from .records import Part, Person, Walk, numbers, set_units, short, slots
+from .records import Part, Person, Walk, set_units, slots
 from .tracks import layout_of_count
 
 KEYS = ("pose", "keypoints")

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import UserError
 from .json_files import put_back
+from .json_numbers import numbers, scores_beside, short, unwrapped
 from .numbering import first_id, number_frames
 from .people import build
-from .records import Part, Person, Walk, nested_slots, numbers, scores_beside, set_units, short, slots, unwrapped
+from .records import Part, Person, Walk, nested_slots, set_units, slots
 from .tracks import PoseFile, joint_name, layout_of_count, layout_of_names
 
 

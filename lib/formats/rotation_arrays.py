@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..poses.skeletons import LAYOUTS
-from .axes import LONGEST
+from .rotation_sense import is_rigid, orthonormal
 from .tracks import Track
 
 WHOLE = ("poses", "pose", "full_pose", "fullpose", "smpl_pose", "smpl_poses", "thetas", "theta", "pred_pose")
@@ -18,7 +18,6 @@ TRANSLATION = ("trans", "transl", "translation", "root_trans", "smpl_trans", "pr
 BESIDE = ("betas", "shape", "gender", "surface_model_type", "smpl_betas", *TRANSLATION)
 # How many rotations an array may hold, and how many of them are a body's: SMPL, SMPL-X's body, SMPL-H, SMPL-X; without root.
 COUNTS = {24: 24, 22: 22, 52: 22, 55: 22, 23: 23, 21: 21}
-RIGID = 0.15  # how much a bone's length varies at most, as a share of the median bone, where joints are positions
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _whole(key, array, told):
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim < 2 or not array.size:
         return None
     if array.ndim == 4 and array.shape[2:] == (3, 3):
-        if array.shape[1] in COUNTS and _orthonormal(array):
+        if array.shape[1] in COUNTS and orthonormal(array):
             return Piece(key, 0, COUNTS[array.shape[1]], True)
         return None
     named = key in (*WHOLE, *MATRICES)
@@ -135,37 +134,11 @@ def _part(key, array, counts):
         return None
     width = array[0].size if len(array) else 0
     for count in counts:
-        if array.shape[-2:] == (3, 3) and array.ndim > 2 and width == 9 * count and _orthonormal(array):
+        if array.shape[-2:] == (3, 3) and array.ndim > 2 and width == 9 * count and orthonormal(array):
             return Piece(key, 0, count, True)
         if width == 3 * count and array.shape[-2:] != (3, 3):
             return Piece(key, 0, count)
     return None
-
-
-def _orthonormal(array):
-    matrices = array[:LONGEST].reshape(-1, 3, 3).astype(np.float64)
-    matrices = matrices[np.isfinite(matrices).all(axis=(1, 2))]
-    return len(matrices) > 0 and bool(
-        np.median(np.abs(matrices @ matrices.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))) < 0.01
-    )
-
-
-def is_rigid(vectors):
-    """Whether [T, J, 3] in SMPL's order are positions: the distances along its bones hardly vary.
-
-    True as well where the numbers are too large for rotations (2 pi), or too few to tell.
-    """
-    vectors = np.asarray(vectors[:LONGEST], dtype=np.float64)
-    vectors = vectors[np.isfinite(vectors).all(axis=(1, 2))]
-    if len(vectors) < 3 or np.linalg.norm(vectors, axis=-1).max() > 2 * np.pi + 0.1:
-        return True
-    parents = np.array(LAYOUTS["smpl24"].parents)
-    if vectors.shape[1] in (21, 23):  # without the root
-        parents = parents[1:] - 1
-    bones = [(joint, parent) for joint, parent in enumerate(parents[: vectors.shape[1]]) if parent >= 0]
-    lengths = np.stack([np.linalg.norm(vectors[:, a] - vectors[:, b], axis=-1) for a, b in bones], axis=-1)
-    middle = np.median(lengths)
-    return bool(middle == 0 or np.percentile(lengths.std(axis=0), 75) < RIGID * middle)
 
 
 def track_of(found, arrays):

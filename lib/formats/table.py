@@ -6,7 +6,7 @@ import math
 
 from ..errors import UserError
 from ..files import write_text
-from .records import short
+from .json_numbers import short
 
 
 def cell_number(text, where):
@@ -31,7 +31,7 @@ def is_number(text):
 
 
 def shortest(value):
-    """A float as text with the nine digits that a float32 needs (`records.short`)."""
+    """A float as text with the nine digits that a float32 needs (`json_numbers.short`)."""
     return repr(short(value))
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from ..errors import UserError
 from ..files import atomic_folder
 from . import json_files
+from .json_numbers import numbers, short
 from .numbering import first_id, number_frames
 from .opened import parse
 from .people import build
-from .records import Part, Person, Walk, numbers, set_units, short, slots
+from .records import Part, Person, Walk, set_units, slots
 from .tracks import PoseFile, layout_of_count
 
 

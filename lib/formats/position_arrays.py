@@ -1,0 +1,106 @@
+"""Arrays of positions: which person's which column is what, and back into the same places."""
+
+import numpy as np
+
+from ..errors import UserError
+from . import axes as axes_
+from . import grids, sense
+from .grids import View
+from .joint_orders import layout_of_poses
+from .tracks import Track
+
+SCORES = (
+    "scores score confidence confidences conf keypoint_scores keypoints_scores keypoint_score keypoints_score "
+    "keypoints_conf kpt_scores kpts_scores likelihood likelihoods visibility visible"
+).split()
+
+
+def squeezed(array):
+    """The array without axes of length 1, as far as it has more than three axes (a view)."""
+    while array.ndim > 3 and 1 in array.shape[:-1]:
+        array = array.reshape([size for axis, size in enumerate(array.shape) if axis != array.shape.index(1)])
+    return array
+
+
+def positions(arrays, key, where, axes, notes, sets, image_size):
+    """[(Track, View)] of the people in one array of positions."""
+    array = arrays[key]
+    if array.dtype.kind not in "iuf":
+        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
+    if array.ndim == 2 and array.size:
+        dims = grids.split_columns(array.shape[1], where)
+        array = array.reshape(len(array), -1, dims)
+    array = squeezed(array)
+    if not array.size:
+        return []
+    order = axes_.told(array, where, axes)
+    if order not in ("TJD", "PTJD"):
+        notes.append(f"{key or 'array'}: read as {axes_.shown(order, array)} (--axes says otherwise)")
+    people = axes_.canonical(array, order)
+    meaning = sense.columns(people) if 2 <= people.shape[-1] <= 5 else None
+    if meaning is None:
+        raise UserError(
+            f"{where}: shape {list(arrays[key].shape)}, read as {axes_.shown(order, array)}. Expected 2 or 3 coordinates "
+            "and a score in [0, 1] at will; --axes says otherwise"
+        )
+    dims, rated, apart = meaning
+    if "pixelXY" in where:  # freemocap's third is a reprojection error
+        dims, rated, apart = 2, None, False
+    poses = np.where(np.isfinite(people[..., :dims]), people[..., :dims], np.nan).astype(np.float64)
+    confidence = people[..., rated] if rated is not None else _scores(arrays, order, people.shape[:3])
+    confidence = None if confidence is None else grids.joint_confidence(confidence)
+    units = sense.units_2d(poses) if dims == 2 else None
+    layout = layout_of_poses(poses, dims, notes)
+    factors = np.ones(2)
+    if units == "normalised" and image_size is not None:
+        units, factors = "px", np.array(image_size, dtype=np.float64)
+    result = []
+    for person, points in enumerate(poses):
+        score = None if confidence is None else confidence[person]
+        depth = people[person, ..., 2:3].astype(np.float64) if apart else None
+        for part, values, first in (("body", points, 0), ("depth", depth, 2)):
+            if values is None:
+                continue
+            name = f"person {person}" if len(poses) > 1 else "person"
+            name = " ".join([name, *([key] if sets > 1 else []), *(["depth"] if part == "depth" else [])])
+            part = part if sets == 1 else f"{key} {part}".removesuffix(" body")
+            scale = factors[: values.shape[-1]] if dims == 2 else 1.0
+            values = values * scale
+            track = _track(person, name, values, score, f"{dims}D", layout if first == 0 else None, units, part)
+            result.append((track, View(key, order, person, first, scale)))
+    return result
+
+
+def _scores(arrays, order, shape):
+    """Confidences [P, T, J] that stand in an array of their own, or None."""
+    for name in SCORES:
+        if name in arrays and arrays[name].dtype.kind in "iuf":
+            array = arrays[name]
+            if array.shape[-1:] == (1,) and array.ndim == len(order):
+                array = array[..., 0]
+            array = squeezed(array[..., None])
+            if array.ndim == len(order) and order.endswith("D"):
+                people = axes_.canonical(array, order)
+                if people.shape[:3] == shape:
+                    return people[..., 0]
+    return None
+
+
+def _track(person, name, poses, confidence, kind, layout, units, part):
+    missing = np.isnan(poses).any(axis=-1)
+    if confidence is not None:
+        missing |= ~(confidence > 0)
+        confidence = np.where(missing, 0, confidence)
+    poses = np.where(missing[..., None], np.nan, poses)
+    return Track(person, name, poses, confidence, kind, layout, units=units, part=part)
+
+
+def put_positions(array, view, refined, original):
+    changed = np.isfinite(refined) & (refined != original)
+    if not changed.any():
+        return array
+    new = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy(order="K")
+    shaped = new.reshape(len(new), -1, refined.shape[-1]) if new.ndim == 2 else squeezed(new)
+    target = axes_.canonical(shaped, view.axes)[view.person][..., view.first : view.first + refined.shape[-1]]
+    target[changed] = (refined / view.factors)[changed]
+    return new

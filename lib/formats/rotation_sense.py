@@ -1,0 +1,35 @@
+"""Whether numbers are rotations: matrices that are orthonormal, vectors between which no length is constant."""
+
+import numpy as np
+
+from ..poses.skeletons import LAYOUTS
+from .axes import LONGEST
+
+RIGID = 0.15  # how much a bone's length varies at most, as a share of the median bone, where joints are positions
+
+
+def orthonormal(array):
+    """Whether most of the matrices [..., 3, 3] are rotations."""
+    matrices = array[:LONGEST].reshape(-1, 3, 3).astype(np.float64)
+    matrices = matrices[np.isfinite(matrices).all(axis=(1, 2))]
+    return len(matrices) > 0 and bool(
+        np.median(np.abs(matrices @ matrices.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))) < 0.01
+    )
+
+
+def is_rigid(vectors):
+    """Whether [T, J, 3] in SMPL's order are positions: the distances along its bones hardly vary.
+
+    True as well where the numbers are too large for rotations (2 pi), or too few to tell.
+    """
+    vectors = np.asarray(vectors[:LONGEST], dtype=np.float64)
+    vectors = vectors[np.isfinite(vectors).all(axis=(1, 2))]
+    if len(vectors) < 3 or np.linalg.norm(vectors, axis=-1).max() > 2 * np.pi + 0.1:
+        return True
+    parents = np.array(LAYOUTS["smpl24"].parents)
+    if vectors.shape[1] in (21, 23):  # without the root
+        parents = parents[1:] - 1
+    bones = [(joint, parent) for joint, parent in enumerate(parents[: vectors.shape[1]]) if parent >= 0]
+    lengths = np.stack([np.linalg.norm(vectors[:, a] - vectors[:, b], axis=-1) for a, b in bones], axis=-1)
+    middle = np.median(lengths)
+    return bool(middle == 0 or np.percentile(lengths.std(axis=0), 75) < RIGID * middle)
