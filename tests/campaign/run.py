@@ -98,6 +98,8 @@ def campaign(count, seeds, folder, report=None):
         table[door, kind] += 1
         if kind not in GOOD:
             failures.append(result)
+            if report:
+                report("FAILED | " + " | ".join(map(str, result)))
         if report and sum(table.values()) % 500 == 0:
             report(f"{sum(table.values())} of {count}, {len(failures)} failures")
     return table, failures

@@ -97,15 +97,21 @@ def test_without_times_frames_are_counted():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method, megabytes", [("oneeuro", 100), ("auto", 100)])
-def test_ten_thousand_people_who_never_end(method, megabytes):
-    refiner, used = Refiner(method, fps=30, folder="data/checkpoints"), []
-    lines = crowd(10_000)
-    counted = (line for number, line in enumerate(lines) if not (number % 150_000 == 0 and used.append(_resident())))
-    live_lines.serve(refiner, counted, lambda text: None, lambda text: None)
+@pytest.mark.parametrize("method, ids, forget", [("oneeuro", 10_000, 60.0), ("auto", 400, 4.0)])
+def test_people_who_never_end(method, ids, forget, root):
+    """Under 100 MB once the networks are loaded, and under 1 kB for each of the second half."""
+    refiner, used, marks = Refiner(method, fps=30, folder=str(root / "data" / "checkpoints")), [], (600, ids * 15)
+
+    def lines():
+        for number, line in enumerate(crowd(ids)):
+            if number in marks:
+                used.append(_resident())
+            yield line
+
+    live_lines.serve(refiner, lines(), lambda text: None, lambda text: None, forget=forget)
     used.append(_resident())
-    assert used[-1] - used[0] < megabytes * 2**20
-    assert (used[-1] - used[-2]) / 5000 < 1024
+    assert used[2] - used[0] < 100 * 2**20
+    assert (used[2] - used[1]) / (ids / 2) < 1024
 
 
 def _resident():
