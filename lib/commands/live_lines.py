@@ -35,22 +35,14 @@ def serve(refiner, lines=None, write=None, say=None, forget=60.0):
     lines = _standard_input() if lines is None else lines
     write = write or (lambda text: print(text, flush=True))
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
-    people, clock, times, bad, begun, told = {}, _Clock(), [], 0, False, False
+    people, clock, told, bad, begun = {}, _Clock(), _Told(say), 0, False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = {}
         try:
             record = _record(line)
-            who = json.dumps(record.get("id"))
-            if record.get("end") is True:
-                finished = [people.pop(who)] if who in people else []
-            else:
-                values = _points(record)
-                person = people.pop(who, None) or _Person(refiner)
-                people[who] = person  # at the end: the first is who was seen longest ago
-                text = person.step(record, values)
-                finished = clock.gone(people, person, record.get("t"), forget)
+            person, text, finished = _taken(record, people, refiner, clock, forget)
         except (UserError, RecursionError) as error:
             reason = f"standard input, line {number}: {error if isinstance(error, UserError) else 'nested too deeply'}"
             if not begun:
@@ -59,28 +51,55 @@ def serve(refiner, lines=None, write=None, say=None, forget=60.0):
             write(_answer(reason, record))
             continue
         begun = True
-        for one in finished:
-            for late in one.finish():
-                write(late)
-        if record.get("end") is True:
-            continue
-        if not told:
-            say(person.stream.describe())
-            for note in person.stream.notes:
-                say(note)
-            told, times = True, [who]
-        if times and times[0] == who and _is_number(record.get("t")):
-            times.append(record["t"])
-            if len(times) > RATE_FRAMES:
-                _check_rate(times[1:], person.stream, say)
-                times = []
+        _write_all(write, finished)
+        if person is not None:
+            told.of(person, record.get("t"))
         if text is not None:
             write(text)
-    for person in people.values():
-        for text in person.finish():
-            write(text)
+    _write_all(write, people.values())
     if bad:
         say(f"{bad} {'line was' if bad == 1 else 'lines were'} answered by an error")
+
+
+def _taken(record, people, refiner, clock, forget):
+    """(the person of a record, or None at an end; the line to answer, or None; the people who are done).
+
+    people: {id: person}, who was seen longest ago first; changed by this.
+    """
+    who = json.dumps(record.get("id"))
+    if record.get("end") is True:
+        return None, None, [people.pop(who)] if who in people else []
+    values = _points(record)
+    person = people.pop(who, None) or _Person(refiner)
+    people[who] = person
+    return person, person.step(record, values), clock.gone(people, person, record.get("t"), forget)
+
+
+def _write_all(write, people):
+    """What is still to come of people who are done."""
+    for person in people:
+        for text in person.finish():
+            write(text)
+
+
+class _Told:
+    """What is said of a stream once: its method, and whether its frames come at another rate than it goes by."""
+
+    def __init__(self, say):
+        self.say, self.person, self.times = say, None, []
+
+    def of(self, person, t):
+        """A line of `person` at time `t`: the first one's are looked at."""
+        if self.person is None:
+            self.person = person
+            self.say(person.stream.describe())
+            for note in person.stream.notes:
+                self.say(note)
+        if person is self.person and self.times is not None and _is_number(t):
+            self.times.append(t)
+            if len(self.times) == RATE_FRAMES:
+                _check_rate(self.times, person.stream, self.say)
+                self.times = None
 
 
 def _answer(reason, record):

@@ -32,23 +32,37 @@ def layout_of(track):
 
 def report(folder, path, pose_file, results, refine, table, rows, cfg):
     """Write report.html in `folder`; returns its path. Raw against refined, each track that can be drawn."""
-    from ..visualize.page import PageSequence, PageTrack, write_page
+    from ..visualize.page import write_page
 
-    rate = rate_of(pose_file, refine)
+    sequences, skipped, body = _sequences(pose_file, results, rate_of(pose_file, refine), cfg)
+    if not sequences:
+        log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
+        sequences = [_nothing_to_draw()]
+    metrics = rows or before_and_after(pose_file, results, refine.method)
+    provenance = _provenance(path, pose_file, results, refine) | dict(table)
+    if skipped:
+        provenance["not drawn"] = ", ".join(skipped)
+    if body is not None:
+        provenance["drawn on"] = body.name
+    return write_page(
+        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}"
+    )
+
+
+def _sequences(pose_file, results, rate, cfg):
+    """(a `PageSequence` for each track that can be drawn, names of the others, the body that rotations are drawn on)."""
+    from ..visualize.page import PageSequence, PageTrack
+
     sequences, skipped, body = [], [], None
     for track, result in zip(pose_file.tracks, results):
-        layout = layout_of(track)
-        pair = [track.poses, result.poses]
+        layout, pair = layout_of(track), [track.poses, result.poses]
+        if not _can_be_drawn(track):
+            skipped.append(track.name)
+            continue
         if kind_of(track.kind).rotations:
-            if track.joint_names != LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]:
-                skipped.append(track.name)
-                continue
             body = body or smpl_body(cfg)
             turn = result.space.turn if result.space is not None and result.space.turn.shape == (3, 3) else np.eye(3)
             pair, layout = [_on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
-        elif track.poses.shape[-1] == 1:
-            skipped.append(track.name)
-            continue
         elif kind_of(track.kind).in_space:
             pair = [upright(track, result, pose_file.format, values) for values in pair]
         else:
@@ -59,29 +73,33 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
         ]
         unit = IMAGE_UNIT if in_shares(track) else ""
         sequences.append(PageSequence(track.name, float(rate or RATE), tracks, layout, unit))
-    if not sequences:
-        log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
-        layout = chain(1)
-        sequences = [PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], layout)]
-    counts = {name: value for name, value in table.items()}
-    metrics = rows or before_and_after(pose_file, results, refine.method)
-    provenance = {
+    return sequences, skipped, body
+
+
+def _can_be_drawn(track):
+    """Whether a track has 2D or 3D coordinates, or SMPL's rotations in order."""
+    if kind_of(track.kind).rotations:
+        return track.joint_names == LAYOUTS["smpl24"].joints[: len(track.joint_names or ())]
+    return track.poses.shape[-1] > 1
+
+
+def _nothing_to_draw():
+    from ..visualize.page import PageSequence, PageTrack
+
+    return PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], chain(1))
+
+
+def _provenance(path, pose_file, results, refine):
+    """{label: text} of what made the report."""
+    notes = [*pose_file.notes, *(note for result in results for note in result.notes)]
+    return {
         "file": str(path),
         "kind": registry.FORMATS[pose_file.format].description,
         "command": config.command_line(),
         "weights": "\n".join(licences(refine, results)) or "none",
         "method": "\n".join(dict.fromkeys(result.plan for result in results)),
-        "notes": "\n".join(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)]))
-        or "none",
-        **counts,
+        "notes": "\n".join(dict.fromkeys(notes)) or "none",
     }
-    if skipped:
-        provenance["not drawn"] = ", ".join(skipped)
-    if body is not None:
-        provenance["drawn on"] = body.name
-    return write_page(
-        folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}"
-    )
 
 
 def upright(track, result, format_name, values):
