@@ -16,6 +16,7 @@ from ..formats import registry
 from ..messages import logger
 from ..poses import gaps
 from ..poses.kinds import kind_of
+from ..tracks import closing
 from ..tracks.plan import short
 from ..tracks.refiner import Refiner
 from .refine_scores import licences, scores
@@ -240,6 +241,9 @@ def _say(pose_file, results, refine, table):
     if table["longest gap"]:
         counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")
     log.info("%s", ", ".join(counts))
+    for line in (closing.measured_line(results), closing.closing_line(results)):
+        if line:
+            log.info("%s", line)
 
 
 def _few(names):

@@ -85,6 +85,7 @@ class Plan:
     channel: object
     sentence: str
     reason: str = ""  # why no network reads the joints together
+    blend: bool = False  # `auto`: how much of what is told by the track itself (lib/tracks/auto.py)
 
     @property
     def rate(self):

@@ -191,6 +191,11 @@ class Refiner:
 
     # ------------------------------------------------------------------------------------------ models
 
+    @property
+    def blends(self):
+        """Whether filter and network are mixed as the track needs it: `auto`, and no network that was asked for."""
+        return self.method == "auto" and self.model is None
+
     def _load(self, path):
         path = str(path)
         if path not in self._models:
@@ -247,6 +252,8 @@ class Refiner:
         """The method for single channels: a SmoothNet `Model`, or a filter's name."""
         if self.method in filters.FILTERS:
             return self.method
+        if self.blends:
+            return LIVE_FALLBACK if live or self.lag is not None else FALLBACK
         if self.model is not None and not self.model.takes_joints:
             return self.model
         found = {model.window: model for model in self._shipped("smoothnet_w*.pth.tar") if not model.takes_joints}
@@ -258,23 +265,27 @@ class Refiner:
 
     def plan(self, track, poses, live=False):
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
-        model, fit, why = self.network_for(track, poses)
+        live = live or self.lag is not None
+        if self.blends and (live or not kind_of(track.kind).in_space):
+            model, fit, why = None, None, "live" if live else "how much a network helps is told by bones, in 3D"
+        else:
+            model, fit, why = self.network_for(track, poses)
         if self.method in filters.FILTERS:
             return Plan(None, None, self.method, f"{self.method} (as asked)")
         channel = self.channel_method(live)
         rest = (
             channel.label
             if isinstance(channel, Model)
-            else f"the filter {channel} (no SmoothNet weights in {self.folder})"
+            else f"the filter {channel}" + ("" if self.blends else f" (no SmoothNet weights in {self.folder})")
         )
         if model is None:
             reason = why or "as asked"
-            return Plan(None, None, channel, f"{rest}: {reason}", reason)
+            return Plan(None, None, channel, f"{rest}: {reason}", reason, self.blends and not live)
         others = poses.shape[1] - len(fit.written)
         how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + (
             f", {rest} for the other {others}" if others else ""
         )
-        return Plan(model, fit, channel, how)
+        return Plan(model, fit, channel, how, blend=self.blends)
 
     def check_asked(self, plans):
         """Raise UserError where a network that was asked for by name refines no track: it is used or refused."""
@@ -314,6 +325,8 @@ class Refiner:
         for job in jobs:
             if not job.first:
                 works[job.track].take(job)
+        for work in works:
+            work.filters_done()
         for job in jobs:
             if job.first:
                 works[job.track].take(job)

@@ -1,6 +1,6 @@
 """One track on its way through the methods: gaps and jumps, the network's coordinates, and back again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..errors import UserError
 from ..filters import registry as filters
 from ..poses import gaps, space
 from ..poses.kinds import kind_of
-from . import own_places
+from . import auto, closing, own_places
 from .live_repair import as_live
 from .plan import FALLBACK, Model, pace
 from .repair import repair
@@ -27,7 +27,8 @@ class RefinedTrack:
     poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
     filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
     one sentence; sigma: [T, J] in the poses' unit, the standard deviation of a refined coordinate where the method says it, else NaN;
-    repaired: what was put right before (`lib.tracks.repair.Repaired`), or None.
+    repaired: what was put right before (`lib.tracks.repair.Repaired`), or None; said: what was measured before and after, in numbers for
+    people (`lib.tracks.closing.Said`).
     """
 
     poses: np.ndarray
@@ -39,6 +40,7 @@ class RefinedTrack:
     space: object = None
     repaired: object = None
     sigma: np.ndarray | None = None
+    said: object = None
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Job:
     times: np.ndarray
     first: bool  # SynSP's word comes before the per-channel method's
     path: object = 0.0  # [t, 1, D] that was subtracted from values
+    share: float = 1.0  # how far the track goes from what it is to the result
     result: np.ndarray = None
     cutoff: np.ndarray = None  # [K] Hz, and
     sigma: np.ndarray = None  # [t, K], of filters that say them
@@ -130,10 +133,30 @@ class Work:
         self.notes += notes
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)
-        self.out = self.values.copy()
+        self.measured = auto.measured(self.poses, self.times, track.joint_names)
+        if self.plan.blend:
+            self._settle(filled)
+        else:
+            self.filters, self.filtered = [(self.plan.channel, 1.0)], self.values
+        self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
         self.jobs = list(self._jobs())
+
+    def _settle(self, filled):
+        """Where the plan is to blend: decide by what was measured how much of what."""
+        scale = float(np.mean(self.space.scale))
+        # About a noisy root every joint would have its jitter too: filters read the joints where they are.
+        self.filtered = self.space.into(filled, 0.0)
+        self.judged = auto.judge(self.measured, filled, self.times, scale)
+        self.filters = self.judged.filters
+        network = self.plan.network if self.judged.share else None
+        what = " and ".join(name for name, _ in self.filters)
+        if network is not None:
+            how = f"the filter {what}, and {self.judged.share:.0%} of the correction of {network.label}"
+        else:
+            how = f"the filter {what}: " + (self.plan.reason or "white jitter explains the errors")
+        self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
     def _parts(self):
         """The stretches of frames between jumps, as slices."""
@@ -162,9 +185,11 @@ class Work:
                 values[:, list(fit.missing)] = space.IDENTITY
             picks, joints = (np.array(side) for side in zip(*fit.written))
             for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.network):
-                covered[frames, joints] = True
+                covered[frames, joints] = not self.plan.blend
+                share = self.judged.share if self.plan.blend else 1.0
+                times = self.times[frames]
                 yield Job(
-                    self.index, self.plan.network, frames, values[frames], joints, picks, self.times[frames], True
+                    self.index, self.plan.network, frames, values[frames], joints, picks, times, True, share=share
                 )
         # Joints that come and go together are one job.
         columns = {}
@@ -175,7 +200,7 @@ class Work:
             joints = np.array(joints)
             for frames in self._stretches(there[:, joints[0]], self.plan.channel):
                 if not covered[frames][:, joints].all():
-                    values, times, along = self.values[frames][:, joints], self.times[frames], 0.0
+                    values, times, along = self.filtered[frames][:, joints], self.times[frames], 0.0
                     if (
                         isinstance(self.plan.channel, Model)
                         and not kind_of(self.track.kind).rotations
@@ -184,24 +209,34 @@ class Work:
                         # Networks know bodies about their root; far off it they draw them towards it.
                         along = space.path(values, times)
                     picks = np.arange(len(joints))
-                    yield Job(self.index, self.plan.channel, frames, values - along, joints, picks, times, False, along)
+                    for method, share in self.filters:
+                        yield Job(self.index, method, frames, values - along, joints, picks, times, False, along, share)
 
     def take(self, job):
-        result = job.result + job.path
-        fit = self.plan.mapping
-        mapped = fit is not None and len(fit.written) < len(fit.gather)
-        if job.first and mapped and self.refiner.own_places and not kind_of(self.track.kind).rotations:
-            correction, rate = result - job.values, pace(job.times)
-            if self.refiner.lag is None:
-                result = result - own_places.slow_part(correction, rate)
-            else:
-                result = result - own_places.slow_part_so_far(correction, rate)
-        self.out[job.frames, job.joints] = result[:, job.picks]
+        """Take in a finished job; those of the filters come first."""
+        result, before = (job.result + job.path)[:, job.picks], self.out[job.frames, job.joints]
+        if job.first:
+            result = self._as_wanted(job, result, before)
+        self.out[job.frames, job.joints] = before + job.share * (result - before)
         self.by[job.frames, job.joints] = 2 if job.first else 1
         if job.sigma is not None and not kind_of(self.track.kind).rotations:
             self.sigma[job.frames, job.joints] = job.sigma[:, job.picks] / np.mean(self.space.scale)
-        if job.cutoff is not None:
+        if job.cutoff is not None and job.method == self.plan.channel:
             self.cutoffs.extend(job.cutoff[np.isfinite(job.cutoff)])
+
+    def _as_wanted(self, job, result, before):
+        """What is taken over of a network's result for a job's joints [t, K, D], beside what filters made of them before."""
+        fit, rate = self.plan.mapping, pace(job.times)
+        mapped = len(fit.written) < len(fit.gather)
+        start = before if self.plan.blend else job.values[:, job.picks]
+        if mapped and self.refiner.own_places and not kind_of(self.track.kind).rotations:
+            slow = own_places.slow_part if self.refiner.lag is None else own_places.slow_part_so_far
+            result = result - slow(result - start, rate)
+        return start + auto.low_passed(result - start, rate) if self.plan.blend else result
+
+    def filters_done(self):
+        """The filters' results about their own root, as networks know bodies."""
+        self.out = self.out - self.space.roots(self.out) if self.plan.blend else self.out
 
     def _say_cutoffs(self):
         """What a filter that tunes itself amounts to."""
@@ -266,8 +301,24 @@ class Work:
             if count:
                 methods[method.label if isinstance(method, Model) else method] = count
         plan = self.plan.sentence
+        said = self._said(space.enter(poses, track.kind))
         return RefinedTrack(
-            poses, self.filled, methods, translation, self.notes, plan, self.space, self.repaired, self.sigma
+            poses, self.filled, methods, translation, self.notes, plan, self.space, self.repaired, self.sigma, said
+        )
+
+    def _said(self, after):
+        """What is to be said of refined poses [T, J, D], about the root where it is left as it is."""
+        before = self.start
+        about_root = self.space.root is not None and not self.refiner.translation
+        if about_root:
+            before, after = (values - self.space.roots(values) for values in (before, after))
+        return closing.Said(
+            self.measured,
+            auto.jitter(before, self.times),
+            auto.jitter(after, self.times),
+            closing.motion_kept(before, after),
+            closing.unit_of(self.track, self.space),
+            about_root,
         )
 
     def _root_filter(self):

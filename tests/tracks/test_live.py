@@ -46,12 +46,12 @@ def all_of(stream, frames):
 @pytest.mark.parametrize("lag", [0, 1, 3, 6, 7])
 def test_a_stream_says_what_the_whole_recording_says(folder, frames, lag):
     poses = noisy(frames)
-    refined, early = all_of(Refiner("auto", fps=30, folder=folder, lag=lag).stream(), poses)
+    refined, early = all_of(Refiner("synsp", fps=30, folder=folder, lag=lag).stream(), poses)
     assert early == max(frames - lag, 0) and len(refined) == frames
-    offline = Refiner("auto", fps=30, folder=folder, lag=lag)(poses)
+    offline = Refiner("synsp", fps=30, folder=folder, lag=lag)(poses)
     np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
     if lag == 7:
-        whole = Refiner("auto", fps=30, folder=folder)(poses)
+        whole = Refiner("synsp", fps=30, folder=folder)(poses)
         np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
 
 
@@ -72,8 +72,9 @@ def test_shipped_weights_say_in_a_stream_what_they_say_of_a_recording(name, lag)
     if "2D" in name:  # whose place and size a stream takes from its first window
         poses = poses[:8, :, :2] * 300 + 500
     options = dict(checkpoint=SHIPPED / f"{name}.pth.tar", fps=30, lag=lag, layout="h36m17")
-    refined, _ = all_of(Refiner("auto", **options).stream(), poses)
-    whole = Refiner("auto", **options)(poses)
+    method = name.split("_")[0]
+    refined, _ = all_of(Refiner(method, **options).stream(), poses)
+    whole = Refiner(method, **options)(poses)
     assert np.abs(whole - poses).max() > 0.01 * np.ptp(poses)
     np.testing.assert_allclose(refined, whole, atol=1e-5 * np.abs(whole).max())
 
@@ -83,11 +84,11 @@ def test_shipped_weights_say_in_a_stream_what_they_say_of_a_recording(name, lag)
 def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, lag):
     path = tools.save_synsp(tmp_path, random=True, weighting="triangular")
     poses = noisy(frames)
-    refined, _ = all_of(Refiner("auto", fps=30, folder=tmp_path, lag=lag).stream(), poses)
-    offline = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
+    refined, _ = all_of(Refiner("synsp", fps=30, folder=tmp_path, lag=lag).stream(), poses)
+    offline = Refiner("synsp", fps=30, folder=tmp_path, lag=lag)(poses)
     np.testing.assert_allclose(refined, offline, atol=1e-5)
     if lag == 7 and frames > 1:  # of one frame nothing is said
-        whole = Refiner("auto", fps=30, folder=tmp_path)(poses)
+        whole = Refiner("synsp", fps=30, folder=tmp_path)(poses)
         np.testing.assert_allclose(refined, whole, atol=1e-5)
         expected = (
             next(
@@ -109,22 +110,22 @@ def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, l
 def test_a_stream_without_delay_carries_its_pose_on(tmp_path, frames):
     tools.save_synsp(tmp_path, random=True, carry=0.6)
     poses = noisy(frames)
-    refined, early = all_of(Refiner("auto", fps=30, folder=tmp_path, lag=0).stream(), poses)
-    offline = Refiner("auto", fps=30, folder=tmp_path, lag=0)(poses)
+    refined, early = all_of(Refiner("synsp", fps=30, folder=tmp_path, lag=0).stream(), poses)
+    offline = Refiner("synsp", fps=30, folder=tmp_path, lag=0)(poses)
     assert early == frames
     np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
     for lag, same in ((None, True), (3, True), (0, frames == 1)):
         plain = Refiner(
-            "auto", checkpoint=tools.save_synsp(tmp_path, name="plain.pth.tar", random=True), fps=30, lag=lag
+            "synsp", checkpoint=tools.save_synsp(tmp_path, name="plain.pth.tar", random=True), fps=30, lag=lag
         )(poses)
-        carrying = Refiner("auto", fps=30, folder=tmp_path, lag=lag)(poses)
+        carrying = Refiner("synsp", fps=30, folder=tmp_path, lag=lag)(poses)
         assert np.allclose(plain, carrying, atol=1e-6) == same
 
 
 def test_nothing_is_carried_over_an_absence(tmp_path):
     """Somebody comes back 5 m away after half a second: the pose is there at once."""
     tools.save_synsp(tmp_path, carry=0.9)
-    stream = Refiner("auto", fps=30, folder=tmp_path, lag=0).stream()
+    stream = Refiner("synsp", fps=30, folder=tmp_path, lag=0).stream()
     for pose in noisy(20):
         stream.step(pose)
     for _ in range(15):
@@ -140,11 +141,11 @@ def test_a_detector_s_joints_keep_their_places_live_too(tmp_path, lag):
     poses = tools.by_names(tools.straight(90), JOINT_NAMES["coco17"])
     noisy = poses + np.random.default_rng(0).normal(0, 0.01, poses.shape)
     options = {"fps": 30, "folder": tmp_path, "layout": "coco17", "lag": lag}
-    kept, moved = (all_of(Refiner("auto", own_places=own, **options).stream(), noisy)[0] for own in (True, False))
+    kept, moved = (all_of(Refiner("synsp", own_places=own, **options).stream(), noisy)[0] for own in (True, False))
     joints = [JOINT_NAMES["coco17"].index(name) for name in ("left_shoulder", "right_hip", "left_wrist")]
     offset = [np.linalg.norm((refined - noisy)[30:, joints].mean(axis=0), axis=-1).max() for refined in (moved, kept)]
     assert offset[1] < 0.3 * offset[0]
-    np.testing.assert_allclose(kept, Refiner("auto", own_places=True, **options)(noisy), atol=1e-5)
+    np.testing.assert_allclose(kept, Refiner("synsp", own_places=True, **options)(noisy), atol=1e-5)
 
 
 def test_a_told_direction_holds_for_a_stream_too(tmp_path):
@@ -154,17 +155,17 @@ def test_a_told_direction_holds_for_a_stream_too(tmp_path):
     results = {}
     for up in (None, "-x", "z"):
         options = dict(fps=30, folder=tmp_path, lag=0, up=up)
-        results[up], _ = all_of(Refiner("auto", **options).stream(), lying)
-        np.testing.assert_allclose(results[up], Refiner("auto", **options)(lying), atol=1e-5)
+        results[up], _ = all_of(Refiner("synsp", **options).stream(), lying)
+        np.testing.assert_allclose(results[up], Refiner("synsp", **options)(lying), atol=1e-5)
     assert np.abs(results["-x"] - results["z"]).max() > 1e-3 and np.abs(results[None] - results["z"]).max() > 1e-3
 
 
 def test_two_dimensions_freeze_their_normaliser_after_the_first_window(folder):
     poses = noisy(8)[..., :2] * 300
     options = dict(fps=30, folder=folder, layout="h36m17")
-    refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
-    np.testing.assert_allclose(refined, Refiner("auto", **options)(poses), atol=1e-5 * 1500)
-    stream = Refiner("auto", lag=7, **options).stream()
+    refined, _ = all_of(Refiner("synsp", lag=7, **options).stream(), poses)
+    np.testing.assert_allclose(refined, Refiner("synsp", **options)(poses), atol=1e-5 * 1500)
+    stream = Refiner("synsp", lag=7, **options).stream()
     for frame in poses:
         stream.step(frame)
     before = stream.space
@@ -182,7 +183,7 @@ def test_people_in_one_stream_are_as_by_themselves(folder, layout, dims, lag):
     people[1, :20] = np.nan
     if layout is None:
         people = people[:, :, :14]  # fourteen points of no known kind
-    refiner = Refiner("auto", fps=30, lag=lag, folder=folder, layout=layout)
+    refiner = Refiner("synsp" if layout else "smoothnet", fps=30, lag=lag, folder=folder, layout=layout)
     together, _ = all_of(refiner.stream(), people.swapaxes(0, 1))
     for number, person in enumerate(people):
         alone, _ = all_of(refiner.stream(), person)
@@ -196,24 +197,24 @@ def test_detectors_live(folder, layout):
     poses = tools.by_names(noisy(), names)
     # Where a detector's joints lie is told by the past alone in a stream, by all frames in a recording.
     options = dict(fps=30, folder=folder, layout=layout, own_places=False)
-    refined, _ = all_of(Refiner("auto", lag=7, **options).stream(), poses)
-    offline = Refiner("auto", **options)(poses)
+    refined, _ = all_of(Refiner("synsp", lag=7, **options).stream(), poses)
+    offline = Refiner("synsp", **options)(poses)
     np.testing.assert_allclose(refined, offline, atol=1e-5 * np.abs(offline).max())
 
 
 def test_people_in_one_step(folder):
     people = np.stack([noisy(20, 0), noisy(20, 1) * 1.02], axis=1)
-    refined, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), people)
+    refined, _ = all_of(Refiner("synsp", fps=30, folder=folder, lag=3).stream(), people)
     assert refined.shape == people.shape
     for person in range(2):
-        alone, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), people[:, person])
+        alone, _ = all_of(Refiner("synsp", fps=30, folder=folder, lag=3).stream(), people[:, person])
         np.testing.assert_allclose(refined[:, person], alone, atol=1e-5)
 
 
 def test_rotations_live(folder):
     poses = tools.turning(noise=0.05)
-    refined, _ = all_of(Refiner("auto", fps=30, folder=folder, kind="smpl", lag=7).stream(), poses)
-    offline = Refiner("auto", fps=30, folder=folder, kind="smpl")(poses)
+    refined, _ = all_of(Refiner("synsp", fps=30, folder=folder, kind="smpl", lag=7).stream(), poses)
+    offline = Refiner("synsp", fps=30, folder=folder, kind="smpl")(poses)
     difference = Rotation.from_rotvec(refined.reshape(-1, 3)).inv() * Rotation.from_rotvec(offline.reshape(-1, 3))
     assert difference.magnitude().max() < 1e-4
 
@@ -233,7 +234,7 @@ def test_missing_joints_are_held_for_max_gap_and_then_missing(folder):
 def test_synsp_waits_for_all_its_joints(folder):
     poses = noisy(20)
     poses[:6, 16] = np.nan
-    stream = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    stream = Refiner("synsp", fps=30, folder=folder, lag=0).stream()
     refined, _ = all_of(stream, poses)
     np.testing.assert_allclose(refined[:6, :16], poses[:6, :16], atol=1e-9)  # as they came
     assert np.isnan(refined[:6, 16]).all()
@@ -253,17 +254,17 @@ def test_oneeuro_live_is_the_filter(folder, tmp_path):
 
 def test_types_shapes_and_refusals(folder):
     poses = torch.from_numpy(noisy(5)).float()
-    refined = Refiner("auto", fps=30, folder=folder, lag=0).stream().step(poses[0])
+    refined = Refiner("synsp", fps=30, folder=folder, lag=0).stream().step(poses[0])
     assert isinstance(refined, torch.Tensor) and refined.dtype == torch.float32 and refined.shape == (17, 3)
-    stream = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    stream = Refiner("synsp", fps=30, folder=folder, lag=0).stream()
     stream.step(poses[0])
     with pytest.raises(UserError, match="shape"):
         stream.step(poses[0][:5])
     with pytest.raises(UserError, match="--lag is 8"):
-        Refiner("auto", fps=30, folder=folder, lag=8).stream().step(poses[0])
+        Refiner("synsp", fps=30, folder=folder, lag=8).stream().step(poses[0])
     with pytest.raises(UserError, match="whole recording"):
         Refiner("savgol").stream()
-    assert Refiner("auto", folder=folder).stream().flush() == []
+    assert Refiner("synsp", folder=folder).stream().flush() == []
 
 
 def serve(refiner, lines):
@@ -280,12 +281,12 @@ def test_lines_in_lines_out(folder):
         for who in poses
     ]
     lines.insert(10, "\n")
-    out, said = serve(Refiner("auto", fps=30, folder=folder, lag=3), lines)
+    out, said = serve(Refiner("synsp", fps=30, folder=folder, lag=3), lines)
     assert "lag 3 frames = 100 ms" in said[0]
     for who in poses:
         mine = [record for record in out if record["id"] == who]
         assert [record["extra"] for record in mine] == list(range(12))
-        expected, _ = all_of(Refiner("auto", fps=30, folder=folder, lag=3).stream(), poses[who])
+        expected, _ = all_of(Refiner("synsp", fps=30, folder=folder, lag=3).stream(), poses[who])
         np.testing.assert_allclose([record["pose"] for record in mine], expected, rtol=1e-8, atol=1e-9)
 
 
@@ -323,13 +324,13 @@ def test_frames_without_anybody_are_steps_too(folder):
     told = [None if 10 <= frame < 25 else pose for frame, pose in enumerate(poses)]
     gone = poses.copy()
     gone[10:25] = np.nan
-    streams = [Refiner("auto", fps=30, folder=folder, lag=2).stream() for _ in range(2)]
+    streams = [Refiner("synsp", fps=30, folder=folder, lag=2).stream() for _ in range(2)]
     found = [[stream.step(frame) for frame in frames] + stream.flush() for stream, frames in zip(streams, (told, gone))]
     for one, other in zip(*found, strict=True):
         assert (one is None) == (other is None)
         np.testing.assert_array_equal(one, other) if one is not None else None
     assert np.isnan(found[0][2 + 24]).all()
-    late = Refiner("auto", fps=30, folder=folder, lag=0).stream()
+    late = Refiner("synsp", fps=30, folder=folder, lag=0).stream()
     assert [late.step(None) for _ in range(3)] == [None] * 3
     assert np.isfinite(late.step(poses[0])).all()
 
@@ -340,7 +341,7 @@ def test_a_key_point_without_confidence_is_missing(folder):
     confidence[4:, 16] = 0
     gone = poses.copy()
     gone[4:, 16] = np.nan
-    streams = [Refiner("auto", fps=30, folder=folder, lag=1).stream() for _ in range(2)]
+    streams = [Refiner("synsp", fps=30, folder=folder, lag=1).stream() for _ in range(2)]
     for frame in range(12):
         one, other = streams[0].step(poses[frame], confidence[frame]), streams[1].step(gone[frame])
         assert one is None and other is None or np.array_equal(one, other, equal_nan=True)
@@ -349,7 +350,7 @@ def test_a_key_point_without_confidence_is_missing(folder):
 
 
 def test_streams_share_one_network(folder):
-    refiner = Refiner("auto", fps=30, folder=folder, lag=0)
+    refiner = Refiner("synsp", fps=30, folder=folder, lag=0)
     streams = [refiner.stream() for _ in range(3)]
     for stream in streams:
         stream.step(noisy(1)[0])

@@ -145,7 +145,7 @@ UP = {"down": np.eye(3), "up": np.diag([1.0, -1, -1]), "z": np.array([[1.0, 0, 0
 @pytest.mark.parametrize("rate", [30, 60, 25])
 def test_straight_motion_comes_back_in_any_unit_direction_and_rate(exact, factor, up, rate):
     poses = straight(rate=rate) @ UP[up].T * factor
-    refine = Refiner("auto", fps=rate, folder=exact)
+    refine = Refiner("synsp", fps=rate, folder=exact)
     refined = refine(poses)
     assert "SynSP" in refine.results[0].plan
     np.testing.assert_allclose(refined[:-8] / factor, poses[:-8] / factor, atol=1e-5)
@@ -156,7 +156,7 @@ def test_straight_motion_comes_back_in_any_unit_direction_and_rate(exact, factor
 @pytest.mark.parametrize("kind, joints, dims", [("3D", 17, 3), ("2D", 17, 2), ("3D", 21, 3), ("2D", 4, 1)])
 def test_what_networks_leave_alone_comes_back_whatever_it_is(exact, kind, joints, dims):
     poses = np.random.default_rng(0).normal(0, 100, (50, joints, dims)) + 1000
-    np.testing.assert_allclose(Refiner("auto", fps=30, folder=exact, kind=kind)(poses), poses, atol=1e-3)
+    np.testing.assert_allclose(Refiner("smoothnet", fps=30, folder=exact, kind=kind)(poses), poses, atol=1e-3)
 
 
 @pytest.mark.parametrize("layout", ["mediapipe33", "coco17", "openpose25", "halpe26"])
@@ -165,7 +165,7 @@ def test_detectors_go_through_synsp_and_their_other_joints_through_smoothnet(fol
     names = JOINT_NAMES[layout]
     poses = by_names(straight(), names)[..., :dims] * (1 if dims == 3 else 200)
     noisy = poses + np.random.default_rng(0).normal(0, 0.01 * (1 if dims == 3 else 200), poses.shape)
-    refine = Refiner("auto", fps=30, folder=folder, layout=layout)
+    refine = Refiner("synsp", fps=30, folder=folder, layout=layout)
     refined = refine(noisy)
     counts = refine.results[0].methods
     synsp, smoothnet = (
@@ -195,7 +195,7 @@ LYING = {
 @pytest.mark.parametrize("how", LYING)
 def test_who_lies_through_a_whole_recording_stays_in_the_frame_of_the_file(folder, how):
     poses = straight(speed=0.1) @ LYING[how].as_matrix().T
-    refine = Refiner("auto", fps=30, folder=folder)
+    refine = Refiner("synsp", fps=30, folder=folder)
     refine(poses)
     assert not refine.results[0].notes
     np.testing.assert_array_equal(refine.results[0].space.turn, np.eye(3))
@@ -205,7 +205,7 @@ def test_who_lies_down_for_a_while_does_not_turn_a_room_with_z_up(folder):
     standing = straight(60) @ UP["z"].T
     lying = standing.copy()
     lying[:20] = standing[:20] @ Rotation.from_rotvec([0, np.pi / 2, 0]).as_matrix().T
-    refine = Refiner("auto", fps=30, folder=folder)
+    refine = Refiner("synsp", fps=30, folder=folder)
     for poses in (np.stack([standing, lying]), standing):  # of two people, 1 in 6 frames
         refine(poses)
         for result in refine.results:
@@ -225,7 +225,7 @@ def test_sample_of_a_person_who_gets_up_is_not_turned():
 
 
 def test_a_told_direction_goes_before_the_poses(folder):
-    refine = Refiner("auto", fps=30, folder=folder, up="x")
+    refine = Refiner("synsp", fps=30, folder=folder, up="x")
     refine(straight())
     assert any("x up" in note for note in refine.results[0].notes)
 
@@ -234,11 +234,11 @@ def test_root_is_left_where_it_is_unless_asked(folder):
     rng = np.random.default_rng(0)
     poses = straight() + rng.normal(0, 0.02, (40, 17, 3))
     poses[:, 0] = poses[:, [1, 4]].mean(axis=1)
-    refine = Refiner("auto", fps=30, folder=folder)
+    refine = Refiner("synsp", fps=30, folder=folder)
     refined = refine(poses)
     np.testing.assert_allclose(refined[:, 0], poses[:, 0], atol=1e-6)
     assert any("the root jitters" in note for note in refine.results[0].notes)
-    moved = Refiner("auto", fps=30, folder=folder, translation=True)(poses)
+    moved = Refiner("synsp", fps=30, folder=folder, translation=True)(poses)
     jitter = [np.abs(np.diff(values[:, 0], n=2, axis=0)).mean() for values in (poses, moved)]
     assert jitter[1] < 0.3 * jitter[0]
     # The pose itself is the same in both.
@@ -248,7 +248,7 @@ def test_root_is_left_where_it_is_unless_asked(folder):
 def test_gaps_are_filled_marked_and_counted(exact):
     poses = straight()
     poses[10:14, 3], poses[20:35, 16], poses[:5, 13] = np.nan, np.nan, np.nan
-    refine = Refiner("auto", fps=30, folder=exact, max_gap=0.2)  # 6 frames
+    refine = Refiner("synsp", fps=30, folder=exact, max_gap=0.2)  # 6 frames
     refined = refine(poses)
     result = refine.results[0]
     assert result.filled.sum() == 4 and result.filled[10:14, 3].all()
@@ -260,20 +260,20 @@ def test_gaps_are_filled_marked_and_counted(exact):
     assert sorted(result.methods.values()) == sorted([whole * 17, 15 * 16 + 5 * 16])
 
 
-def test_never_seen_joints_send_the_track_to_the_per_channel_network(folder):
+def test_never_seen_joints_send_the_track_to_the_filter(folder):
     poses = straight()
     poses[:, 6] = np.nan
     refine = Refiner("auto", fps=30, folder=folder)
     refined = refine(poses)
     assert np.isnan(refined[:, 6]).all() and np.isfinite(np.delete(refined, 6, axis=1)).all()
     assert "left_ankle never seen" in refine.results[0].plan
-    assert all(label.startswith("SmoothNet") for label in refine.results[0].methods)
+    assert set(refine.results[0].methods) <= {"gcv", "kalman"}
 
 
 def test_frames_without_anybody_split_the_track(exact):
     poses = straight(frames=60)
     poses[18:42] = np.nan  # 0.8 s, longer than max_gap
-    refined = Refiner("auto", fps=30, folder=exact)(poses)
+    refined = Refiner("synsp", fps=30, folder=exact)(poses)
     np.testing.assert_allclose(refined[:18], poses[:18], atol=1e-5)
     np.testing.assert_allclose(refined[42:], poses[42:], atol=1e-5)
     assert np.isnan(refined[18:42]).all()
@@ -294,7 +294,7 @@ def test_short_sequences(folder, frames, method):
 )
 def test_the_result_is_of_the_input_s_type(folder, make):
     poses = make(straight(12))
-    refined = Refiner("auto", fps=30, folder=folder)(poses)
+    refined = Refiner("synsp", fps=30, folder=folder)(poses)
     assert type(refined) is type(poses) and refined.dtype == poses.dtype and refined.shape == poses.shape
 
 
@@ -309,9 +309,9 @@ def test_people_are_refined_each_alone(folder):
     people = np.stack([straight(speed=0.2), straight(speed=1.0) + 3]) + np.random.default_rng(0).normal(
         0, 0.01, (2, 40, 17, 3)
     )
-    together = Refiner("auto", fps=30, folder=folder)(people)
+    together = Refiner("synsp", fps=30, folder=folder)(people)
     for person, refined in zip(people, together):
-        np.testing.assert_allclose(refined, Refiner("auto", fps=30, folder=folder)(person), atol=1e-6)
+        np.testing.assert_allclose(refined, Refiner("synsp", fps=30, folder=folder)(person), atol=1e-6)
 
 
 def test_a_detector_that_jumps_between_people_is_not_smoothed_across(folder):
@@ -319,7 +319,7 @@ def test_a_detector_that_jumps_between_people_is_not_smoothed_across(folder):
     one, other = straight()[..., :2] * 200, straight()[..., :2] * 200 + 900
     noise = np.random.default_rng(0).normal(0, 3, (81, 17, 2))
     poses = np.concatenate([one, np.full((1, 17, 2), np.nan), other]) + noise
-    refine = Refiner("auto", fps=30, folder=folder, layout="coco17")
+    refine = Refiner("synsp", fps=30, folder=folder, layout="coco17")
     refined = refine(poses)
     assert any("jumps to another place at frame 41 " in note for note in refine.results[0].notes)
     assert np.isnan(refined[40]).all()
@@ -354,7 +354,7 @@ def test_own_places_keep_a_detector_s_joints_where_it_sees_them(tmp_path):
     poses = by_names(straight(90), JOINT_NAMES["coco17"])[..., :2] * 200
     noisy = poses + np.random.default_rng(0).normal(0, 2, poses.shape)
     options = {"fps": 30, "folder": tmp_path, "layout": "coco17"}
-    moved, kept = (Refiner("auto", own_places=own, **options)(noisy) for own in (False, True))
+    moved, kept = (Refiner("synsp", own_places=own, **options)(noisy) for own in (False, True))
     joints = [JOINT_NAMES["coco17"].index(name) for name in ("left_shoulder", "right_hip", "left_wrist")]
     offset = [np.linalg.norm((refined - noisy)[:, joints].mean(axis=0), axis=-1).max() for refined in (moved, kept)]
     assert offset[0] > 2 and offset[1] < 0.3
@@ -364,7 +364,7 @@ def test_own_places_keep_a_detector_s_joints_where_it_sees_them(tmp_path):
 
 def test_strength_blends(folder):
     poses = straight() + np.random.default_rng(0).normal(0, 0.02, (40, 17, 3))
-    full, half, none = (Refiner("auto", fps=30, folder=folder, strength=strength)(poses) for strength in (1, 0.5, 0))
+    full, half, none = (Refiner("synsp", fps=30, folder=folder, strength=strength)(poses) for strength in (1, 0.5, 0))
     np.testing.assert_allclose(half, (poses + full) / 2, atol=1e-9)
     np.testing.assert_allclose(none, poses, atol=1e-12)
 
@@ -374,8 +374,8 @@ def test_low_confidence_outliers_count_little(folder):
     noisy, confidence = poses.copy(), np.full((40, 17), 0.9)
     noisy[20, 13] += 0.5
     confidence[20, 13] = 0.05
-    with_it = Refiner("auto", fps=30, folder=folder, repair=False)(noisy, confidence=confidence)
-    without = Refiner("auto", fps=30, folder=folder, repair=False)(noisy)
+    with_it = Refiner("synsp", fps=30, folder=folder, repair=False)(noisy, confidence=confidence)
+    without = Refiner("synsp", fps=30, folder=folder, repair=False)(noisy)
     assert np.linalg.norm(with_it[20, 13] - poses[20, 13]) < 0.1 * np.linalg.norm(without[20, 13] - poses[20, 13])
 
 
@@ -385,7 +385,7 @@ def test_jittering_timestamps_are_put_on_an_even_clock(folder):
     poses = straight(60)
     uneven = np.stack([np.interp(times, np.arange(60) / 30, channel) for channel in poses.reshape(60, -1).T], axis=1)
     uneven = uneven.reshape(60, 17, 3)
-    refined = Refiner("auto", folder=folder)(uneven, timestamps=times)
+    refined = Refiner("synsp", folder=folder)(uneven, timestamps=times)
     np.testing.assert_allclose(refined[4:-6], uneven[4:-6], atol=1e-3)
 
 
@@ -416,7 +416,7 @@ def angle(a, b):
 def test_rotations_of_smpl(folder, joints, synsp):
     poses = turning(joints=24, noise=0.1)[:, 24 - joints if joints == 21 else 0 :][:, :joints]
     still = turning(joints=24)[:, 24 - joints if joints == 21 else 0 :][:, :joints]
-    refine = Refiner("auto", fps=30, folder=folder, kind="smpl")
+    refine = Refiner("synsp" if synsp else "smoothnet", fps=30, folder=folder, kind="smpl")
     refined = refine(poses)
     assert refine.results[0].plan.startswith("SynSP" if synsp else "SmoothNet")
     assert angle(refined[:, 1:], still[:, 1:]).mean() < 0.55 * angle(poses[:, 1:], still[:, 1:]).mean()
@@ -424,14 +424,14 @@ def test_rotations_of_smpl(folder, joints, synsp):
 
 def test_rotation_forms_agree(folder):
     poses = turning(noise=0.05)
-    vectors = Refiner("auto", fps=30, folder=folder, kind="smpl")(poses)
+    vectors = Refiner("synsp", fps=30, folder=folder, kind="smpl")(poses)
     matrices = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix().reshape(30, 24, 3, 3)
-    refined = Refiner("auto", fps=30, folder=folder)(matrices)
+    refined = Refiner("synsp", fps=30, folder=folder)(matrices)
     assert refined.shape == matrices.shape
     assert np.degrees(angle(Rotation.from_matrix(refined.reshape(-1, 3, 3)).as_rotvec(), vectors)).max() < 0.01
     six = matrices[..., :2].reshape(30, 24, 6)
     np.testing.assert_allclose(
-        Refiner("auto", fps=30, folder=folder, kind="smpl")(six), refined[..., :2].reshape(30, 24, 6), atol=1e-4
+        Refiner("synsp", fps=30, folder=folder, kind="smpl")(six), refined[..., :2].reshape(30, 24, 6), atol=1e-4
     )
 
 
@@ -441,10 +441,10 @@ def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip
     flip = Rotation.from_rotvec(flip)
     world = poses.copy()
     world[:, 0] = (flip * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
-    refine = Refiner("auto", fps=30, folder=folder, kind="smpl")
+    refine = Refiner("synsp", fps=30, folder=folder, kind="smpl")
     back = refine(world)
     assert any(f" {up} up" in note for note in refine.results[0].notes)
-    expected = Refiner("auto", fps=30, folder=folder, kind="smpl")(poses)
+    expected = Refiner("synsp", fps=30, folder=folder, kind="smpl")(poses)
     np.testing.assert_allclose(angle(back[:, 1:], expected[:, 1:]).max(), 0, atol=1e-5)
     turned = (flip * Rotation.from_rotvec(expected[:, 0])).as_rotvec()
     np.testing.assert_allclose(angle(back[:, 0], turned).max(), 0, atol=1e-5)
@@ -456,10 +456,10 @@ def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip
 def test_auto_says_what_it_falls_back_to(folder, tmp_path):
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
-    assert refine.results[0].plan.startswith("the filter self_tuned")
+    assert refine.results[0].plan.startswith("the filter ")
     refine = Refiner("auto", fps=30, folder=folder)
     refine(np.random.default_rng(0).normal(size=(30, 21, 3)))  # a hand
-    assert refine.results[0].plan.startswith("SmoothNet (window 8") and "does not name" in refine.results[0].plan
+    assert refine.results[0].plan.startswith("the filter ") and "does not name" in refine.results[0].plan
     refine(straight()[:, ::-1])  # 17 joints in another order
     assert "not in Human3.6M order" in refine.results[0].plan
 
@@ -469,7 +469,7 @@ def test_a_damaged_checkpoint_is_passed_over(folder, tmp_path, caplog):
     save_smoothnet(tmp_path)
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
-    assert refine.results[0].plan.startswith("SmoothNet")
+    assert refine.results[0].plan.startswith("the filter ")
     assert "Git LFS pointer" in caplog.text
 
 
@@ -512,10 +512,10 @@ def test_matrices_do_not_change_what_comes_after(folder):
 
 def test_poses_unlike_the_training_data_are_said(folder, tmp_path):
     save_synsp(tmp_path, random=True)
-    refine = Refiner("auto", fps=30, folder=tmp_path)
+    refine = Refiner("synsp", fps=30, folder=tmp_path)
     refine(straight())
     assert any("SynSP moves the joints by" in note for note in refine.results[0].notes)
-    refine = Refiner("auto", fps=30, folder=folder)
+    refine = Refiner("synsp", fps=30, folder=folder)
     refine(straight())
     assert not refine.results[0].notes
 
@@ -530,14 +530,14 @@ def test_synsp_that_does_not_fit_is_refused_by_name(folder):
 
 def test_whole_lag_is_offline(folder):
     poses = straight() + np.random.default_rng(0).normal(0, 0.02, (40, 17, 3))
-    offline = Refiner("auto", fps=30, folder=folder)(poses)
-    np.testing.assert_allclose(Refiner("auto", fps=30, folder=folder, lag=7)(poses), offline, atol=1e-6)
-    causal = Refiner("auto", fps=30, folder=folder, lag=0)(poses)
+    offline = Refiner("synsp", fps=30, folder=folder)(poses)
+    np.testing.assert_allclose(Refiner("synsp", fps=30, folder=folder, lag=7)(poses), offline, atol=1e-6)
+    causal = Refiner("synsp", fps=30, folder=folder, lag=0)(poses)
     changed = poses.copy()
     changed[25:] += 0.3 * (np.arange(17) == 3)[:, None]
-    np.testing.assert_allclose(Refiner("auto", fps=30, folder=folder, lag=0)(changed)[:25], causal[:25], atol=1e-6)
+    np.testing.assert_allclose(Refiner("synsp", fps=30, folder=folder, lag=0)(changed)[:25], causal[:25], atol=1e-6)
     with pytest.raises(UserError, match="--lag is 8"):
-        Refiner("auto", fps=30, folder=folder, lag=8)(poses)
+        Refiner("synsp", fps=30, folder=folder, lag=8)(poses)
 
 
 @pytest.mark.parametrize("name", ["gaus1d", "butterworth", "savgol", "oneeuro"])
@@ -563,7 +563,7 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
     poses = np.broadcast_to(REST, (20, 17, 3)) * 1.0
 
     def taken(lag):
-        refiner = Refiner("auto", fps=30, folder=tmp_path, lag=lag)
+        refiner = Refiner("synsp", fps=30, folder=tmp_path, lag=lag)
         model, _, _ = refiner.network_for(refiner.track(poses), poses)
         return Path(model.path).name.removesuffix(".pth.tar")
 

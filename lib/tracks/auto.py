@@ -1,0 +1,112 @@
+"""What `auto` makes of a track: a filter where its errors are white jitter, and as much of a network as they are not.
+
+White jitter is what a filter removes best, and a network trained on an estimator's errors has nothing to add. Errors that
+last (an estimator's, correlated in time) pass every low-pass, and there a network helps. Which of the two a track has is
+told by the track: high differences tell its jitter, and the bones of the limbs, which are rigid, tell by how far their
+lengths wander slowly what errors there are beside it. With s the spread of these lengths beyond what jitter explains,
+
+    share = s² / (s² + TYPICAL²)         (the weight of Wiener's filter for a signal of size s in errors of TYPICAL)
+    out   = filter + share * lowpass(network - filter)
+
+and the filter itself goes by the same share from `gcv`, the best for white errors, to `kalman`, which takes correlated
+errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
+are told there by the noise that `gcv` finds, which is then no more than the jitter.
+Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from ..filters import measure, tuned
+
+WHITE, LASTING = "gcv", "kalman"  # the filters for the two kinds of errors
+# Metres of slow spread of the limbs' lengths at which half of a network's correction is taken; 0 to 1 mm on clean
+# motion, 2 to 10 mm on white jitter of 20 to 40 mm, 7 to 45 mm on the errors of estimators.
+TYPICAL = 0.008
+# Of the jitter: what bone lengths that are measured over a few seconds may still wander by it.
+UNSURE = 0.4
+LEAST = 0.05  # smaller shares are none: on white jitter and clean motion no network runs
+SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick comes from the filter
+# Noise that `gcv` finds, as a multiple of the jitter: up to the first number errors are white, from the second they last.
+WHITE_NOISE = (1.0, 1.2)
+_LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """lasting: 0 to 1, how far the filter goes from `gcv` to `kalman`; share: 0 to 1, of a network's correction."""
+
+    lasting: float
+    share: float
+
+    @property
+    def filters(self):
+        """[(filter, how far the result goes from what is there to this filter's)], one after another."""
+        if self.lasting < LEAST:
+            return [(WHITE, 1.0)]
+        if self.lasting > 1 - LEAST:
+            return [(LASTING, 1.0)]
+        return [(WHITE, 1.0), (LASTING, self.lasting)]
+
+    @property
+    def channel(self):
+        """The filter that most is taken of."""
+        return LASTING if self.lasting > 0.5 else WHITE
+
+
+def limbs(names):
+    """Pairs of joints (indices) whose distance is constant in every body, of joints called `names` (None: no pairs)."""
+    names = tuple(names or ())
+    pairs = [(f"{side}_{one}", f"{side}_{other}") for side in ("left", "right") for one, other in _LIMBS]
+    return [(names.index(one), names.index(other)) for one, other in pairs if one in names and other in names]
+
+
+def wander(measured, scale=1.0):
+    """The slow spread of the limbs' lengths beyond what jitter explains, in metres; NaN where they were not measured.
+
+    measured: a `measure.Measured` of limbs; scale: metres in the tracks' unit.
+    """
+    known = measured.wander[np.isfinite(measured.wander)]
+    if not len(known):
+        return np.nan
+    jitter = np.nanmedian(measured.jitter) if np.isfinite(measured.jitter).any() else 0.0
+    return float(scale * np.sqrt(max((known**2).mean() - (UNSURE * jitter) ** 2, 0.0)))
+
+
+def judge(measured, values, times, scale=1.0):
+    """What to make of a track, `Judged`, by a `measure.Measured` of its values [T, K, C] at times [T] s.
+
+    scale: metres in the values' unit.
+    """
+    spread = wander(measured, scale)
+    if np.isfinite(spread):
+        share = spread**2 / (spread**2 + TYPICAL**2)
+        return Judged(share, share if share >= LEAST else 0.0)
+    known = np.isfinite(measured.jitter) & (measured.jitter > 0)
+    noise = tuned.gcv(values[:, known], times).noise / measured.jitter[known]
+    noise = noise[np.isfinite(noise)]
+    if not len(noise):
+        return Judged(0.0, 0.0)
+    low, high = WHITE_NOISE
+    return Judged(float(np.clip((np.median(noise) - low) / (high - low), 0, 1)), 0.0)
+
+
+def low_passed(correction, rate):
+    """What is slow of a correction [T, ...] at `rate` frames a second."""
+    return gaussian_filter1d(correction, SMOOTH * rate, axis=0, mode="nearest")
+
+
+def measured(poses, times, names):
+    """`measure.Measured` of poses [T, J, D], with the limbs of joints called `names` as bones (3D)."""
+    found = measure.measure(poses, times, limbs(names) if poses.shape[-1] == 3 else ())
+    return replace(found, jitter=jitter(poses, times))
+
+
+def jitter(poses, times):
+    """`measure.jitter`, [J]; of the 6 numbers of a rotation the root mean square: their errors are not of one size."""
+    if poses.shape[-1] != 6:
+        return measure.jitter(poses, times)
+    each = measure.jitter(poses.reshape(len(poses), -1, 1), times)
+    return np.sqrt((each.reshape(-1, 6) ** 2).mean(axis=1))

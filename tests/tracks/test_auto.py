@@ -1,0 +1,161 @@
+"""`auto`: filters for white jitter, a network as far as errors last, and what is said of it in the end."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from lib.dataset import noise, storage
+from lib.filters.measure import Measured
+from lib.formats.tracks import Track
+from lib.poses.skeletons import LAYOUTS
+from lib.tracks import auto, closing
+from lib.tracks.refiner import Refiner
+
+LAYOUT = LAYOUTS["h36m17"]
+SHIPPED = Path(__file__).parents[2] / "data" / "poses" / "mocap_noise_3D" / "groundtruth" / "mocap_gt_3D_train.npz"
+OPTIONS = dict(fps=30, layout="h36m17", kind="3d")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Motion that ships, [T, 17, 3] in metres."""
+    return [np.asarray(each, dtype=float).reshape(-1, 17, 3)[:150] for each in storage.read(SHIPPED)["joints_3d"][:3]]
+
+
+def error(poses, truth):
+    """MPJPE about the root in mm."""
+    return 1000 * np.linalg.norm(poses - poses[:, :1] - truth + truth[:, :1], axis=-1).mean()
+
+
+def test_clean_motion_is_left_alone(clips):
+    """What `auto` changes of clean motion is less than its second decimal: 1 mm, where a person moves by metres."""
+    for truth in clips:
+        assert error(Refiner("auto", **OPTIONS)(truth), truth) < 0.5
+
+
+@pytest.mark.parametrize("sigma", [0.001, 0.005, 0.02])
+def test_white_jitter_is_mended_as_by_the_best_filter(clips, sigma):
+    rng, found = np.random.default_rng(0), []
+    for truth in clips:
+        noisy = truth + sigma * rng.standard_normal(truth.shape)
+        refine = Refiner("auto", **OPTIONS)
+        after = error(refine(noisy), truth)
+        assert after <= 1.02 * error(noisy, truth)
+        assert set(refine.results[0].methods) == {"gcv"}
+        filters = [error(Refiner(name, **OPTIONS)(noisy), truth) for name in ("gcv", "self_tuned", "kalman")]
+        found.append([after, min(filters)])
+    mine, best = np.mean(found, axis=0)
+    assert mine <= (1.25 if sigma == 0.001 else 1.08) * best
+
+
+def test_an_estimator_s_errors_are_mended_better_than_by_any_filter(clips):
+    found = []
+    for number, truth in enumerate(clips):
+        flat = truth.reshape(len(truth), -1)
+        rng = np.random.default_rng(number)
+        noisy = noise.add_noise(flat, [len(flat)], "simulated", None, LAYOUT, rng).reshape(truth.shape)
+        refine = Refiner("auto", **OPTIONS)
+        mine = error(refine(noisy), truth)
+        assert any(label.startswith("SynSP") for label in refine.results[0].methods)
+        filters = [error(Refiner(name, **OPTIONS)(noisy), truth) for name in ("gcv", "kalman", "butterworth")]
+        found.append([mine, min(filters), error(noisy, truth)])
+    mine, best, before = np.mean(found, axis=0)
+    assert mine < best < before
+
+
+def test_a_body_in_a_room_is_refined_as_the_same_body_in_a_camera(clips):
+    truth = clips[0]
+    noisy = truth + 0.01 * np.random.default_rng(0).standard_normal(truth.shape)
+    turned = np.diag([1.0, -1.0, -1.0])
+    one = Refiner("auto", **OPTIONS)(noisy)
+    other = Refiner("auto", **OPTIONS)((noisy @ turned.T + [3, 1, -2]) * 1000)
+    np.testing.assert_allclose((other / 1000 - [3, 1, -2]) @ turned, one, atol=2e-4)
+
+
+def test_a_checkpoint_that_is_asked_for_is_taken_pure(clips):
+    assert not Refiner("synsp", **OPTIONS).blends and Refiner("auto", **OPTIONS).blends
+    refine = Refiner("synsp", **OPTIONS)
+    refine(clips[0][:40])
+    assert list(refine.results[0].methods) == [
+        label for label in refine.results[0].methods if label.startswith("SynSP")
+    ]
+
+
+def test_share_is_that_of_wiener():
+    def share(wander, jitter):
+        bones = np.full(8, wander)
+        return auto.judge(Measured(np.full(17, jitter), bones, np.zeros(17)), None, None).share
+
+    assert share(auto.TYPICAL, 0.0) == pytest.approx(0.5)
+    assert (
+        share(0.0, 0.02) == share(0.0005, 0.0) == share(0.01, 0.04) == 0
+    )  # nothing, next to nothing, what jitter explains
+    assert share(0.03, 0.005) == pytest.approx(1 / (1 + auto.TYPICAL**2 / (0.03**2 - (auto.UNSURE * 0.005) ** 2)))
+
+
+def test_without_bones_the_noise_that_gcv_finds_tells_white_errors():
+    rng, times = np.random.default_rng(0), np.arange(300) / 30
+    motion = 200 * np.sin(2 * np.pi * 0.5 * times)[:, None, None] * np.ones((1, 9, 2))
+    white = motion + rng.normal(0, 3, motion.shape)
+    lasting = motion + np.cumsum(rng.normal(0, 1.5, motion.shape), axis=0) * 0.3 + rng.normal(0, 1, motion.shape)
+    found = [auto.judge(auto.measured(poses, times, None), poses, times) for poses in (white, lasting)]
+    assert found[0].lasting < auto.LEAST and found[0].filters == [("gcv", 1.0)]
+    assert found[0].share == found[1].share == 0
+
+
+def said(before, after, kept, exchanged=(), spikes=0):
+    """A RefinedTrack with what lines are made of."""
+    swapped = np.zeros((100, 17), dtype=bool)
+    for run in exchanged:
+        swapped[run, 1:7] = True
+    wild = np.zeros((100, 17), dtype=bool)
+    wild.flat[:spikes] = True
+    measured = Measured(np.full(17, before), np.zeros(0), np.full(17, 0.1))
+    numbers = closing.Said(measured, np.full(17, before), np.full(17, after), kept, (1.0, "px"), False)
+    return SimpleNamespace(said=numbers, repaired=SimpleNamespace(exchanged=swapped, spikes=wild))
+
+
+def test_the_lines_say_what_was_found_and_done():
+    result = said(14.1, 2.9, 0.98, [slice(3, 6), slice(20, 22), slice(40, 41)], 2)
+    line = "jitter 14.1 -> 2.9 px, motion kept 98 %, 3 exchanges repaired, 2 spikes removed"
+    assert closing.closing_line([result]) == line
+    assert closing.measured_line([result]) == "measured: jitter 14.1 px (joints 14.1 to 14.1), 10.0% missing"
+    assert closing.closing_line([said(1, 0.5, 1.0, [slice(0, 2)], 1)]).endswith("1 exchange repaired, 1 spike removed")
+
+
+def test_the_numbers_of_the_lines_are_right():
+    """White jitter of a known size, in px, mm and degrees."""
+    rng, times = np.random.default_rng(0), np.arange(400) / 30
+    wave = np.sin(2 * np.pi * 0.5 * times)[:, None, None]
+    points = 300 * wave * np.ones((1, 9, 2)) + rng.normal(0, 5, (400, 9, 2))
+    refine = Refiner("auto", fps=30)
+    refine(points)
+    found = refine.results[0].said
+    assert np.median(found.before) == pytest.approx(5, rel=0.1) and np.median(found.after) < 0.5
+    assert found.kept == pytest.approx(1, abs=0.02) and found.unit == (1.0, "px")
+    vectors = np.concatenate([wave * 0.5, 0 * wave, 0 * wave], axis=2) + np.zeros((400, 24, 3))
+    turned = Rotation.from_rotvec(rng.normal(0, np.radians(2), (400 * 24, 3))) * Rotation.from_rotvec(
+        vectors.reshape(-1, 3)
+    )
+    refine = Refiner("auto", fps=30, kind="smpl")
+    refine(turned.as_rotvec().reshape(400, 24, 3))
+    found = refine.results[0].said
+    assert np.median(found.before) * found.unit[0] == pytest.approx(2, rel=0.15) and found.unit[1] == "degrees"
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_motion_kept_is_the_amplitude_s_share_whatever_the_jitter(share):
+    rng = np.random.default_rng(0)
+    motion = np.sin(np.arange(2000) / 9)[:, None, None] * np.ones((1, 5, 3))
+    before = motion + rng.normal(0, 0.3, motion.shape)
+    assert closing.motion_kept(before, share * motion) == pytest.approx(share, abs=0.01)
+
+
+def test_unit_of_people():
+    space = SimpleNamespace(scale=0.001)
+    for kind, units, dims, expected in (("2D", "px", 2, (1, "px")), ("3D", "mm", 3, (1, "mm"))):
+        track = Track(0, "", np.zeros((4, 3, dims)), None, kind, None, None, units)
+        assert closing.unit_of(track, space) == expected
