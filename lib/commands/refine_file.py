@@ -93,9 +93,11 @@ def refine_file(path, cfg, args):
     results = refine.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
     table = summary(pose_file, results)
     _say(pose_file, results, refine, table)
-    rows = compare(pose_file, cfg, args, refine, results) if args.compare else []
-    if rows:
+    rows = []
+    if args.compare:
+        rows, advice = compare(pose_file, cfg, args, refine, results)
         print(table_text(rows))
+        log.info("%s", advice)
     removed = []
     if output.suffix.lower() == ".bvh":
         from . import refine_bvh
@@ -319,9 +321,10 @@ def _copy(source, output):
 
 
 def compare(pose_file, cfg, args, refine, results, make=build):
-    """Rows {method, kind, …} of every method that can be had for this file; make: `build`, or what remembers its results."""
+    """(rows {method, kind, …} of every method that can be had for this file, which one is recommended and why); make: `build`, or
+    what remembers its results."""
     done = []
-    methods = ["none", "synsp", "smoothnet", *filters.FILTERS]
+    methods = ["none", "auto", "synsp", "smoothnet", *filters.FILTERS]
     for method in methods:
         if method == refine.method:
             done.append((method, results))
@@ -337,13 +340,11 @@ def compare(pose_file, cfg, args, refine, results, make=build):
             log.info("not compared: %s", error)
             continue
         done.append((method, found))
-    if refine.method == "auto":
-        done.insert(1, ("auto", results))
     rows = []
     for method, found in done:
         for (kind, unit), row in scores(pose_file, found).items():
             rows.append({"method": "input" if method == "none" else method, "kind": kind, "unit": unit, **row})
-    return rows
+    return rows, closing.recommendation(dict(done).get("auto", results))
 
 
 def table_text(rows):

@@ -12,6 +12,7 @@ from ..messages import logger
 from ..poses import gaps, mapping, space
 from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS, chain
+from ..tracks import closing
 from ..tracks.plan import RATE, pace
 from .refine_scores import IMAGE_UNIT, before_and_after, in_shares, licences, shown
 
@@ -99,6 +100,8 @@ def _provenance(path, pose_file, results, refine):
         "weights": "\n".join(licences(refine, results)) or "none",
         "method": "\n".join(dict.fromkeys(result.plan for result in results)),
         "notes": "\n".join(dict.fromkeys(notes)) or "none",
+        "input": closing.measured_line(results).removeprefix("measured: ") or "not measured",
+        "done": closing.closing_line(results) or "nothing",
     }
 
 

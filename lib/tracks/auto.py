@@ -36,10 +36,12 @@ _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "
 
 @dataclass(frozen=True)
 class Judged:
-    """lasting: 0 to 1, how far the filter goes from `gcv` to `kalman`; share: 0 to 1, of a network's correction."""
+    """lasting: 0 to 1, how far the filter goes from `gcv` to `kalman`; share: 0 to 1, of a network's correction; wander: metres by
+    which bone lengths wander beyond what jitter explains, NaN where they are not known."""
 
     lasting: float
     share: float
+    wander: float = np.nan
 
     @property
     def filters(self):
@@ -83,7 +85,7 @@ def judge(measured, values, times, scale=1.0):
     spread = wander(measured, scale)
     if np.isfinite(spread):
         share = spread**2 / (spread**2 + TYPICAL**2)
-        return Judged(share, share if share >= LEAST else 0.0)
+        return Judged(share, share if share >= LEAST else 0.0, spread)
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
     noise = tuned.gcv(values[:, known], times).noise / measured.jitter[known]
     noise = noise[np.isfinite(noise)]

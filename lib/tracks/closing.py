@@ -94,6 +94,13 @@ def closing_line(results):
     return ", ".join(parts)
 
 
+def recommendation(results):
+    """Which method is recommended, and why, by what `auto` made of the tracks."""
+    plans = list(dict.fromkeys(result.plan for result in results))
+    whole = "; ".join(plans[:3]) + (f"; and {len(plans) - 3} more" if len(plans) > 3 else "")
+    return f"recommended: auto, which is here {whole}"
+
+
 def _by_unit(results):
     """{unit's name: the `Said` of the tracks that have it}."""
     groups = {}

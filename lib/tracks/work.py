@@ -153,9 +153,12 @@ class Work:
         network = self.plan.network if self.judged.share else None
         what = " and ".join(name for name, _ in self.filters)
         if network is not None:
-            how = f"the filter {what}, and {self.judged.share:.0%} of the correction of {network.label}"
+            how = (
+                f"the filter {what}, and {self.judged.share:.0%} of the correction of {network.label}, as bone lengths wander by "
+                f"{1000 * self.judged.wander:.0f} mm beyond what jitter explains"
+            )
         else:
-            how = f"the filter {what}: " + (self.plan.reason or "white jitter explains the errors")
+            how = f"the filter {what}: " + (self.plan.reason or "white jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
     def _parts(self):

@@ -1,0 +1,265 @@
+"""Does refining ever make poses worse? Every filter, the networks and `auto` on truth with white jitter and on estimators' errors.
+
+    python -m benchmarks.harm                                      # on the motion that ships
+    python -m benchmarks.harm --data ../shared/data/poses --clips 3 --json harm.json
+    python -m benchmarks.harm --data DIR --split train             # what constants may be chosen on
+
+Rows are sets of clips, cut to 300 frames: truth with jitter of a size an axis (mm, px, degrees), simulated errors, and the
+detections of real estimators. MPJPE in mm about the root (2D: px; rotations: of the joints of a body) and Accel are means over the
+clips; amplitude is the range of the joints (5 to 95 %) beside the truth's. Every method goes through `Refiner`, so after the same
+repair. The bars that follow the table are those `auto` is held to.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from lib.config import defaults
+from lib.dataset import noise, storage
+from lib.errors import UserError
+from lib.filters import registry
+from lib.models.body import load_body
+from lib.poses.skeletons import LAYOUTS
+from lib.tracks.refiner import Refiner
+
+FPS, FRAMES, LAG = 30, 300, 3
+SHIPPED = Path(__file__).resolve().parents[1] / "data" / "poses"
+SIZES = {"3D": (1, 2, 5, 10, 20, 40), "2D": (0.5, 1, 2, 5, 10, 20), "smpl": (0.5, 1, 2, 5, 10)}
+UNITS = {"3D": "mm", "2D": "px", "smpl": "degrees"}
+LIKE_5_MM = {"3D": 5, "2D": 2, "smpl": 2}  # up to here motion must be kept to 5 %
+TRUTH = {"3D": ("mocap_noise_3D", "many_noise_3D", "bn_sim_3D"), "2D": ("bn_sim_2D",), "smpl": ("bn_sim_smpl",)}
+SIMULATED = (*TRUTH["3D"], "bn_sim_2D", "bn_sim_smpl")
+REAL = ("kinect_real_3D", "anny_mediapipe_3D", "anny_mediapipe_2D")
+LAYOUT = LAYOUTS["h36m17"]
+
+
+@dataclass
+class Row:
+    """One line of the table. what: jitter, simulated or real; size: of the jitter; scores: {method: (MPJPE, Accel, amplitude)};
+    worst: the largest ratio of `auto` to its input on one clip."""
+
+    name: str
+    kind: str
+    what: str
+    size: float = 0.0
+    scores: dict = field(default_factory=dict)
+    worst: float = 0.0
+    seconds: float = 0.0
+
+
+def kind_of(name):
+    return name.rsplit("_", 1)[1]
+
+
+def read(base, name, folder, split, count):
+    """`count` clips of one file of a set, [T, J, D] each, spread evenly; [] where it is not there."""
+    place = SHIPPED if name == "mocap_noise_3D" else base
+    path = None if place is None else next((place / name / folder).glob(f"*_{split}.npz"), None)
+    if path is None:
+        return []
+    data = storage.read(path)
+    key = next(key for key in ("joints_3d", "joints_2d", "pose") if key in data)
+    chosen = np.unique(np.linspace(0, len(data[key]) - 1, count).round().astype(int))
+    joints = 24 if key == "pose" else LAYOUT.size
+    return [
+        np.asarray(data[key][each], dtype=float).reshape(-1, joints, 2 + (key != "joints_2d"))[:FRAMES]
+        for each in chosen
+    ]
+
+
+def jittered(truth, kind, size, rng):
+    """Truth with white jitter: size in mm, px, or degrees about each axis."""
+    if kind == "smpl":
+        turns = Rotation.from_rotvec(rng.normal(0, np.radians(size), (truth.shape[0] * truth.shape[1], 3)))
+        return (turns * Rotation.from_rotvec(truth.reshape(-1, 3))).as_rotvec().reshape(truth.shape)
+    return truth + rng.normal(0, size / 1000 if kind == "3D" else size, truth.shape)
+
+
+def simulated(truth, seed):
+    """Truth [T, 17, 3] with the simulated errors of an estimator, where a set has no detections of its own."""
+    rng = np.random.default_rng(seed)
+    return noise.add_noise(truth.reshape(len(truth), -1), [len(truth)], "simulated", None, LAYOUT, rng).reshape(
+        truth.shape
+    )
+
+
+@cache
+def body():
+    return load_body(defaults().SMPL_MODEL_DIR)
+
+
+def joints(poses, kind):
+    """What errors are measured of: joints about their root in mm, key points in px."""
+    if kind == "smpl":
+        poses = body().joints(torch.as_tensor(poses.reshape(len(poses), -1), dtype=torch.float32)).numpy()[:, :24]
+    return poses if kind == "2D" else 1000 * (poses - poses[:, :1])
+
+
+def scores(poses, truth, kind):
+    """(MPJPE, Accel, amplitude as a share of the truth's)."""
+    poses, truth = joints(poses, kind), joints(truth, kind)
+    off = poses - truth
+    ranges = [np.ptp(np.percentile(values, (5, 95), axis=0), axis=0).sum() for values in (poses, truth)]
+    return (
+        np.linalg.norm(off, axis=-1).mean(),
+        np.linalg.norm(np.diff(off, n=2, axis=0), axis=-1).mean(),
+        ranges[0] / ranges[1],
+    )
+
+
+def refiner(method, kind, **more):
+    layout = {} if kind == "smpl" else {"layout": LAYOUT.name}
+    return Refiner(method, fps=FPS, kind=kind.lower(), **layout, **more)
+
+
+def methods(kind, networks):
+    """{name: Refiner} of all that is compared; networks: every one that ships for these poses, else the one for any skeleton."""
+    found = {name: refiner(name, kind) for name in ("auto", *registry.FILTERS)}
+    if kind != "smpl":
+        found |= {f"{name}, lag {LAG}": refiner(name, kind, lag=LAG) for name in ("auto", "kalman")}
+    found["synsp"] = refiner("synsp", kind)
+    if networks:
+        for path in sorted(found["synsp"].folder.glob(f"synsp_{kind}_*.pth.tar")):
+            found[path.name.split(".")[0]] = refiner("synsp", kind, checkpoint=path)
+        found["smoothnet"] = refiner("smoothnet", kind)
+    return found
+
+
+def measured(row, pairs):
+    """The `Row` with the scores of pairs (noisy, truth)."""
+    begun, done = time.time(), {"input": [scores(noisy, truth, row.kind) for noisy, truth in pairs]}
+    for name, refine in methods(row.kind, row.what != "jitter").items():
+        try:
+            done[name] = [scores(refine(noisy), truth, row.kind) for noisy, truth in pairs]
+        except UserError as error:
+            print(f"{row.name}: {name}: {error}")
+    row.scores = {name: np.mean(each, axis=0).tolist() for name, each in done.items()}
+    row.worst = max(mine[0] / before[0] for mine, before in zip(done["auto"], done["input"]))
+    row.seconds = time.time() - begun
+    return row
+
+
+def rows(base, split, count, wanted=("",)):
+    """Yield every `Row` that the data are there for and whose name holds one of the texts `wanted`."""
+
+    def asked(name):
+        return any(text in name for text in wanted)
+
+    for kind, names in TRUTH.items():
+        for name in names:
+            clips = read(base, name, "groundtruth", split, count)
+            for size in SIZES[kind] if clips else ():
+                if not asked(f"{name} + {size:g} {UNITS[kind]}"):
+                    continue
+                rng = np.random.default_rng(int(10 * size))
+                pairs = [(jittered(truth, kind, size, rng), truth) for truth in clips]
+                yield measured(Row(f"{name} + {size:g} {UNITS[kind]}", kind, "jitter", size), pairs)
+    for name in (*SIMULATED, *REAL):
+        what = "real" if name in REAL else "simulated"
+        # Real errors differ from clip to clip more than simulated ones.
+        some = 4 * count if what == "real" else count
+        if not asked(f"{name}, {what} errors"):
+            continue
+        truth, kind = read(base, name, "groundtruth", split, some), kind_of(name)
+        detected = read(base, name, "detected", split, some)
+        if truth and not detected and kind == "3D":
+            detected = [simulated(clip, seed) for seed, clip in enumerate(truth)]
+        if truth:
+            yield measured(Row(f"{name}, {what} errors", kind, what), list(zip(detected, truth)))
+
+
+def best(row, names):
+    """(name, scores) of the lowest MPJPE among methods."""
+    name = min((name for name in names if name in row.scores), key=lambda name: row.scores[name][0])
+    return name, row.scores[name]
+
+
+def bars(row):
+    """[(what is asked, what was reached, the limit, whether it is met)] of a row."""
+    mine, before = row.scores["auto"], row.scores["input"]
+    asked = [("not above its input", mine[0], before[0], mine[0] <= before[0])]
+
+    def at_most(what, reached, limit):
+        asked.append((what, reached, limit, reached <= limit))
+
+    name, top = best(row, registry.FILTERS)
+    if row.what == "jitter":
+        name, tuned = best(row, registry.TUNED)
+        at_most(f"as the best filter that tunes itself ({name})", mine[0], (1.25 if row.size <= 1 else 1.08) * tuned[0])
+        at_most("no clip worse than its input", row.worst, 1.02)
+        if row.size <= LIKE_5_MM[row.kind]:
+            # Jitter that is left counts as motion too: what the best filter leaves may be left.
+            low, high = min(0.95, tuned[2]), max(1.05, tuned[2])
+            asked.append(("motion kept", mine[2], low, low - 1e-9 <= mine[2] <= high + 1e-9))
+        else:
+            asked.append(("motion kept", mine[2], min(tuned[2], 1.05) - 0.03, mine[2] >= min(tuned[2], 1.05) - 0.03))
+    elif row.what == "simulated":
+        at_most(f"as the best filter ({name})", mine[0], top[0])
+        free = [each for each in row.scores if each == "smoothnet" or each.startswith("synsp")]
+        free = [each for each in free if not each.endswith(("_bn", "_kinect", "_causal"))]
+        name, network = best(row, free) if row.kind == "3D" else (None, None)
+        if name:
+            at_most(f"as the best network ({name})", mine[0], 1.05 * network[0])
+    else:
+        at_most(f"as the best filter ({name})", mine[0], 1.01 * top[0])
+        at_most(f"Accel as that of {name}", mine[1], 1.15 * top[1])
+    live = [row.scores.get(f"{name}, lag {LAG}") for name in ("auto", "kalman")]
+    if all(live):
+        at_most(f"live, lag {LAG}: as kalman", live[0][0], 1.2 * live[1][0])
+    return asked
+
+
+def table(found):
+    """The table in Markdown: what each row's input, best filter, network and `auto` come to."""
+    lines = [
+        "| errors | input | best fixed filter | best self-tuned | synsp | `auto` | amplitude | worst clip |",
+        "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    fixed = [name for name in registry.FILTERS if name not in registry.TUNED]
+    for row in found:
+        cells = [f"{row.scores['input'][0]:.2f} / {row.scores['input'][1]:.2f}"]
+        for names in (fixed, registry.TUNED):
+            name, top = best(row, names)
+            cells.append(f"{top[0]:.2f} / {top[1]:.2f} {name}")
+        for name in ("synsp", "auto"):
+            cells.append(f"{row.scores[name][0]:.2f} / {row.scores[name][1]:.2f}" if name in row.scores else "")
+        lines.append(f"| {row.name} | {' | '.join(cells)} | {row.scores['auto'][2]:.1%} | {row.worst:.2f} |")
+    return "\n".join(lines)
+
+
+def main():
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("--data", type=Path, metavar="DIR", help="folder of more sets, in the published layout")
+    parse.add_argument("--split", default="test", choices=("train", "test"))
+    parse.add_argument("--clips", type=int, default=3, help="clips a row; four times as many of real errors")
+    parse.add_argument("--json", type=Path, metavar="PATH", help="also write all numbers there")
+    parse.add_argument("--rows", default="", metavar="TEXT,…", help="only rows whose names hold one of these texts")
+    args = parse.parse_args()
+    torch.set_num_threads(1)
+    found, met = [], []
+    for row in rows(args.data, args.split, args.clips, args.rows.split(",")):
+        found.append(row)
+        print(
+            f"{row.name}: {row.scores['input'][0]:.2f} -> {row.scores['auto'][0]:.2f} ({row.seconds:.0f} s)", flush=True
+        )
+    print(f"\nMPJPE / Accel\n\n{table(found)}\n")
+    for row in found:
+        for what, reached, limit, fine in bars(row):
+            met.append(fine)
+            if not fine:
+                print(f"missed: {row.name}: {what}: {reached:.3f}, limit {limit:.3f}")
+    print(f"{sum(met)} of {len(met)} bars met")
+    if args.json:
+        listed = [{**vars(row), "bars": [[*bar[:3], bool(bar[3])] for bar in bars(row)]} for row in found]
+        args.json.write_text(json.dumps(listed, indent=1))
+
+
+if __name__ == "__main__":
+    main()
