@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from lib import weights
 from lib.config import defaults
 from lib.dataset import noise, storage
 from lib.errors import UserError
@@ -120,33 +121,35 @@ def refiner(method, kind, **more):
 
 
 def methods(kind, networks):
-    """{name: Refiner} of all that is compared; networks: every one that ships for these poses, else the one for any skeleton."""
+    """{name: Refiner} of all that is compared; networks: each that ships for these poses beside the one that `auto` would take,
+    "all", or "free" for anybody, or none of them."""
     found = {name: refiner(name, kind) for name in ("auto", *registry.FILTERS)}
     if kind != "smpl":
         found |= {f"{name}, lag {LAG}": refiner(name, kind, lag=LAG) for name in ("auto", "kalman")}
     found["synsp"] = refiner("synsp", kind)
     if networks:
-        for path in sorted(found["synsp"].folder.glob(f"synsp_{kind}_*.pth.tar")):
+        folder, pattern = found["synsp"].folder, f"synsp_{kind}_*.pth.tar"
+        for path in sorted(folder.glob(pattern)) if networks == "all" else weights.for_anybody(folder, pattern):
             found[path.name.split(".")[0]] = refiner("synsp", kind, checkpoint=path)
         found["smoothnet"] = refiner("smoothnet", kind)
     return found
 
 
-def measured(row, pairs):
+def measured(row, pairs, networks):
     """The `Row` with the scores of pairs (noisy, truth)."""
     begun, done = time.time(), {"input": [scores(noisy, truth, row.kind) for noisy, truth in pairs]}
-    for name, refine in methods(row.kind, row.what != "jitter").items():
+    for name, refine in methods(row.kind, networks if row.what != "jitter" else None).items():
         try:
             done[name] = [scores(refine(noisy), truth, row.kind) for noisy, truth in pairs]
         except UserError as error:
             print(f"{row.name}: {name}: {error}")
     row.scores = {name: np.mean(each, axis=0).tolist() for name, each in done.items()}
-    row.worst = max(mine[0] / before[0] for mine, before in zip(done["auto"], done["input"]))
+    row.worst = float(max(mine[0] / before[0] for mine, before in zip(done["auto"], done["input"])))
     row.seconds = time.time() - begun
     return row
 
 
-def rows(base, split, count, wanted=("",)):
+def rows(base, split, count, wanted=("",), networks="free"):
     """Yield every `Row` that the data are there for and whose name holds one of the texts `wanted`."""
 
     def asked(name):
@@ -160,7 +163,7 @@ def rows(base, split, count, wanted=("",)):
                     continue
                 rng = np.random.default_rng(int(10 * size))
                 pairs = [(jittered(truth, kind, size, rng), truth) for truth in clips]
-                yield measured(Row(f"{name} + {size:g} {UNITS[kind]}", kind, "jitter", size), pairs)
+                yield measured(Row(f"{name} + {size:g} {UNITS[kind]}", kind, "jitter", size), pairs, networks)
     for name in (*SIMULATED, *REAL):
         what = "real" if name in REAL else "simulated"
         # Real errors differ from clip to clip more than simulated ones.
@@ -172,7 +175,7 @@ def rows(base, split, count, wanted=("",)):
         if truth and not detected and kind == "3D":
             detected = [simulated(clip, seed) for seed, clip in enumerate(truth)]
         if truth:
-            yield measured(Row(f"{name}, {what} errors", kind, what), list(zip(detected, truth)))
+            yield measured(Row(f"{name}, {what} errors", kind, what), list(zip(detected, truth)), networks)
 
 
 def best(row, names):
@@ -241,10 +244,13 @@ def main():
     parse.add_argument("--clips", type=int, default=3, help="clips a row; four times as many of real errors")
     parse.add_argument("--json", type=Path, metavar="PATH", help="also write all numbers there")
     parse.add_argument("--rows", default="", metavar="TEXT,…", help="only rows whose names hold one of these texts")
+    parse.add_argument(
+        "--networks", default="free", choices=("free", "all"), help="all: those that are taken by name only, too"
+    )
     args = parse.parse_args()
     torch.set_num_threads(1)
     found, met = [], []
-    for row in rows(args.data, args.split, args.clips, args.rows.split(",")):
+    for row in rows(args.data, args.split, args.clips, args.rows.split(","), args.networks):
         found.append(row)
         print(
             f"{row.name}: {row.scores['input'][0]:.2f} -> {row.scores['auto'][0]:.2f} ({row.seconds:.0f} s)", flush=True
@@ -257,7 +263,13 @@ def main():
                 print(f"missed: {row.name}: {what}: {reached:.3f}, limit {limit:.3f}")
     print(f"{sum(met)} of {len(met)} bars met")
     if args.json:
-        listed = [{**vars(row), "bars": [[*bar[:3], bool(bar[3])] for bar in bars(row)]} for row in found]
+        listed = [
+            {
+                **vars(row),
+                "bars": [(what, float(got), float(limit), bool(fine)) for what, got, limit, fine in bars(row)],
+            }
+            for row in found
+        ]
         args.json.write_text(json.dumps(listed, indent=1))
 
 

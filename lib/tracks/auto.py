@@ -8,7 +8,7 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
     share = s² / (s² + TYPICAL²)         (the weight of Wiener's filter for a signal of size s in errors of TYPICAL)
     out   = filter + share * lowpass(network - filter)
 
-and the filter itself goes by the same share from `gcv`, the best for white errors, to `kalman`, which takes correlated
+and the filter itself goes by twice that share from `gcv`, the best for white errors, to `kalman`, which takes correlated
 errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
 are told there by the noise that `gcv` finds, which is then no more than the jitter.
 Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
@@ -30,7 +30,7 @@ UNSURE = 0.4
 LEAST = 0.05  # smaller shares are none: on white jitter and clean motion no network runs
 SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick comes from the filter
 # Noise that `gcv` finds, as a multiple of the jitter: up to the first number errors are white, from the second they last.
-WHITE_NOISE = (1.0, 1.2)
+WHITE_NOISE = (1.0, 1.1)
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 
 
@@ -85,7 +85,7 @@ def judge(measured, values, times, scale=1.0):
     spread = wander(measured, scale)
     if np.isfinite(spread):
         share = spread**2 / (spread**2 + TYPICAL**2)
-        return Judged(share, share if share >= LEAST else 0.0, spread)
+        return Judged(min(1.0, 2 * share), share if share >= LEAST else 0.0, spread)
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
     noise = tuned.gcv(values[:, known], times).noise / measured.jitter[known]
     noise = noise[np.isfinite(noise)]
