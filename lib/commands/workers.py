@@ -112,7 +112,7 @@ class Worker:
         tracks = pose_file.tracks
         results = self.refiner.refine_tracks(tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
         rows = (
-            refine_file.compare(pose_file, self.cfg, self.args, self.refiner, results, self._other)
+            refine_file.compare(pose_file, self.cfg, self.args, self.refiner, results, self._other)[0]
             if self.args.compare
             else before_and_after(pose_file, results, self.refiner.method)
         )
