@@ -8,6 +8,7 @@ from collections import deque
 import numpy as np
 
 from ..formats.tracks import Track
+from ..poses.kinds import kind_of
 from .repair import repair
 
 SPAN = 2.0  # seconds that are looked back on
@@ -29,7 +30,7 @@ class LiveRepair:
 
     def push(self, poses):
         """poses: [P, J, D] of the newest frame, NaN where missing. Yields (person, its last frames repaired [n, J, D])."""
-        if not self.lag or self.kind == "smpl" or poses.shape[-1] not in (2, 3):
+        if not self.lag or kind_of(self.kind).rotations or poses.shape[-1] not in (2, 3):
             return
         if not self.past:
             self.odd = np.full(len(poses), self.size)  # frames since something was odd
