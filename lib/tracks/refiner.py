@@ -267,7 +267,11 @@ class Refiner:
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
         live = live or self.lag is not None
         if self.blends and (live or not kind_of(track.kind).in_space):
-            model, fit, why = None, None, "live, networks are of --method synsp" if live else "how much a network helps is told by bones, in 3D"
+            model, fit, why = (
+                None,
+                None,
+                "live, networks are of --method synsp" if live else "how much a network helps is told by bones, in 3D",
+            )
         else:
             model, fit, why = self.network_for(track, poses)
         if self.method in filters.FILTERS:

@@ -99,7 +99,9 @@ def refine(path, dice):
         records = [sum(int(track.present.sum()) for track in of.tracks) for of in (pose_file, again)]
         fail_unless(records[0] == records[1], "another number of records when read again")
         return "done"
-    if any("read as" in note for note in again.notes):  # an array of noise, whose axes its numbers do not tell twice alike
+    if any(
+        "read as" in note for note in again.notes
+    ):  # an array of noise, whose axes its numbers do not tell twice alike
         return "done"
     fail_unless(len(again.tracks) == len(before), "another number of tracks when read again")
     for track, other, was in zip(pose_file.tracks, again.tracks, before):
