@@ -235,6 +235,14 @@ def _say(pose_file, results, refine, table):
             "the whole recording in view)",
             refine.lag,
         )
+    log.info("%s", _counts(table))
+    for line in (closing.measured_line(results), closing.closing_line(results)):
+        if line:
+            log.info("%s", line)
+
+
+def _counts(table):
+    """The counts of `summary` in words."""
     counts = [
         f"{count} {'gap' if (count, name) == (1, 'gaps') else name}"
         for name, count in table.items()
@@ -242,10 +250,7 @@ def _say(pose_file, results, refine, table):
     ]
     if table["longest gap"]:
         counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")
-    log.info("%s", ", ".join(counts))
-    for line in (closing.measured_line(results), closing.closing_line(results)):
-        if line:
-            log.info("%s", line)
+    return ", ".join(counts)
 
 
 def _few(names):

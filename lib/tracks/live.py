@@ -50,22 +50,11 @@ class Stream:
         self.likeness = refiner.track(
             leave(np.nan_to_num(poses[:1]), self.kind) if kind_of(self.kind).rotations else poses[:1]
         )
-        if refiner.method != "none":
-            # Joints not seen in this frame may come: they are planned for, and judged frame by frame.
-            guess = np.where(np.isfinite(poses[:1]), poses[:1], 0.0)
-            self.plan = refiner.plan(self.likeness, _plausible(guess, poses[:1]), live=True)
-            refiner.check_asked([self.plan])
+        self.plan = self._plan_of(poses) if refiner.method != "none" else None
         self.rate = refiner.fps or (self.plan.rate if self.plan else RATE)
         self.keeps_places = refiner.own_places and not kind_of(self.kind).rotations
         self.lanes = self._lanes_of(joints) if self.plan else []
-        windows = [lane.window for lane in self.lanes if isinstance(lane, _Network)]
-        if self.lag is None:
-            waits = any(not isinstance(lane, _OneEuro) for lane in self.lanes)
-            self.lag = min([LAG, *(window - 1 for window in windows)]) if waits else 0
-        if windows:
-            check_lag(self.lag, min(windows))
-        for lane in self.lanes:
-            lane.begin(self.lag)
+        windows = self._begin_lanes()
         self.window = max(windows, default=1)
         if self.plan and abs(self.rate / self.plan.rate - 1) > 0.1 and windows:
             self.notes.append(
@@ -81,6 +70,25 @@ class Stream:
         self.frames_known = np.zeros(people, dtype=int)  # frames since each was first seen
         mends = refiner.repair and self.lanes and self.lag
         self.repair = LiveRepair(self.likeness.joint_names, self.kind, self.lag, self.rate) if mends else None
+
+    def _plan_of(self, poses):
+        """The plan by a first frame [P, J, D]: joints not seen in it may come, and are judged frame by frame."""
+        guess = np.where(np.isfinite(poses[:1]), poses[:1], 0.0)
+        plan = self.refiner.plan(self.likeness, _plausible(guess, poses[:1]), live=True)
+        self.refiner.check_asked([plan])
+        return plan
+
+    def _begin_lanes(self):
+        """Settle the lag and begin the lanes with it; returns the networks' windows."""
+        windows = [lane.window for lane in self.lanes if isinstance(lane, _Network)]
+        if self.lag is None:
+            waits = any(not isinstance(lane, _OneEuro) for lane in self.lanes)
+            self.lag = min([LAG, *(window - 1 for window in windows)]) if waits else 0
+        if windows:
+            check_lag(self.lag, min(windows))
+        for lane in self.lanes:
+            lane.begin(self.lag)
+        return windows
 
     def _lanes_of(self, joints):
         """What refines the J joints: the plan's network for those of its mapping, its per-channel method for the rest."""
