@@ -253,10 +253,11 @@ def test_errors_in_the_image_are_px_and_not_root_relative(show):
 def test_play_pause_and_speed(show):
     browser = show(clip(600))
     play = element(browser, "#play")
+    begun = time.monotonic()
     play.click()
     time.sleep(0.6)
     assert play.get_attribute("aria-label") == "Pause"
-    assert 9 <= state(browser, "frame") <= 36  # 30 frames a second, on a busy machine
+    assert 5 <= state(browser, "frame") <= 30 * (time.monotonic() - begun) + 3  # at 30 frames per second
     play.click()
     settle(browser)
     stopped = state(browser, "frame")
@@ -264,10 +265,13 @@ def test_play_pause_and_speed(show):
     assert state(browser, "frame") == stopped and play.get_attribute("aria-label") == "Play"
     assert text_of(browser, "time").startswith(f"{stopped} / 599")
     choose(browser, "speed", "4")
+    begun = time.monotonic()
     play.click()
     time.sleep(0.6)
     play.click()
-    assert 40 <= state(browser, "frame") - stopped <= 150
+    # On a busy machine the clicks take their time; the page goes by the clock.
+    played = state(browser, "frame") - stopped
+    assert 20 <= played <= 4 * 30 * (time.monotonic() - begun) + 12
 
 
 def test_keys(show):
