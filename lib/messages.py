@@ -45,7 +45,17 @@ class _LogFile(logging.FileHandler):
 
 
 def also_log_to(path):
-    """From now on write every message to this file as well, including those too many for the terminal (DEBUG)."""
+    """From now on write every message to this file as well, including those too many for the terminal (DEBUG), and to no
+    file of a run before."""
+    stop_log()
     handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(_Printable("%(asctime)s %(message)s"))
     logging.getLogger(ROOT).addHandler(handler)
+
+
+def stop_log():
+    """End what `also_log_to` began."""
+    logger = logging.getLogger(ROOT)
+    for handler in [one for one in logger.handlers if isinstance(one, _LogFile)]:
+        logger.removeHandler(handler)
+        handler.close()

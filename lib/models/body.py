@@ -334,8 +334,8 @@ def _extra_regressor(path, count):
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{path}: not a plain array ({error}). Copy the file again") from error
     if not isinstance(rows, np.ndarray) or rows.shape != (9, count) or rows.dtype.kind not in "fiu":
-        found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
-        raise UserError(f"{path}: has shape {found}, but this model needs [9, {count}]. Copy the file of SPIN there")
+        found = f"shape {list(rows.shape)} of {rows.dtype}" if isinstance(rows, np.ndarray) else "an archive in it"
+        raise UserError(f"{path}: has {found}, but this model needs numbers [9, {count}]. Copy the file of SPIN there")
     return rows
 
 

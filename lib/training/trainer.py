@@ -168,6 +168,12 @@ class Trainer:
 
     def fit(self):
         """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt."""
+        try:
+            return self._fit()
+        finally:
+            messages.stop_log()
+
+    def _fit(self):
         cfg = self.cfg
         self._open()
         log.info(

@@ -259,7 +259,8 @@ def test_extra_regressor_of_another_body_is_refused(tmp_path, small):
     np.savez(tmp_path / "SMPL_NEUTRAL.npz", **small[0])
     np.save(tmp_path / "J_regressor_extra.npy", np.zeros((9, 6890)))
     with pytest.raises(
-        UserError, match=r"J_regressor_extra.npy: has shape \[9, 6890\], but this model needs \[9, 60\]"
+        UserError,
+        match=r"J_regressor_extra.npy: has shape \[9, 6890\] of float64, but this model needs numbers \[9, 60\]",
     ):
         load_body(tmp_path)
 

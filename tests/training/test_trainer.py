@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import config
+from lib import config, messages
 from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.models import checkpoints
@@ -151,6 +151,7 @@ def test_training_learns(run, last):
 
 
 def test_two_trainings_in_one_process_log_apart(run):
+    messages.start()  # without it nothing is logged, and the test could not fail
     one = run("TRAIN.EPOCH", 1)
     before = (one / "train_log.txt").read_text()
     run("TRAIN.EPOCH", 1)
