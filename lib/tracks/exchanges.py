@@ -117,13 +117,18 @@ def body_of(names, depth=False):
     counts = [sum(first for _, group, first in found if group == number) for number in range(len(_PAIRS))]
     if counts[ARMS] + counts[LEGS] < 3:
         return None
+    pairs, group, measured = (np.array(column) for column in zip(*found))
+    return Body(tuple(names), pairs, group, measured, _states_of(counts, depth))
+
+
+def _states_of(counts, depth):
+    """The states [S, groups] that joints with so many pairs in each group can tell apart."""
     states = {}
     for state in _STATES:
         alone = [group for group in (ARMS, LEGS) if state[group] != SAME and state[ARMS] != state[LEGS]]
         if (depth or MIRRORED not in state) and all(counts[group] > 1 for group in alone):
             states[tuple(kind if count else SAME for kind, count in zip(state, counts))] = None
-    pairs, group, measured = (np.array(column) for column in zip(*found))
-    return Body(tuple(names), pairs, group, measured, np.array(list(states)))
+    return np.array(list(states))
 
 
 def find(poses, body, fps, camera=False):
