@@ -260,7 +260,10 @@ class Refiner:
         if found:  # the shortest that has the lag: longer ones smooth unknown, fast motion away (docs/accuracy.md)
             return found[min([window for window in found if window > (self.lag or 0)] or found)]
         if self.method == "smoothnet":
-            raise UserError(f"--method smoothnet: no smoothnet_w*.pth.tar in {self.folder}. Pass --checkpoint")
+            raise UserError(
+                f"--method smoothnet: {self.folder} has no SmoothNet weights that are free for any use. Pass one with --checkpoint, "
+                "such as smoothnet_w8_bn.pth.tar (non-commercial)"
+            )
         return LIVE_FALLBACK if live or self.lag is not None else FALLBACK
 
     def plan(self, track, poses, live=False):
