@@ -22,22 +22,6 @@ class View:
     factors: object = 1.0  # what the columns were multiplied by
 
 
-def poses_of(array, where, dims=None):
-    """Poses float64 [T, J, D] of a numeric array [T, J, C] or [T, J*D], NaN for what is not finite.
-
-    dims: D; by default all of C, and for [T, J*D] what `split_columns` says.
-    """
-    if array.dtype.kind not in "iuf":
-        raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
-    if array.ndim == 2:
-        dims = dims or split_columns(array.shape[1], where)
-        array = array.reshape(len(array), -1, dims)
-    elif array.ndim != 3:
-        raise UserError(f"{where}: shape {list(array.shape)}. Expected [T, J, D], [T, J*D] or [P, T, J, D]")
-    poses = array[..., :dims].astype(np.float64)
-    return np.where(np.isfinite(poses), poses, np.nan)
-
-
 # Joint counts that pose files have; they settle what [T, J*D] cannot.
 KNOWN_COUNTS = {14, 15, 16, 17, 18, 19, 21, 24, 25, 26, 33, 68, 133, 136}
 
