@@ -10,9 +10,9 @@ import torch
 
 from ..dataset import sequences
 from ..errors import UserError
-from ..filters.registry import OFFSET
+from ..filters.registry import OFFSET, RATE
 from ..windows.canonical import Canonical, heading_pairs
-from .methods import FilterMethod
+from .methods import FilterMethod, repaired
 
 
 def filter_methods(names, cfg):
@@ -51,28 +51,33 @@ class OffsetMethod:
     def __call__(self, split):
         if split.source not in self.offsets:
             spent = self.seconds
-            self.offsets[split.source] = self._fit(split)
+            self.offsets[split.source] = self.fit(self._training_split(split))
             self.seconds = spent
         offset = self.offsets[split.source]
         for views in self.smoother(split):
             yield [_moved(torch.as_tensor(poses).float(), offset, heading_pairs(split.layout)) for poses in views]
 
-    def _fit(self, split):
-        """The mean of truth - filtered in the body's heading, [J*3]."""
-        if not split.representation.kind.in_space or not heading_pairs(split.layout):
-            raise UserError(
-                f"{split.source}: {self.label} needs 3D joints with hips and shoulders, by which a body has a heading"
-            )
+    def _training_split(self, split):
+        """What the offsets of a split are fitted on: the training split of its source, repaired where the split is."""
         train = sequences.load(split.source, "train", self.cfg, self.cfg.TRAIN.USE_6D_SMPL)
         if any(view.detected is None for view in train.sequences):
             raise UserError(f"{split.source}: {self.label} is fitted on detections, which the train split has none of")
-        total, frames = torch.zeros(split.channels, dtype=torch.float64), 0
-        root = list(split.layout.root)
+        return repaired(train, self.cfg.DATASET.FPS or RATE) if self.cfg.EVALUATE.REPAIR else train
+
+    def fit(self, train):
+        """The mean of truth - filtered over a training split, in the body's heading, [J*3]."""
+        pairs = heading_pairs(train.layout)
+        if not train.representation.kind.in_space or not pairs:
+            raise UserError(
+                f"{train.source}: {self.label} needs 3D joints with hips and shoulders, by which a body has a heading"
+            )
+        total, frames = torch.zeros(train.channels, dtype=torch.float64), 0
+        root = list(train.layout.root)
         for recording, views in zip(train.recordings, self.smoother(train)):
             for view, poses in zip(recording.views, views):
                 poses = torch.as_tensor(poses).float()
                 error = _about(torch.as_tensor(view.truth), root) - _about(poses, root)
-                turned = _heading(poses, heading_pairs(split.layout)).enter(error[:, None, None])[:, 0, 0]
+                turned = _heading(poses, pairs).enter(error[:, None, None])[:, 0, 0]
                 if view.counted is not None:
                     turned = turned[torch.from_numpy(np.asarray(view.counted))]
                 total += turned.double().sum(0)
