@@ -17,6 +17,7 @@ FLOORS = (
     "dataset",
     "formats",
     "tracks",
+    "pairs",
     "training",
     "evaluation",
     "visualize",

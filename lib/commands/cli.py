@@ -73,8 +73,16 @@ def demo(argv=None, prog=None):
     demo.main(argv, prog)
 
 
+def pairs(argv=None, prog=None):
+    """Make training pairs for your own estimator from rendered people."""
+    from . import pairs
+
+    pairs.main(argv, prog)
+
+
 COMMANDS = {
-    function.__name__: function for function in (refine, train, evaluate, visualize, export, check, release, demo)
+    function.__name__: function
+    for function in (refine, train, evaluate, visualize, export, check, release, pairs, demo)
 }
 
 
