@@ -83,16 +83,21 @@ def shown(axes, array):
 def _values(array):
     """The numbers as float64, cut to `LONGEST` along the two axes that can be long; zeros are no poses."""
     values = array[:LONGEST, :LONGEST].astype(np.float64)
-    return np.where(np.isfinite(values) & (values != 0), values, np.nan)
+    return np.where((np.abs(values) < np.finfo(np.float32).max) & (values != 0), values, np.nan)
+
+
+def median(values):
+    """The median of the numbers that are there; NaN of none."""
+    there = values[np.isfinite(values)]
+    return float(np.median(there)) if there.size else np.nan
 
 
 def roughness(values, axis):
     """The median step along an axis, as a share of the median distance from the middle; inf where there is none."""
     if values.shape[axis] < 2:
         return np.inf
-    steps, spread = np.abs(np.diff(values, axis=axis)), np.abs(values - np.nanmedian(values))
-    spread = np.nanmedian(spread) if np.isfinite(spread).any() else 0
-    return float(np.nanmedian(steps) / spread) if spread > 0 and np.isfinite(steps).any() else np.inf
+    step, spread = median(np.abs(np.diff(values, axis=axis))), median(np.abs(values - median(values)))
+    return step / spread if spread > 0 and np.isfinite(step) else np.inf
 
 
 def stretch(poses):
@@ -104,7 +109,7 @@ def stretch(poses):
     found = []
     for person in poses[:8, :LONGEST]:
         person = np.asarray(person[..., :3], dtype=np.float64)
-        bad = ~np.isfinite(person).all(axis=-1) | (person == 0).all(axis=-1)
+        bad = ~(np.abs(person) < np.finfo(np.float32).max).all(axis=-1) | (person == 0).all(axis=-1)
         joints = np.linspace(0, person.shape[1] - 1, min(person.shape[1], 34)).astype(int)
         person = np.where(bad[..., None], np.nan, person)[:, joints]
         person = person[np.isfinite(person).any(axis=(1, 2))]

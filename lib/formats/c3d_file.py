@@ -5,6 +5,7 @@ Written back as a copy of the file with new coordinates, so that analog data, ev
 
 import io
 import struct
+import warnings
 
 import numpy as np
 
@@ -22,10 +23,8 @@ def sniff(opened):
 
 
 def read(opened, image_size=None, fps=None):
-    import c3d  # an extra
-
     content = opened.content
-    reader = c3d.Reader(io.BytesIO(content))
+    reader = _reader(content)
     names = [label.strip() or f"marker {number}" for number, label in enumerate(reader.point_labels)]
     names = names[: reader.point_used]
     frames = [points[:, :5] for _, points, _ in reader.read_frames(copy=True)]
@@ -46,6 +45,14 @@ def read(opened, image_size=None, fps=None):
     return PoseFile("c3d", [track], len(poses), fps or rate, None, image_size, True, source)
 
 
+def _reader(content):
+    import c3d  # an extra
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # such as: no analog data. Nothing here needs any
+        return c3d.Reader(io.BytesIO(content))
+
+
 def _text(reader, name):
     parameter = reader.get(name)
     if parameter is None:
@@ -55,12 +62,10 @@ def _text(reader, name):
 
 
 def write(pose_file, refined, output_path):
-    import c3d
-
     source = pose_file.source
     content = bytearray(source["content"])
     changed = np.isfinite(refined[0]) & (refined[0] != source["original"])
-    reader = c3d.Reader(io.BytesIO(bytes(content)))
+    reader = _reader(bytes(content))
     order = "<" if content[512 * (content[0] - 1) + 3] == 84 else None
     if order is None:
         raise UserError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import times
+from .axes import median
 from .table import is_number
 
 IDENTITIES = (
@@ -143,10 +144,11 @@ def _counted(points):
 
 
 def _leap(values):
-    """The mean step along the first axis of values [n, …, D], as a share of the mean distance from the middle."""
-    steps = np.abs(np.diff(values, axis=0))
-    overall = np.nanmean(np.abs(values - np.nanmedian(values.reshape(-1, values.shape[-1]), axis=0)))
-    return float(np.nanmean(steps) / overall) if len(values) > 1 and overall > 0 else np.inf
+    """The mean step along the first axis of values [n, …, D], as a share of the mean distance from the middle; inf of none."""
+    middle = np.array([median(values[..., axis]) for axis in range(values.shape[-1])])
+    steps, apart = np.abs(np.diff(values, axis=0)), np.abs(values - middle)
+    steps, apart = steps[np.isfinite(steps)], apart[np.isfinite(apart)]
+    return float(steps.mean() / apart.mean()) if steps.size and apart.any() else np.inf
 
 
 def points_per_frame(values, where):

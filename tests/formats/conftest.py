@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 from collections import defaultdict, namedtuple
 
 import numpy as np
@@ -609,6 +610,15 @@ BUILDERS = {
         gvhmr,
     )
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_warned_of():
+    """Remarks of numpy and of readers mean nothing to the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("error", UserWarning)
+        yield
 
 
 @pytest.fixture(params=BUILDERS)

@@ -245,3 +245,13 @@ def test_the_documents_name_every_kind():
 
     text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     assert [name for name in registry.FORMATS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("shape", [(24, 17, 3), (5, 24, 17, 2), (24, 3, 17, 2), (24, 51)])
+@pytest.mark.parametrize("value", [0.0, np.nan, 1e300])
+def test_an_array_without_a_number_is_refused_in_a_line(tmp_path, shape, value):
+    """Without numpy's remarks on empty slices and overflows (`nothing_is_warned_of`)."""
+    np.save(tmp_path / "poses.npy", np.full(shape, value))
+    with pytest.raises(UserError, match="poses.npy") as caught:
+        registry.read(tmp_path / "poses.npy")
+    assert "\n" not in str(caught.value)

@@ -180,3 +180,14 @@ def test_written_numbers_are_short(tmp_path):
     pose_file = table(tmp_path, *wide(px()))
     registry.write(pose_file, [px() + 1 / 3], tmp_path / "out.csv")
     assert max(len(cell) for row in list(csv.reader(open(tmp_path / "out.csv")))[1:] for cell in row) <= 10
+
+
+@pytest.mark.parametrize("missing", [[0], [1], [0, 1]], ids=["first", "last", "every"])
+def test_points_whose_steps_are_all_missing(missing):
+    """Every second line is empty, so that no step is known, or a column is."""
+    from lib.formats.csv_rows import points_per_frame
+
+    values = np.random.default_rng(0).uniform(0, 100, size=(66, 2))
+    values[missing[0] :: 2] = np.nan
+    values[:, missing[1:]] = np.nan
+    assert points_per_frame(values, "file.csv") == 1

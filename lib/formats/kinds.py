@@ -1,0 +1,127 @@
+"""The table of all kinds of pose files: what each is called, how it is told, who reads and who writes it."""
+
+from collections import namedtuple
+from functools import partial
+
+from . import (
+    alphapose,
+    arrays,
+    c3d_file,
+    coco,
+    csv_files,
+    easymocap,
+    gvhmr,
+    hdf5_files,
+    json_files,
+    live_file,
+    mediapipe,
+    mmpose,
+    openpose,
+    panoptic,
+    phalp,
+    pickled_arrays,
+    sequences,
+    trc,
+    ultralytics,
+    vibe,
+    videopose3d,
+)
+
+# sniff(opened) -> bool; read(opened, image_size, fps) -> PoseFile; write(pose_file, refined, path, …).
+# `derived`, `translation`: whether its writer takes these; `axes`: whether its reader takes the order of axes.
+Format = namedtuple("Format", "description sniff read write derived translation axes", defaults=(False, False, False))
+
+
+def _json(name, description, sniff, walk):
+    return Format(description, sniff, partial(json_files.read, name, walk), partial(json_files.write, walk))
+
+
+# In the order in which they are tried: a kind that is told by more stands before one that is told by less.
+FORMATS = {
+    "panoptic": _json("panoptic", "CMU Panoptic body3DScene JSON", panoptic.sniff, panoptic.walk),
+    "ultralytics": Format(
+        "Ultralytics results.to_json()",
+        ultralytics.sniff,
+        partial(json_files.read, "ultralytics", ultralytics.walk),
+        ultralytics.write,
+    ),
+    "ultralytics_labels": Format(
+        "folder of Ultralytics label files", ultralytics.sniff_labels, ultralytics.read_labels, ultralytics.write_labels
+    ),
+    "easymocap": _json("easymocap", "EasyMocap folder (keypoints3d, annots or smpl)", easymocap.sniff, easymocap.walk),
+    "live": _json("live", "recorded live stream, JSON lines", live_file.sniff, live_file.walk),
+    "openpose": _json("openpose", "OpenPose folder of one JSON a frame", openpose.sniff, openpose.walk),
+    "alphapose": _json("alphapose", "AlphaPose results JSON", alphapose.sniff, alphapose.walk),
+    "mmpose": _json("mmpose", "MMPose 1.x JSON (inferencer or demo)", mmpose.sniff, mmpose.walk),
+    "mmpose0": _json("mmpose0", "MMPose 0.x nested result lists, JSON", mmpose.sniff_nested, mmpose.walk_nested),
+    "coco": _json("coco", "COCO key-point results or annotations", coco.sniff, coco.walk),
+    "mediapipe": _json("mediapipe", "MediaPipe landmarks, JSON list of frames", mediapipe.sniff, mediapipe.walk),
+    "trc": Format("TRC marker trajectories", trc.sniff, trc.read, trc.write),
+    "csv": Format("CSV of one pose or one landmark per line", csv_files.sniff, csv_files.read, csv_files.write),
+    "c3d": Format("C3D marker trajectories", c3d_file.sniff, c3d_file.read, c3d_file.write),
+    "hdf5": Format("DeepLabCut's or SLEAP's analysis .h5", hdf5_files.sniff, hdf5_files.read, hdf5_files.write),
+    "npy": Format(
+        ".npy array of positions or SMPL rotations",
+        arrays.sniff_npy,
+        arrays.read_npy,
+        arrays.write_npy,
+        translation=True,
+        axes=True,
+    ),
+    "videopose3d": Format("VideoPose3D .npz", videopose3d.sniff, videopose3d.read, videopose3d.write),
+    "sequences": Format(
+        "SmoothNet/SynSP .npz of sequences", sequences.sniff, sequences.read, sequences.write, translation=True
+    ),
+    "gvhmr": Format(
+        "GVHMR .pt",
+        gvhmr.sniff_gvhmr,
+        gvhmr.read_gvhmr,
+        gvhmr.write_gvhmr,
+        derived=True,
+        translation=True,
+    ),
+    "npz": Format(
+        ".npz of positions or SMPL rotations",
+        arrays.sniff_npz,
+        arrays.read_npz,
+        arrays.write_npz,
+        translation=True,
+        axes=True,
+    ),
+    "pkl": Format(
+        "pickle of arrays by name (AIST++)",
+        pickled_arrays.sniff,
+        pickled_arrays.read,
+        pickled_arrays.write,
+        translation=True,
+        axes=True,
+    ),
+    "vibe": Format(
+        "VIBE .pkl",
+        vibe.sniff_vibe,
+        vibe.read_vibe,
+        vibe.write_vibe,
+        derived=True,
+        translation=True,
+    ),
+    "wham": Format(
+        "WHAM .pkl",
+        vibe.sniff_wham,
+        vibe.read_wham,
+        vibe.write_vibe,
+        derived=True,
+        translation=True,
+    ),
+    "phalp": Format(
+        "4D-Humans/PHALP .pkl",
+        phalp.sniff_phalp,
+        phalp.read_phalp,
+        phalp.write_phalp,
+        derived=True,
+    ),
+}
+
+
+def known():
+    """The names of the known kinds in one line."""
+    return ", ".join(FORMATS)
