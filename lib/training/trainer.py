@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -36,6 +37,7 @@ log = logger(__name__)
 
 # Streams of random numbers, told apart by their first number.
 NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE = range(5)
+SHOWN = ("validation/loss", "validation/mpjpe", "validation/accel")  # TensorBoard's columns beside hyperparameters
 
 
 def train(cfg, clip=None):
@@ -141,7 +143,7 @@ class Trainer:
             self.batches = min(8, self.batches)
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.TRAIN.LR, amsgrad=True, fused=True)
         self.schedule = self._schedule()
-        self.epoch, self.step, self.running = 0, 0, 0.0
+        self.epoch, self.step, self.running, self.running_position = 0, 0, 0.0, 0.0
         self.best, self.scores = math.inf, None
         self.folder = None
 
@@ -193,6 +195,7 @@ class Trainer:
         log.info("output: %s", self.folder)
         self._saved_at, self._said_at = time.monotonic(), 0.0
         writer = SummaryWriter(self.folder, purge_step=self.epoch)
+        self._describe(writer)
         try:
             with logging_redirect_tqdm(), run.Deferred(signal.SIGINT, signal.SIGTERM) as self.signals:
                 while self.epoch < cfg.TRAIN.EPOCH:
@@ -208,6 +211,13 @@ class Trainer:
             writer.close()
         log.info("checkpoint: %s", self.folder / "checkpoint_best.pth.tar")
         return self.folder
+
+    def _describe(self, writer):
+        """The config as TensorBoard's text, and as hyperparameters beside the best validation loss."""
+        writer.add_text("config", f"```yaml\n{config.dump(self.cfg)}```")
+        chosen = {key: value for key, value in config.flatten(self.cfg) if isinstance(value, (bool, int, float, str))}
+        for summary in hparams(chosen, dict.fromkeys(SHOWN if self.validation else ("train/loss",))):
+            writer.file_writer.add_summary(summary)
 
     def _one_epoch(self, writer):
         cfg, seed = self.cfg, self.cfg.SEED_VALUE
@@ -235,7 +245,9 @@ class Trainer:
                 index = order[self.step * self.batch_size : (self.step + 1) * self.batch_size]
                 entropy = np.random.SeedSequence([seed, BATCH, self.epoch, self.step])
                 generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-                self.running += self._one_batch(index, generator)
+                loss, position = self._one_batch(index, generator)
+                self.running += loss
+                self.running_position += position
                 self.step += 1
                 bar.update()
                 if self.step % 10 == 0 or self.step == self.batches:
@@ -247,14 +259,16 @@ class Trainer:
         self._end_epoch(writer)
 
     def _one_batch(self, index, generator):
+        """One step of the optimiser; returns the loss and its share of the poses, the rest being of the accelerations."""
         cfg = self.cfg
         chosen = self._choose_views(index, generator)
         detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
         detected, truth, view_axes = self._aligned(self.bank, index, chosen, detected, truth, present)
         detected, truth, view_axes = self.augment(detected, truth, generator, view_axes)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            loss = self._refined(self.network, detected, truth, present, view_axes)[1]
-        value = loss.item()
+            _, loss, parts, _ = self._refined(self.network, detected, truth, present, view_axes)
+        position = cfg.LOSS.W_POS * sum(value for name, value in parts.items() if name.endswith("_pos"))
+        value, position = torch.stack([loss.detach().float(), position.float()]).tolist()
         if not math.isfinite(value):
             raise UserError(self._why_not_finite(value, index, detected, truth))
         self.optimizer.zero_grad()
@@ -265,7 +279,7 @@ class Trainer:
         self.schedule.step()
         if self.averaged is not None:
             self._average()
-        return value
+        return value, position
 
     def _refined(self, network, detected, truth, present, view_axes):
         """(`Heads`, loss, its parts, the windows (detected, truth, present)) of a batch.
@@ -337,19 +351,21 @@ class Trainer:
         )
 
     def _end_epoch(self, writer):
-        mean = self.running / self.batches
+        mean, position = self.running / self.batches, self.running_position / self.batches
         done = self.epoch + 1
-        writer.add_scalar("loss/train", mean, done)
-        writer.add_scalar("lr", self.schedule.get_last_lr()[0], done)
+        terms = {"loss": mean, "loss_position": position, "loss_acceleration": mean - position}
+        for name, value in terms.items():
+            writer.add_scalar(f"train/{name}", value, done)
+        writer.add_scalar("train/lr", self.schedule.get_last_lr()[0], done)
         line = f"epoch {done}/{self.cfg.TRAIN.EPOCH}: train loss {mean:.6f}"
         scores = {"train_loss": mean}
         if self.validation is not None:
-            scores.update(self.validate())
-            for name, value in scores.items():
+            found = self.validate()
+            for name, value in found.items():
                 writer.add_scalar(f"validation/{name}", value, done)
-            line += ", validation " + ", ".join(
-                f"{name} {value:.5g}" for name, value in scores.items() if name != "train_loss"
-            )
+            said = (f"{name} {value:.5g}" for name, value in found.items() if not name.startswith("loss_"))
+            line += f", validation {', '.join(said)}"
+            scores.update(found)
         every = self.cfg.TRAIN.PICTURES_EVERY
         if self.clip is not None and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
             self.clip.write(writer, done, self.averaged or self.network)
@@ -357,7 +373,7 @@ class Trainer:
         quiet = done < self.cfg.TRAIN.EPOCH and time.monotonic() - self._said_at < 5
         log.log(logging.DEBUG if quiet else logging.INFO, line)
         self._said_at = self._said_at if quiet else time.monotonic()
-        self.epoch, self.step, self.running = done, 0, 0.0
+        self.epoch, self.step, self.running, self.running_position = done, 0, 0.0, 0.0
         monitored = scores.get("loss", mean)
         self.scores = scores
         if monitored < self.best:
@@ -367,38 +383,40 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self):
-        """Loss of the final head on the validation windows (of the stream, with a TRAIN.LAG), and their MPJPE before and
-        after (mm) where 3D joints are the representation."""
+        """{score: mean} on the validation windows: loss of the final head (of the stream, with a TRAIN.LAG) and its two terms;
+        of 3D joints MPJPE, PA-MPJPE (mm) and Accel (mm/frame², unpadded) before and after."""
         network = (self.averaged or self.network).eval()
-        totals, frames = {}, 0
+        totals = {}
         indices = torch.arange(len(self.validation), device=self.device)
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
             detected, truth, view_axes = self._aligned(self.validation, index, None, detected, truth, present)
-            refined, _, parts, windows = self._refined(network, detected, truth, present, view_axes)
-            detected, truth, present = windows
+            refined, _, parts, (detected, truth, present) = self._refined(network, detected, truth, present, view_axes)
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
-            weight = int(counts.sum())
             judged, share = ("final", ACCEL_SHARE["final"]) if self.lag is None else ("stream", 1.0)
-            sums = {
-                "loss": float(
-                    self.cfg.LOSS.W_POS * parts[f"{judged}_pos"]
-                    + self.cfg.LOSS.W_ACCEL * share * parts.get(f"{judged}_accel", 0)
-                )
-                * weight
-            }
-            rep = self.splits[0].representation
-            if rep.kind.in_space:
-                root = self.splits[0].layout.root
-                joints = [
-                    metrics.root_relative(rep.joints(x[counts]), root) for x in (detected, refined.final.float(), truth)
-                ]
-                sums["input_mpjpe"] = float(metrics.mpjpe(joints[0], joints[2]).sum())
-                sums["mpjpe"] = float(metrics.mpjpe(joints[1], joints[2]).sum())
-            for name, value in sums.items():
-                totals[name] = totals.get(name, 0.0) + value
-            frames += weight
-        return {name: value / frames for name, value in totals.items()}
+            position = float(self.cfg.LOSS.W_POS * parts[f"{judged}_pos"])
+            acceleration = float(self.cfg.LOSS.W_ACCEL * share * parts.get(f"{judged}_accel", 0))
+            terms = {"loss": position + acceleration, "loss_position": position, "loss_acceleration": acceleration}
+            frames = int(counts.sum())
+            found = {name: (value * frames, frames) for name, value in terms.items()}
+            if self.splits[0].representation.kind.in_space:
+                found |= self._motion("input_", detected, truth, counts)
+                found |= self._motion("", refined.final.float(), truth, counts)
+            for name, pair in found.items():
+                totals[name] = np.add(totals.get(name, 0.0), pair)
+        return {name: float(value / count) for name, (value, count) in totals.items() if count}
+
+    def _motion(self, prefix, poses, truth, counts):
+        """{score: (sum, count)} of windows [B, V, F, C] of 3D joints; counts: bool [B, V, F], the frames that count."""
+        rep, root = self.splits[0].representation, self.splits[0].layout.root
+        joints, true = (metrics.root_relative(rep.joints(x).flatten(0, 2), root) for x in (poses, truth))
+        inside = counts.flatten()
+        pair = joints[inside], true[inside]
+        second = metrics.second_difference((joints - true).unflatten(0, counts.shape).movedim(2, 0))
+        inner = (counts[:, :, 2:] & counts[:, :, 1:-1] & counts[:, :, :-2]).movedim(2, 0)
+        moved = metrics.euclidean(second).mean(-1)[inner]
+        values = {"mpjpe": metrics.mpjpe(*pair), "pampjpe": metrics.pa_mpjpe(*pair), "accel": moved}
+        return {f"{prefix}{name}": (float(value.sum()), value.numel()) for name, value in values.items()}
 
     # ---------------------------------------------------------------------------- folder and checkpoints
 
@@ -446,6 +464,7 @@ class Trainer:
         lambdas = {"lr_lambdas": [None]} if self.cfg.TRAIN.SCHEDULE == "exponential" else {}
         self.schedule.load_state_dict({**lambdas, **state["schedule"]})
         self.epoch, self.step, self.running, self.best = (state[name] for name in ("epoch", "step", "running", "best"))
+        self.running_position = state.get("running_position", 0.0)
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
@@ -541,6 +560,7 @@ class Trainer:
                     "epoch": self.epoch,
                     "step": self.step,
                     "running": self.running,
+                    "running_position": self.running_position,
                     "best": self.best,
                     "rng": torch.get_rng_state(),
                     "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,

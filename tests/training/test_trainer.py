@@ -131,6 +131,28 @@ def test_pictures_of_a_validation_clip(tiny_config):
         assert not EventAccumulator(str(folder)).Reload().Tags()["images"]
 
 
+def test_what_tensorboard_shows(tiny_config):
+    """Both terms of the loss, the table's errors, config and hyperparameters; no curve twice."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = trainer.train(tiny_config("TRAIN.EPOCH", 2, "MODEL.d_k", 8, "MODEL.d_v", 8))
+    events = EventAccumulator(str(folder)).Reload()
+    curves = {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    scores = {f"{before}{name}" for before in ("", "input_") for name in ("mpjpe", "pampjpe", "accel")}
+    losses = {"loss", "loss_position", "loss_acceleration"}
+    assert set(curves) == {f"validation/{name}" for name in losses | scores} | {
+        f"train/{name}" for name in losses | {"lr"}
+    }
+    assert all(len(values) == 2 for values in curves.values())
+    for part in ("train", "validation"):
+        whole, *terms = (np.array(curves[f"{part}/{name}"]) for name in ("loss", "loss_position", "loss_acceleration"))
+        np.testing.assert_allclose(whole, sum(terms), rtol=1e-5)
+        assert (np.array(terms) > 0).all()
+    assert len({tuple(values) for values in curves.values()}) == len(curves)
+    plugins = {tag for tag in events.summary_metadata if "hparams" in tag} | set(events.Tags()["tensors"])
+    assert {"_hparams_/experiment", "_hparams_/session_start_info", "config/text_summary"} <= plugins
+
+
 def test_the_same_command_gives_the_same_numbers(run, last, assert_same):
     one, two = run(), run()
     assert one != two
