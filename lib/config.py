@@ -91,6 +91,8 @@ def _schema():
     cfg.MODEL.RESIDUAL_COMPONENTS = number(0, 0, 10_000)
     # Rotate every window to a common heading (2D: translate it to a common place) before the network, and back after it.
     cfg.MODEL.CANONICAL = False
+    # SynSP, 3D: the network is told how long each bone is in the whole recording (live: so far).
+    cfg.MODEL.BODY = False
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame (cameras move) | sequence (cameras stand still)
     # 0: off. L: split the window into segments of L frames, each with its own local encoder; attention spans all segments
     # (one view only).

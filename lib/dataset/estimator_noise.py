@@ -31,7 +31,7 @@ TABLES = Path(__file__).with_name("estimator_errors.json")
 FPS = 30.0
 LARGEST = 3.0
 LARGEST_STRETCH = 0.5  # of a bone's length, as its logarithm
-ESTIMATED_SHARE, SMALL_SHARE = 0.15, 0.1  # of the sequences by `draw_varied`
+ESTIMATED_SHARE, SMALL_SHARE = 0.04, 0.1  # of the sequences by `draw_varied`
 EXCHANGE_FRAMES, DROPOUT_EVERY, DROPOUT_FRAMES = (1, 40), 600, (2, 15)
 
 

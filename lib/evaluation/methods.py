@@ -283,7 +283,11 @@ def _check_sizes(checkpoint, request, cfg):
     sizes = checkpoint.network.sizes()
     if checkpoint.name == "synsp":
         sizes = {"MODEL.RESIDUAL_COMPONENTS": 0, **sizes}
-        sizes |= {"MODEL.SEGMENT": recipe.segment, "MODEL.CANONICAL": recipe.canonical}
+        sizes |= {
+            "MODEL.SEGMENT": recipe.segment,
+            "MODEL.CANONICAL": recipe.canonical,
+            "MODEL.BODY": bool(recipe.bones),
+        }
     for key, real in sizes.items():
         given = cfg.MODEL[key.split(".")[1]]
         if request.explicit(key) and given != real:

@@ -89,7 +89,8 @@ def build(cfg, channels, recipe):
 
 def _synsp_of(channels, sizes, components, recipe):
     """The published network where a recipe asks for nothing more."""
-    options = {"cue": recipe.canonical, "fuses": recipe.fuse == "depth", "segments": bool(recipe.segment)}
+    options = {"cue": recipe.canonical, "bones": len(recipe.bones)}
+    options |= {"fuses": recipe.fuse == "depth", "segments": bool(recipe.segment)}
     if not components and recipe.fuse == "none" and not any(options.values()):
         return SynSP(channels, sizes)
     return ResidualSynSP(channels, sizes, residual_components=components, **options)
@@ -278,10 +279,12 @@ def _synsp(path, weights, model, recipe):
         raise UserError(f"checkpoint {path}: lacks the weight {error.args[0]}") from None
     components, n_head, dropout = model.get("residual_components", 0), model["n_head"], model.get("dropout", 0.2)
     _check_model(path, {"residual_components": components, "n_head": n_head}, dropout)
-    if not all(_is_pair(pair, channels // 3) for pair in recipe.pairs):
-        raise UserError(
-            f"checkpoint {path}: recipe.pairs is {recipe.pairs!r}, which does not fit {channels} channels. The file is damaged"
-        )
+    for name in ("pairs", "bones"):
+        value = getattr(recipe, name)
+        if not all(_is_pair(pair, channels // 3) for pair in value):
+            raise UserError(
+                f"checkpoint {path}: recipe.{name} is {value!r}, which does not fit {channels} channels. The file is damaged"
+            )
     if keys % n_head or values % n_head:
         raise UserError(
             f"checkpoint {path}: its attention is {keys} wide, which MODEL.n_head {n_head} does not divide. "

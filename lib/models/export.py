@@ -31,6 +31,7 @@ class SingleView(nn.Module):
         super().__init__()
         self.window, self.channels = window, network.channels
         model = network.described()
+        self.bones = model.get("bones", 0)
         self.cue, components = model.get("cue", False), model.get("residual_components", 0)
         attention = network.decoder.layer_stack[0].enc_attn
         self.heads, self.d_k, self.d_v = attention.n_head, attention.d_k, attention.d_v
@@ -48,15 +49,19 @@ class SingleView(nn.Module):
             tensors["slow"] = slow_part(window, components, cpu).clone() if components else torch.zeros(window, window)
             if self.cue:
                 tensors |= {"cue_w": network.proj_v.weight.T, "cue_b": network.proj_v.bias}
+            if self.bones:
+                tensors["body_w"] = network.proj_b.weight.T
             tensors |= _encoder_tensors(network) | _decoder_tensors(network) | _head_tensors(network)
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor.detach().clone().contiguous().float())
 
-    def forward(self, x, cue=None):
-        """x: [B, W, C] in the network's common frame; cue: [B, 3], of a network that is told it."""
+    def forward(self, x, cue=None, body=None):
+        """x: [B, W, C] in the network's common frame; cue: [B, 3], body: [B, K], of a network that is told it."""
         embedded = (self.dct @ x) @ self.embed_w + self.embed_b  # [B, W, d]
         if self.cue:
             embedded = embedded + torch.addmm(self.cue_b, cue, self.cue_w)[:, None]
+        if self.bones:
+            embedded = embedded + (body @ self.body_w)[:, None]
         local, shared = self._encode(embedded + self.positions)
         precise = self._decode("dec", embedded, torch.cat((local, shared + 1.0), dim=1), again=True) + embedded
         both = functional.linear(precise, self.both_w, self.both_b)
@@ -162,7 +167,10 @@ def _head_tensors(network):
 
 
 class Windows(nn.Module):
-    """A network with the steps of its recipe, [B, W, C] -> [B, W, C] for one view: the final head alone."""
+    """A network with the steps of its recipe, [B, W, C] -> [B, W, C] for one view: the final head alone.
+
+    A network that is told of the body (`Recipe.bones`) takes that too, [B, K] of `lib.windows.body`.
+    """
 
     def __init__(self, network, recipe):
         super().__init__()
@@ -171,10 +179,10 @@ class Windows(nn.Module):
         self.lean = network.channels is not None and not recipe.segment
         self.network = SingleView(network, recipe.window) if self.lean else network
 
-    def forward(self, x):
-        entered = Entered(self.recipe, x[:, None])
+    def forward(self, x, body=None):
+        entered = Entered(self.recipe, x[:, None], body=None if body is None else body[:, None])
         if self.lean:
-            told = {"cue": entered.told["cue"][:, 0]} if "cue" in entered.told else {}
+            told = {name: entered.told[name][:, 0] for name in ("cue", "body") if name in entered.told}
             return entered.leave(self.network(entered.values[:, 0], **told)[:, None])[:, 0]
         return entered.leave(self.network(entered.values, **entered.told).final)[:, 0]
 
@@ -196,21 +204,24 @@ def windows_of(network, recipe):
 def export(network, recipe, channels=None):
     """A `torch.export.ExportedProgram` of windows [B, W, C] -> [B, W, C], for any B (and any C for SmoothNet).
 
-    channels: C of the example, where the network does not fix it.
+    A network that is told of the body takes [B, K] as its second argument. channels: C of the example, where the network
+    does not fix it.
     """
     module = windows_of(network, recipe)
     batch = torch.export.Dim("batch", min=1)
-    shapes = {0: batch} if module.channels else {0: batch, 2: torch.export.Dim("channels", min=1)}
-    example = torch.zeros(3, recipe.window, module.channels or channels or 51)
+    shapes = ({0: batch} if module.channels else {0: batch, 2: torch.export.Dim("channels", min=1)},)
+    examples = (torch.zeros(3, recipe.window, module.channels or channels or 51),)
+    if recipe.bones:
+        shapes, examples = (*shapes, {0: batch}), (*examples, torch.zeros(3, len(recipe.bones)))
     with torch.no_grad():
-        module(
-            example
-        )  # makes the matrices that the network keeps, which tracing would keep as tensors without numbers
-        return torch.export.export(module, (example,), dynamic_shapes=(shapes,))
+        # Makes the matrices that the network keeps, which tracing would keep as tensors without numbers.
+        module(*examples)
+        return torch.export.export(module, examples, dynamic_shapes=shapes)
 
 
 def to_onnx(network, recipe, path, channels=None):
-    """Write an ONNX file (input `windows` [batch, W, C], output `refined`), atomically. Needs onnx and onnxscript.
+    """Write an ONNX file (input `windows` [batch, W, C] and, of a network that is told of it, `body` [batch, K]; output
+    `refined`), atomically. Needs onnx and onnxscript.
 
     Raises UserError where they are not installed.
     """
@@ -220,8 +231,9 @@ def to_onnx(network, recipe, path, channels=None):
     except ImportError as error:
         raise UserError(f'{error.name}: not installed. pip install "synsp[export]"') from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
+    names = ["windows", "body"] if recipe.bones else ["windows"]
     program = torch.onnx.export(
-        export(network, recipe, channels), dynamo=True, input_names=["windows"], output_names=["refined"], verbose=False
+        export(network, recipe, channels), dynamo=True, input_names=names, output_names=["refined"], verbose=False
     )
     with atomic_write(path) as temporary:
         program.save(str(temporary), external_data=False)

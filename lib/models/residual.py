@@ -26,6 +26,8 @@ class ResidualSynSP(SynSP):
     residual_components K > 0: each head predicts a correction to the first K DCT components of the input window (1: its
     mean, 2: and its slope, ...), so that the untrained network already is a smoother.
     cue: it is told where the camera stands (`lib.windows.canonical.Canonical.cue`).
+    bones: it is told the lengths of so many bones in the recording (`lib.windows.body`). Begins at
+    zero, so that the weights of a network that is not told it fit.
     fuses: each view enters as what the views say together plus how it differs from that. Both begin at zero, so that the
     weights of a network for one view fit.
     segments: the views are the segments of one long window; attention has a bias by the distance of two segments, one a
@@ -33,14 +35,18 @@ class ResidualSynSP(SynSP):
     """
 
     def __init__(
-        self, channels, sizes=PUBLISHED_SIZES, *, residual_components=0, cue=False, fuses=False, segments=False
+        self, channels, sizes=PUBLISHED_SIZES, *, residual_components=0, cue=False, bones=0, fuses=False, segments=False
     ):
         super().__init__(channels, sizes)
         d_model = sizes.d_model
-        self.residual_components, self.cue, self.fuses, self.segments = residual_components, cue, fuses, segments
+        self.residual_components, self.cue, self.bones = residual_components, cue, bones
+        self.fuses, self.segments = fuses, segments
         if cue:
             self.proj_v = nn.Linear(CUE, d_model)
             nn.init.xavier_uniform_(self.proj_v.weight)
+        if bones:
+            self.proj_b = nn.Linear(bones, d_model, bias=False)
+            nn.init.zeros_(self.proj_b.weight)
         if fuses:
             self.proj_d = nn.Linear(channels, d_model, bias=False)
             nn.init.zeros_(self.proj_d.weight)
@@ -56,6 +62,7 @@ class ResidualSynSP(SynSP):
             **super().described(),
             "residual_components": self.residual_components,
             "cue": self.cue,
+            "bones": self.bones,
             "fuses": self.fuses,
             "segments": self.segments,
         }
@@ -63,9 +70,9 @@ class ResidualSynSP(SynSP):
     def sizes(self):
         return {**super().sizes(), "MODEL.RESIDUAL_COMPONENTS": self.residual_components}
 
-    def forward(self, x, present=None, cue=None, consensus=None):
+    def forward(self, x, present=None, cue=None, consensus=None, body=None):
         """x, present: as of `SynSP`; cue [B, V, 3]: of a network that is told it; consensus [B, 1, F, C]: what the views say
-        together, or None where each speaks for itself. Returns `Heads`."""
+        together, or None where each speaks for itself; body [B, V, K]: of a network that is told of K bones. Returns `Heads`."""
         x = x[:, None] if x.dim() == 3 else x
         frames = x.shape[2]
         with torch.autocast(x.device.type, enabled=False):
@@ -78,6 +85,8 @@ class ResidualSynSP(SynSP):
         embedded = self.proj_i_a(spectrum)
         if self.cue:
             embedded = embedded + self.proj_v(cue)[:, :, None]
+        if self.bones:
+            embedded = embedded + self.proj_b(body)[:, :, None]
         if self.fuses and consensus is not None:
             embedded = embedded + self.proj_d(dct @ (x - consensus))
         bias = AttentionBias.of_absent(present, len(self.decoder.layer_stack))

@@ -18,6 +18,7 @@ from ..filters.kalman import LiveKalman
 from ..formats.tracks import Track
 from ..poses.kinds import kind_of
 from ..poses.space import IDENTITY, enter, leave, space_of
+from ..windows.body import SoFar
 from ..windows.merge import StreamMerge
 from ..windows.recipe import check_lag
 from .live_repair import LiveRepair
@@ -274,6 +275,7 @@ class _Network:
             self.joints = self.needs = joints
             self.picks = np.arange(len(joints))
         self.merge, self.roots = None, None
+        self.body = SoFar(self.recipe.bones) if self.recipe.bones else None
         mapped = fit is not None and len(fit.written) < len(fit.gather)
         self.slow = SlowPart(stream.rate) if mapped and stream.keeps_places else None
 
@@ -284,20 +286,32 @@ class _Network:
         # At lag W-1 the first frames wait for whole windows.
         return stream.lag < self.window - 1 or stream.frame >= self.window - 1
 
-    def _refined(self, values):
-        """Network output [P, W, joints, D] of values [P, W, J, D], for the joints this part writes."""
+    def _rows(self, values):
+        """The network's joints of values [P, N, J, D]: float32 [P, N, K, D]."""
         if self.fit is not None:
             values = self.fit.take(values)
             if self.fit.missing:
                 values[..., list(self.fit.missing), :] = IDENTITY
         else:
             values = values[..., self.joints, :]
-        shape = values.shape
-        flat = torch.from_numpy(np.ascontiguousarray(values.reshape(*shape[:2], -1), dtype=np.float32))
-        return self.module(flat).numpy().reshape(shape)[..., self.picks, :]
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    def _refined(self, rows):
+        """Network output [P, W, joints, D] of windows [P, W, K, D], for the joints this part writes."""
+        told = () if self.body is None else (torch.from_numpy(self.body.told()),)
+        out = self.module(torch.from_numpy(rows.reshape(*rows.shape[:2], -1)), *told)
+        return out.numpy().reshape(rows.shape)[..., self.picks, :]
+
+    def _see(self, rows, fresh=None):
+        """New frames [P, N, K, D]; fresh: as of `lib.windows.body.SoFar.add`."""
+        if self.body is not None:
+            for frame in range(rows.shape[1]):
+                self.body.add(rows[:, frame].reshape(len(rows), -1), fresh)
 
     def step(self, stream, values, roots):
-        self.merge.add(self._refined(values[:, -self.window :]), stream.frame, stream.back)
+        rows = self._rows(values[:, -self.window :])
+        self._see(rows[:, -1:] if self.merge.begun else rows[:, -stream.frame - 1 :], stream.back)
+        self.merge.add(self._refined(rows), stream.frame, stream.back)
         self.roots = roots
 
     def put(self, stream, out, late):
@@ -322,7 +336,9 @@ class _Network:
         frames = stream.buffer[:, -count:]
         poses = np.concatenate([frames, np.repeat(frames[:, -1:], self.window - count, axis=1)], axis=1)
         values, roots = stream.into(poses)
-        self.merge.add_all(self._refined(values), count)
+        rows = self._rows(values)
+        self._see(rows[:, :count])
+        self.merge.add_all(self._refined(rows), count)
         self.roots = roots[:, :count]
 
 

@@ -26,17 +26,19 @@ from ..messages import logger
 from ..models import checkpoints
 from ..poses import metrics
 from ..windows import steps, views
+from ..windows.body import bones_of
 from ..windows.canonical import pairs_of
 from ..windows.merge import Merge
 from ..windows.recipe import ALIGNMENTS, Recipe
 from .augment import Augment
 from .bank import MIXES, WindowBank, mix_shares
+from .bodies import BodiesOfBank
 from .loss import ACCEL_SHARE, refinement_loss, stream_loss
 
 log = logger(__name__)
 
 # Streams of random numbers, told apart by their first number.
-NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE = range(5)
+NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE, BODY = range(6)
 SHOWN = ("validation/loss", "validation/mpjpe", "validation/accel")  # TensorBoard's columns beside hyperparameters
 
 
@@ -94,6 +96,7 @@ def recipe_of(cfg, split, views):
         root=tuple(layout.root),
         canonical=canonical,
         pairs=pairs_of(layout, representation) if canonical else (),
+        bones=bones_of(layout, representation) if cfg.MODEL.BODY and synsp else (),
         segment=cfg.MODEL.SEGMENT if synsp else 0,
         fps=float(cfg.DATASET.FPS),
         normaliser=split.source.row.normaliser,
@@ -135,7 +138,8 @@ class Trainer:
             one_yaw=self.recipe.align != "none",
             errors_stay=cfg.MODEL.CANONICAL,
         )
-        self.aligners = {}  # bank -> views.SequenceTurns, made anew when its detections change
+        # bank -> what is known of its recordings, made anew when its detections change
+        self.aligners, self.bodies = {}, {}
         per_epoch = len(self.bank.order(cfg.TRAIN.MIX, np.random.default_rng(0)))
         self.batch_size = max(1, cfg.TRAIN.BATCH_SIZE // self.run)
         self.batches = math.ceil(per_epoch / self.batch_size)
@@ -228,6 +232,9 @@ class Trainer:
             cfg.TRAIN.AUGMENT.NOISE,
         )
         self.aligners.pop(self.bank, None)
+        if self.recipe.bones:
+            rng = np.random.default_rng([seed, BODY, self.epoch])
+            self.bodies[self.bank] = BodiesOfBank(self.bank, self.recipe.bones, rng)
         order = self.bank.order(cfg.TRAIN.MIX, np.random.default_rng([seed, ORDER, self.epoch]))
         generator = torch.Generator(self.device)
         self.network.train()
@@ -265,8 +272,9 @@ class Trainer:
         detected, truth, present = self.bank.batch(index, self.augment.speed(len(index), generator), chosen)
         detected, truth, view_axes = self._aligned(self.bank, index, chosen, detected, truth, present)
         detected, truth, view_axes = self.augment(detected, truth, generator, view_axes)
+        body = self._body(self.bank, index, chosen, truth)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            _, loss, parts, _ = self._refined(self.network, detected, truth, present, view_axes)
+            _, loss, parts, _ = self._refined(self.network, detected, truth, present, view_axes, body)
         position = cfg.LOSS.W_POS * sum(value for name, value in parts.items() if name.endswith("_pos"))
         value, position = torch.stack([loss.detach().float(), position.float()]).tolist()
         if not math.isfinite(value):
@@ -281,7 +289,7 @@ class Trainer:
             self._average()
         return value, position
 
-    def _refined(self, network, detected, truth, present, view_axes):
+    def _refined(self, network, detected, truth, present, view_axes, body):
         """(`Heads`, loss, its parts, the windows (detected, truth, present)) of a batch.
 
         With a TRAIN.LAG the bank's windows are `run` frames longer, and the network's the `run` that they hold.
@@ -292,10 +300,12 @@ class Trainer:
             size = self.cfg.MODEL.SLIDE_WINDOW_SIZE
             detected, frames = (x.unfold(2, size, 1).permute(0, 2, 1, 4, 3).flatten(0, 1) for x in (detected, truth))
             there = None if present is None else present.unfold(2, size, 1).transpose(1, 2).flatten(0, 1)
-            view_axes = None if view_axes is None else view_axes.repeat_interleave(self.run, 0)
+            view_axes, body = (
+                None if each is None else each.repeat_interleave(self.run, 0) for each in (view_axes, body)
+            )
             windows = detected, frames, there
         there = windows[2] if self.bank.views > 1 else None
-        refined, _ = steps.run(network, self.recipe, windows[0], there, view_axes)
+        refined, _ = steps.run(network, self.recipe, windows[0], there, view_axes, body)
         loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
         if self.stream is not None:
             streamed, more = stream_loss(
@@ -316,6 +326,14 @@ class Trainer:
                 self.aligners[bank] = views.SequenceTurns(bank, root)
             aligned = views.Aligned(self.aligners[bank](index, chosen), root, detected)
         return aligned.enter(detected), aligned.enter(truth), aligned.view_axes
+
+    def _body(self, bank, index, chosen, truth):
+        """What the network is told of the body in each window, as `MODEL.BODY` asks; truth as it was changed."""
+        if not self.recipe.bones:
+            return None
+        if bank not in self.bodies:
+            self.bodies[bank] = BodiesOfBank(bank, self.recipe.bones)
+        return self.bodies[bank](index, chosen, truth)
 
     def _choose_views(self, index, generator):
         """A random number of the views, in random order, for each batch; None for a single view."""
@@ -391,7 +409,9 @@ class Trainer:
         for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
             detected, truth, present = self.validation.batch(index)
             detected, truth, view_axes = self._aligned(self.validation, index, None, detected, truth, present)
-            refined, _, parts, (detected, truth, present) = self._refined(network, detected, truth, present, view_axes)
+            body = self._body(self.validation, index, None, truth)
+            refined, _, parts, windows = self._refined(network, detected, truth, present, view_axes, body)
+            detected, truth, present = windows
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
             judged, share = ("final", ACCEL_SHARE["final"]) if self.lag is None else ("stream", 1.0)
             position = float(self.cfg.LOSS.W_POS * parts[f"{judged}_pos"])

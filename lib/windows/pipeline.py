@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import UserError
-from . import sliding_window
+from . import body, sliding_window
 from .fusing import agreement, steadied
 from .merge import Merge
 from .steps import run
@@ -67,6 +67,18 @@ class _Source:
         self.present = None if present is None else padded(led(present, self.merge.lead), recipe.window)
         self.starts = torch.tensor(sliding_window.starts(self.frames.shape[1], recipe.window, recipe.step))
 
+    def body(self):
+        """What each window's network is told of the body, [V, N, K]: by the whole recording, or, with a lag, by the frames up
+        to the window's end, as a stream would know it."""
+        bones, present = (
+            self.recipe.bones,
+            None if self.present is None else self.present[:, self.merge.lead :][:, : self.length],
+        )
+        if self.recipe.lag is None:
+            return body.whole(self.poses, bones, present)[:, None].expand(-1, len(self.starts), -1)
+        ends = (self.starts + self.recipe.window - 1 - self.merge.lead).clamp_max(self.length - 1)
+        return body.running(self.poses, bones, present)[:, ends]
+
     def finished(self, final, quality, consensus):
         """The windows' poses [V, N, W, C], cue [V, N, W] and what the views say together, or None: as a `RefinedRecording`."""
         frames = self.frames.to(final.device)
@@ -101,17 +113,13 @@ def _together(network, sources, recipe, batch):
     firsts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
     starts = torch.cat([source.starts + first for source, first in zip(sources, firsts)])
     rows = (starts[:, None] + torch.arange(recipe.window)).to(device)
-    mask, view_axes = None, None
-    if any(source.present is not None for source in sources):
-        mask = torch.cat([_mask(source) for source in sources], dim=1).to(device)
-    if sources[0].aligned is not None:  # of each window, [N, V, 3]
-        view_axes = [source.aligned.view_axes.expand(count, -1, -1) for source, count in zip(sources, counts)]
-        view_axes = torch.cat(view_axes).to(device)
+    mask, view_axes, bodies = _beside(sources, counts, device)
     finals, cues, fused = [], [], []
     for part, index in zip(torch.arange(len(rows)).split(batch), rows.split(batch)):
         there = None if mask is None else mask[:, index].transpose(0, 1)
         values = resident[:, index].transpose(0, 1)
-        heads, entered = run(network, recipe, values, there, None if view_axes is None else view_axes[part])
+        axes, told = (None if each is None else each[part] for each in (view_axes, bodies))
+        heads, entered = run(network, recipe, values, there, axes, told)
         finals.append(heads.final)
         if entered.view_axes is None:
             cues.append(heads.quality)
@@ -126,6 +134,20 @@ def _together(network, sources, recipe, batch):
         mine = None if consensus is None else consensus[:, : len(source.starts)]
         consensus = None if consensus is None else consensus[:, len(source.starts) :]
         yield source.finished(*parts, mine)
+
+
+def _beside(sources, counts, device):
+    """What belongs to the windows beside their poses, each or None: the frames that count, bool [V, rows]; where the cameras
+    look, [N, V, 3]; what is told of the body, [N, V, K]."""
+    mask, view_axes, bodies = None, None, None
+    if any(source.present is not None for source in sources):
+        mask = torch.cat([_mask(source) for source in sources], dim=1).to(device)
+    if sources[0].aligned is not None:
+        view_axes = [source.aligned.view_axes.expand(count, -1, -1) for source, count in zip(sources, counts)]
+        view_axes = torch.cat(view_axes).to(device)
+    if sources[0].recipe.bones:
+        bodies = torch.cat([source.body() for source in sources], dim=1).transpose(0, 1).to(device)
+    return mask, view_axes, bodies
 
 
 def _mask(source):

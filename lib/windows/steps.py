@@ -18,11 +18,11 @@ class Entered:
     view_axes, of windows that were aligned before (`views.Aligned`), or None. In order: views into one frame (align 'frame'),
     one heading or place (`canonical`), what the views say together (`fuse`), segments as views (`segment`).
 
-    values, present: what the network reads; told: what else it is told, {"cue": [B, V, 3], "consensus": [B, 1, F, C]}, as
-    the recipe has it; view_axes: as given, or after aligning.
+    values, present: what the network reads; told: what else it is told, {"cue": [B, V, 3], "consensus": [B, 1, F, C],
+    "body": [B, V, K]}, as the recipe has it; view_axes: as given, or after aligning.
     """
 
-    def __init__(self, recipe, values, present=None, view_axes=None):
+    def __init__(self, recipe, values, present=None, view_axes=None, body=None):
         self.shape, self.told, self.aligned = values.shape, {}, None
         if recipe.align == "frame" and view_axes is None and values.shape[1] > 1:
             self.aligned = Aligned.of(values, present, recipe.root)
@@ -41,12 +41,16 @@ class Entered:
                 if recipe.fuse == "depth"
                 else median_of_views(values, present)
             )
+        if recipe.bones:
+            self.told["body"] = body
         self.segmented = bool(recipe.segment)
         if self.segmented:
             values = _segments(values, recipe.segment)
             present = None if present is None else _segments(present, recipe.segment)
             if recipe.canonical:
                 self.told["cue"] = self.told["cue"].reshape(-1, 1, CUE)
+            if recipe.bones:
+                self.told["body"] = body.flatten(0, 1)[:, None]
         self.values, self.present = values, present
 
     def leave(self, poses):
@@ -69,10 +73,10 @@ class Entered:
         return None if fused is None else self.leave(fused.expand(self.shape))
 
 
-def run(network, recipe, values, present=None, view_axes=None):
+def run(network, recipe, values, present=None, view_axes=None, body=None):
     """Windows through a network: (`Heads` as the windows came, `Entered`). Arguments as of `Entered`."""
     with torch.autocast(values.device.type, enabled=False):
-        entered = Entered(recipe, values.float(), present, view_axes)
+        entered = Entered(recipe, values.float(), present, view_axes, body)
     heads = network(entered.values, entered.present, **entered.told)
     return heads.changed(entered.leave, entered.whole), entered
 

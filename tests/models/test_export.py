@@ -41,15 +41,25 @@ def segmented():
     return weighted(2, segments=True), Recipe(segment=4)
 
 
+def with_bones():
+    bones = ((1, 0), (2, 1), (3, 2))
+    return weighted(2, cue=True, bones=3), Recipe(kind="3D", canonical=True, pairs=((4, 1), (11, 14)), bones=bones)
+
+
+def told(recipe, batch):
+    """What a network of the recipe is told beside its windows."""
+    return (torch.randn(batch, len(recipe.bones)),) if recipe.bones else ()
+
+
 def smoothnet():
     torch.manual_seed(0)
     return SmoothNet(8, 64, 32, 3).eval(), Recipe()
 
 
-def refined(network, recipe, x):
+def refined(network, recipe, x, body=None):
     """Windows [B, W, C] of one view through a network and the steps of its recipe: the final head."""
     with torch.no_grad():
-        return run(network, recipe, x[:, None])[0].final[:, 0]
+        return run(network, recipe, x[:, None], body=None if body is None else body[:, None])[0].final[:, 0]
 
 
 def close(a, b):
@@ -75,21 +85,25 @@ def test_the_lean_form_of_what_ships_is_the_network(path):
     network, recipe = checkpoint.network, checkpoint.recipe
     lean = export.windows_of(network, recipe)
     x = 0.3 * torch.randn(3, recipe.window, network.channels or 20, generator=torch.Generator().manual_seed(0))
+    body = told(recipe, 3)
     with torch.no_grad():
-        close(refined(network, recipe, x), lean(x))
+        close(refined(network, recipe, x, *body), lean(x, *body))
 
 
-@pytest.mark.parametrize("make, channels", [(synsp, 51), (canonical, 51), (segmented, 51), (smoothnet, 20)])
+KINDS = [(synsp, 51), (canonical, 51), (with_bones, 51), (segmented, 51), (smoothnet, 20)]
+
+
+@pytest.mark.parametrize("make, channels", KINDS)
 def test_torch_export_takes_any_batch(make, channels):
     network, recipe = make()
     program = export.export(network, recipe)
     for batch in (1, 2, 7):
-        x = torch.randn(batch, 8, channels)
+        x, body = torch.randn(batch, 8, channels), told(recipe, batch)
         with torch.no_grad():
-            close(refined(network, recipe, x), program.module()(x))
+            close(refined(network, recipe, x, *body), program.module()(x, *body))
 
 
-@pytest.mark.parametrize("make, channels", [(synsp, 51), (canonical, 51), (segmented, 51), (smoothnet, 20)])
+@pytest.mark.parametrize("make, channels", KINDS)
 def test_onnx_says_what_torch_says(make, channels, tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
@@ -99,9 +113,10 @@ def test_onnx_says_what_torch_says(make, channels, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     for batch in (1, 6):
-        x = torch.randn(batch, 8, channels)
-        (out,) = session.run(["refined"], {"windows": x.numpy()})
-        close(refined(network, recipe, x), torch.from_numpy(np.array(out)))
+        x, body = torch.randn(batch, 8, channels), told(recipe, batch)
+        given = dict(zip(("windows", "body"), (each.numpy() for each in (x, *body))))
+        (out,) = session.run(["refined"], given)
+        close(refined(network, recipe, x, *body), torch.from_numpy(np.array(out)))
 
 
 def test_the_missing_extra_is_named(monkeypatch, tmp_path):

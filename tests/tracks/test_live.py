@@ -106,6 +106,16 @@ def test_windows_count_in_a_stream_as_in_the_whole_recording(tmp_path, frames, l
         np.testing.assert_allclose(whole - whole[:, :1], expected - expected[:, :1], atol=1e-4)
 
 
+@pytest.mark.parametrize("frames", [1, 3, 8, 9, 40])
+@pytest.mark.parametrize("lag", [0, 3, 7])
+def test_a_stream_tells_its_network_of_the_bones_so_far(tmp_path, frames, lag):
+    tools.save_synsp(tmp_path, random=True, bones=((1, 0), (2, 1), (3, 2)))
+    poses = noisy(frames)
+    options = {"fps": 30, "folder": tmp_path, "lag": lag}
+    refined, _ = all_of(Refiner("synsp", **options).stream(), poses)
+    np.testing.assert_allclose(refined, Refiner("synsp", **options)(poses), atol=1e-5)
+
+
 @pytest.mark.parametrize("frames", [1, 3, 8, 40])
 def test_a_stream_without_delay_carries_its_pose_on(tmp_path, frames):
     tools.save_synsp(tmp_path, random=True, carry=0.6)

@@ -54,7 +54,8 @@ def save_synsp(folder, kind="3D", name=None, random=False, components=2, **recip
     layout = LAYOUTS["smpl24" if kind == "smpl" else "h36m17"]
     channels = layout.size * {"2D": 2, "3D": 3, "smpl": 6}[kind]
     torch.manual_seed(0)
-    network = ResidualSynSP(channels, Sizes(32, 48, 2, 2, 16, 16), residual_components=components)
+    bones = len(recipe.get("bones", ()))
+    network = ResidualSynSP(channels, Sizes(32, 48, 2, 2, 16, 16), residual_components=components, bones=bones)
     if random:
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn_like(parameter)

@@ -105,6 +105,7 @@ WRONG = {
     "root": (None, 0),
     "canonical": (None, 1, "yes"),
     "pairs": (None, 4, "hips"),
+    "bones": (None, 4, "legs"),
     "segment": (None, "all", 2.5),
     "fps": (None, "30", True),
     "normaliser": (None, 2),
