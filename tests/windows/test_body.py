@@ -66,9 +66,7 @@ def test_a_recording_and_its_frames_so_far_tell_the_same():
 def test_frames_that_do_not_count_are_left_out():
     poses, present = recording(20), torch.arange(20)[None] < 12
     np.testing.assert_allclose(body.whole(poses, BONES, present)[0], body.told(by_hand(poses[0, :12])), atol=1e-5)
-    np.testing.assert_allclose(
-        body.running(poses, BONES, present)[0, -1], body.told(by_hand(poses[0, :12])), atol=1e-4
-    )
+    np.testing.assert_allclose(body.running(poses, BONES, present)[0, -1], body.told(by_hand(poses[0, :12])), atol=1e-4)
 
 
 def test_whoever_comes_back_begins_anew():
