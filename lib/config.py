@@ -160,6 +160,8 @@ def _schema():
     cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = number(1, 1, 10_000)
     # Weights in the average of the windows that cover a frame: mean | triangular | quality. Stored in a checkpoint.
     cfg.EVALUATE.WINDOW_WEIGHTS = "mean"
+    # Standard deviation in frames of a Gaussian over what a network made of a whole recording, 0: none. Stored in a checkpoint.
+    cfg.EVALUATE.SMOOTH = number(0.0, 0, 100)
     cfg.EVALUATE.TRADITION = ""
     cfg.EVALUATE.REPAIR = False  # repair the detections (as REFINE.REPAIR) before every row but "input"
     cfg.EVALUATE.BATCH_SIZE = number(2048, 1, 2**24)  # windows per network call

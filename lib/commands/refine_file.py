@@ -27,6 +27,7 @@ log = logger(__name__)
 # What networks know of themselves; no command line can change it here.
 _FIXED = [f"MODEL.{key}" for key in config.defaults().MODEL if key not in ("n_head", "SLIDE_WINDOW_SIZE")] + [
     "EVALUATE.WINDOW_WEIGHTS",
+    "EVALUATE.SMOOTH",
     "EVALUATE.SLIDE_WINDOW_STEP_SIZE",
 ]
 

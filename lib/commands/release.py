@@ -24,11 +24,11 @@ from ..models.translate import to_format_2
 from ..windows.recipe import Recipe
 
 
-def release(source, target, licence, scores=(), blend=None, window_weights=None):
+def release(source, target, licence, scores=(), blend=None, window_weights=None, smooth=None):
     """Write the shipped form of checkpoint `source` to `target`.
 
     scores: paths of metrics.json files; blend: (path of another checkpoint, its share from 0 to 1), or None;
-    window_weights: how its windows are averaged, None: as it was trained.
+    window_weights, smooth: of its recipe, None: as it was trained.
     """
     content = checkpoints.read(source)
     if not content.get("data"):
@@ -51,9 +51,9 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None)
     content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
     content["config"]["TRAIN"]["INIT"] = Path(content["config"]["TRAIN"].get("INIT", "")).name
-    if window_weights:
-        recipe = Recipe.from_dict(content["recipe"], source).but(weighting=window_weights)
-        content["recipe"] = recipe.as_dict()
+    changes = {"weighting": window_weights, "smooth": smooth}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    content["recipe"] = Recipe.from_dict(content["recipe"], source).but(**changes).as_dict()
     if scores:
         content["scores"] = [
             _short(part) for path in scores for part in json.loads(Path(path).read_text(encoding="utf-8"))
@@ -154,6 +154,7 @@ def main(argv=None, prog=None):
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--scores", nargs="+", default=(), help="metrics.json files of this checkpoint")
     parser.add_argument("--window_weights", help="how eval and refine average its windows: mean or triangular")
+    parser.add_argument("--smooth", type=float, help="frames of a Gaussian over what it makes of whole recordings")
     parser.add_argument(
         "--blend", nargs=2, metavar=("OTHER", "SHARE"), help="take a share of another checkpoint's weights"
     )
@@ -161,7 +162,7 @@ def main(argv=None, prog=None):
     args = parser.parse_args(argv)
     if args.source and args.target:
         blend = (args.blend[0], float(args.blend[1])) if args.blend else None
-        release(args.source, args.target, args.licence, args.scores, blend, args.window_weights)
+        release(args.source, args.target, args.licence, args.scores, blend, args.window_weights, args.smooth)
     elif not args.table:
         raise UserError("give a source and a target checkpoint, or --table FOLDER")
     if args.table:

@@ -249,7 +249,8 @@ def recipe_for(checkpoint, request, cfg):
     than it was trained with is said in a warning.
     """
     recipe, changes = checkpoint.recipe, {"step": cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE, "lag": None}
-    for key, name in (("MODEL.ALIGN_VIEWS", "align"), ("EVALUATE.WINDOW_WEIGHTS", "weighting")):
+    keys = {"MODEL.ALIGN_VIEWS": "align", "EVALUATE.WINDOW_WEIGHTS": "weighting", "EVALUATE.SMOOTH": "smooth"}
+    for key, name in keys.items():
         if request.explicit(key) or checkpoint.published:
             section, field = key.split(".")
             changes[name] = cfg[section][field]

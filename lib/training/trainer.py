@@ -86,6 +86,7 @@ def recipe_of(cfg, split, views):
     return Recipe(
         window=cfg.MODEL.SLIDE_WINDOW_SIZE,
         weighting=cfg.EVALUATE.WINDOW_WEIGHTS,
+        smooth=float(cfg.EVALUATE.SMOOTH),
         trained_lag=lag,
         carry=float(cfg.MODEL.CARRY),
         align=align,

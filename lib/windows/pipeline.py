@@ -8,6 +8,7 @@ converts to and from them. V views, T frames, N windows, W window, C channels.
 from dataclasses import dataclass
 
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from ..errors import UserError
 from . import body, sliding_window
@@ -84,7 +85,7 @@ class _Source:
         frames = self.frames.to(final.device)
         merged = self.merge(final, frames, quality)[:, : self.length].cpu()
         confidence = self.merge.confidence(quality, frames.shape[1])[:, : self.length].cpu()
-        for step in (self._steadied, self._carried, self._left):
+        for step in (self._steadied, self._smoothed, self._carried, self._left):
             merged = step(merged, frames, consensus)
         return RefinedRecording(merged, confidence)
 
@@ -96,6 +97,12 @@ class _Source:
             return merged
         fused = sliding_window.average(consensus, self.recipe.step, frames.shape[1], frames)
         return steadied(merged, fused[:, : self.length].cpu(), self.poses, self.recipe.root)
+
+    def _smoothed(self, merged, frames, consensus):
+        """Of whole recordings: a stream knows too little of what comes."""
+        if not self.recipe.smooth or self.recipe.lag is not None:
+            return merged
+        return torch.from_numpy(gaussian_filter1d(merged.numpy(), self.recipe.smooth, axis=1, mode="nearest"))
 
     def _carried(self, merged, frames, consensus):
         return self.merge.carried(merged)

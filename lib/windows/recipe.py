@@ -22,6 +22,7 @@ class Recipe:
 
     The sequence: window W, frames (None: not known, a published SynSP); step: frames between two windows;
     weighting: how the windows over a frame are averaged, 'mean', 'triangular' or 'quality' (the network's own cue);
+    smooth: the standard deviation in frames of a Gaussian over whole recordings after that, 0: none;
     lag L: None for whole recordings, else frame t is the average of the windows that end by t + L; trained_lag: of the
     stream that training was for, or None; carry: at lag 0, the share of the last pose that the next one is drawn to.
 
@@ -41,6 +42,7 @@ class Recipe:
     window: int | None = 8
     step: int = 1
     weighting: str = "mean"
+    smooth: float = 0.0
     lag: int | None = None
     trained_lag: int | None = None
     carry: float = 0.0
@@ -69,6 +71,8 @@ class Recipe:
             raise UserError(f"EVALUATE.WINDOW_WEIGHTS is {self.weighting}; expected one of {', '.join(WEIGHTINGS)}")
         if self.align not in ALIGNMENTS:
             raise UserError(f"MODEL.ALIGN_VIEWS is {self.align}; expected one of {', '.join(ALIGNMENTS)}")
+        if not 0 <= self.smooth <= 100:
+            raise UserError(f"EVALUATE.SMOOTH is {self.smooth}; expected 0 to 100 frames")
         if not 0 <= self.carry < 1:
             raise UserError(f"model.carry is {self.carry}; expected 0 <= carry < 1")
         self._check_fields()

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from lib.errors import UserError
 from lib.models import checkpoints
@@ -117,6 +118,16 @@ def test_a_long_step_leaves_uncovered_frames_as_they_came(network):
     assert covered.sum() < 40
     assert torch.equal(refined[:, ~covered], values[:, ~covered])
     assert not torch.isclose(refined[:, covered], values[:, covered]).all(-1).any()
+
+
+def test_whole_recordings_pass_a_gaussian_and_streams_do_not(network):
+    values = recording(40)
+    plain, smooth = one(network, values).final, one(network, values, smooth=1.5).final
+    np.testing.assert_allclose(smooth, gaussian_filter1d(plain.numpy(), 1.5, axis=1, mode="nearest"), atol=1e-6)
+    for lag in (0, 3, W - 1):
+        assert (one(network, values, lag=lag, smooth=1.5).final == one(network, values, lag=lag).final).all()
+    with pytest.raises(UserError, match="EVALUATE.SMOOTH is -1"):
+        one(network, values, smooth=-1.0)
 
 
 def test_triangular_weights(network):

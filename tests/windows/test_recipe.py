@@ -94,6 +94,7 @@ WRONG = {
     "window": ("all", 2.5, True, [8]),
     "step": (None, "1", 1.5, False),
     "weighting": (None, 1, ["mean"]),
+    "smooth": (None, "1", True),
     "lag": ("0", 0.5, True),
     "trained_lag": ("0", 1.5),
     "carry": (None, "all", True),
