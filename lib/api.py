@@ -65,10 +65,16 @@ def refine(poses, *, confidence=None, timestamps=None, **options):
     if xarray_data.is_xarray(poses):
         read = xarray_data.from_xarray(poses)
         results = refiner.refine_tracks(read.tracks, refiner.fps or read.fps, read.timestamps)
+        read.repaired = [result.repaired for result in results]
         return xarray_data.to_xarray(read, [result.poses for result in results])
     if not isinstance(poses, PoseFile):
         return refiner(poses, confidence, timestamps)
     results = refiner.refine_tracks(poses.tracks, refiner.fps or poses.fps, poses.timestamps, poses.image_size)
-    return replace(
-        poses, tracks=[replace(track, poses=result.poses) for track, result in zip(poses.tracks, results, strict=True)]
-    )
+    tracks = [_refined(track, result) for track, result in zip(poses.tracks, results, strict=True)]
+    return replace(poses, tracks=tracks)
+
+
+def _refined(track, result):
+    """A track with its refined poses; scores of exchanged sides have changed places with them."""
+    scores = track.confidence if result.repaired is None else result.repaired.confidence
+    return replace(track, poses=result.poses, confidence=scores)

@@ -10,7 +10,7 @@ from .. import files
 from ..errors import UserError
 from . import grids, rotation_arrays, times
 from .grids import View
-from .position_arrays import positions, put_positions, squeezed
+from .position_arrays import exchange, positions, put_positions, squeezed
 from .tracks import PoseFile
 
 # Names under which an .npz has its poses, its confidences, its times and its rate.
@@ -129,9 +129,13 @@ def _rate(arrays):
 def put_back(pose_file, refined, translations):
     """The file's arrays {name: array} with refined poses in them."""
     source = pose_file.source
-    arrays = dict(source["arrays"])
+    arrays, swapped = dict(source["arrays"]), set()
+    repaired = pose_file.repaired or [None] * len(refined)
     for number, (view, values, original) in enumerate(zip(source["views"], refined, source["originals"])):
         if isinstance(view, View):
+            if repaired[number] is not None and repaired[number].exchanged.any():
+                exchange(arrays, view, repaired[number], swapped)
+                original = repaired[number].exchange(original)
             arrays[view.key] = put_positions(arrays[view.key], view, values, original)
             continue
         arrays = rotation_arrays.put(view, arrays, values, original)

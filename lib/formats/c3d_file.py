@@ -64,7 +64,9 @@ def _text(reader, name):
 def write(pose_file, refined, output_path):
     source = pose_file.source
     content = bytearray(source["content"])
-    changed = np.isfinite(refined[0]) & (refined[0] != source["original"])
+    (repaired,) = pose_file.repaired or [None]
+    original = source["original"] if repaired is None else repaired.exchange(source["original"])
+    changed = np.isfinite(refined[0]) & (refined[0] != original)
     reader = _reader(bytes(content))
     order = "<" if content[512 * (content[0] - 1) + 3] == 84 else None
     if order is None:
@@ -77,6 +79,12 @@ def write(pose_file, refined, output_path):
     size = 2 if whole else 4
     point = 4 * size
     frame = reader.point_used * point + reader.header.analog_count * size
+    for number in range(len(changed)) if repaired is not None else ():
+        for pair in repaired.swaps(number):
+            left, right = (
+                slice(place, place + point) for place in (start + number * frame + joint * point for joint in pair)
+            )
+            content[left], content[right] = content[right], content[left]
     for number, joint, axis in zip(*np.nonzero(changed)):
         place = start + number * frame + joint * point + axis * size
         value = refined[0][number, joint, axis]

@@ -174,13 +174,33 @@ def _track(identity, several, part, points, factors, frames, confidence, kind, u
 
 def write(pose_file, refined, output_path):
     table = pose_file.source["table"]
-    rows = [list(row) for row in table.rows]
-    for (poses, chosen, first, factors, points), values in zip(pose_file.source["places"], refined):
+    rows, places = [list(row) for row in table.rows], pose_file.source["places"]
+    for (poses, chosen, first, factors, points), values, done in zip(
+        places, refined, pose_file.repaired or [None] * len(places)
+    ):
         inside = poses.frames[chosen] - poses.frames[chosen[0]]
         original = points if factors is None else points * factors
+        if done is not None and done.exchanged.any():
+            original = _exchange(rows, poses, chosen, done, inside, original, write=first == 0)
         new = values[inside]
         changed = np.isfinite(new) & (new != original) & (poses.rows[chosen] >= 0)[..., None]
         new = new if factors is None else new / factors
         for pose, joint, axis in zip(*np.nonzero(changed)):
             rows[poses.rows[chosen[pose], joint]][poses.columns[joint, first + axis]] = shortest(new[pose, joint, axis])
     table.write(rows, output_path)
+
+
+def _exchange(rows, poses, chosen, repaired, inside, points, write):
+    """Points [n, J, D] with what was exchanged exchanged; in the rows too, scores with them, where it is to be written."""
+    points = points.copy()
+    cells = np.concatenate([poses.columns, poses.scores[:, None]], axis=1)
+    for place, (pose, frame) in enumerate(zip(chosen, inside)):
+        for left, right in repaired.swaps(frame):
+            first, second = poses.rows[pose, left], poses.rows[pose, right]
+            if first < 0 or second < 0:  # a landmark without a line has no place for the other's numbers
+                continue
+            points[place, [left, right]] = points[place, [right, left]]
+            for here, there in zip(cells[left], cells[right]) if write else ():
+                if here >= 0 and there >= 0:
+                    rows[first][here], rows[second][there] = rows[second][there], rows[first][here]
+    return points

@@ -13,13 +13,14 @@ from ..files import write_bytes
 @dataclass
 class View:
     """Where a track's poses stand: columns from `first` on of person `person` in `arrays[key]`, whose axes are the letters
-    of `axes` (`lib.formats.axes`)."""
+    of `axes` (`lib.formats.axes`); their scores are columns of it, or stand in `arrays[scores]`."""
 
     key: str
     axes: str
     person: int
     first: int = 0
     factors: object = 1.0  # what the columns were multiplied by
+    scores: str | None = None
 
 
 # Joint counts that pose files have; they settle what [T, J*D] cannot.

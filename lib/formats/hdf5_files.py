@@ -45,7 +45,12 @@ def read(opened, image_size=None, fps=None):
     if not kept:
         raise UserError(f"{opened.path}: every coordinate is missing. Nothing can be refined")
     tracks, places = [tracks[number] for number in kept], [places[number] for number in kept]
-    source = {"content": opened.content, "places": places, "originals": [track.poses.copy() for track in tracks]}
+    source = {
+        "content": opened.content,
+        "places": places,
+        "originals": [track.poses.copy() for track in tracks],
+        "rated": any(track.confidence is not None for track in tracks),
+    }
     return PoseFile("hdf5", tracks, len(tracks[0].poses), fps, None, image_size, True, source)
 
 
@@ -89,9 +94,11 @@ def _deeplabcut(file, path):
             continue
         place = np.array([[axes["x"], axes["y"]] for axes in joints.values()])
         scores = [axes.get("c") for axes in joints.values()]
-        scores = values[:, scores] if None not in scores else None
-        tracks.append(_track(person or 0, len(cells) > 1, values[:, place], scores, tuple(joints)))
-        places.append((group, place))
+        rated = None not in scores
+        tracks.append(
+            _track(person or 0, len(cells) > 1, values[:, place], values[:, scores] if rated else None, tuple(joints))
+        )
+        places.append((group, np.column_stack([place, scores]) if rated else place))
     return tracks, places
 
 
@@ -119,15 +126,21 @@ def _sleap(file, path):
 def write(pose_file, refined, output_path):
     buffer, file = _open(pose_file.source["content"], "r+")
     with file:
-        for (name, place), values, original in zip(pose_file.source["places"], refined, pose_file.source["originals"]):
-            changed = np.isfinite(values) & (values != original)
+        source = pose_file.source
+        repaired = pose_file.repaired or [None] * len(refined)
+        for (name, place), values, original, done in zip(source["places"], refined, source["originals"], repaired):
+            exchange = (lambda points: points) if done is None else done.exchange
+            changed = np.isfinite(values) & (values != exchange(original))
             if name == "tracks":
-                array = file["tracks"][place].transpose(2, 1, 0)
+                array = exchange(file["tracks"][place].transpose(2, 1, 0))
                 array[changed] = values[changed]
                 file["tracks"][place] = array.transpose(2, 1, 0)
+                if pose_file.source["rated"]:
+                    file["point_scores"][place] = exchange(file["point_scores"][place].T).T
                 continue
             table = file[name]["table"][()]
             block = table["values_block_0"]
+            block[:, place] = exchange(block[:, place])
             for frame, joint, axis in zip(*np.nonzero(changed)):
                 block[frame, place[joint, axis]] = values[frame, joint, axis]
             file[name]["table"][...] = table

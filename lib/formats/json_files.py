@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..files import atomic_folder, write_text
+from .json_numbers import swap_points
 from .opened import dump, parse
 from .people import build
 from .tracks import PoseFile
@@ -55,10 +56,12 @@ def put_back(people, places, refined, repaired=()):
         for slot in person.slots:
             if slot.part.name in place:
                 track, frame = place[slot.part.name]
+                done = repaired[track] if repaired else None
+                for left, right in done.swaps(frame) if done is not None else ():
+                    swap_points(slot.poses, left, right)
+                    if slot.swap is not None:
+                        slot.swap(left, right)
                 values = refined[track][frame]
                 changed = np.isfinite(values) & (values != slot.poses)
                 if changed.any():
                     slot.put(values, changed)
-                if repaired and repaired[track] is not None and slot.swap_scores is not None:
-                    for left, right in repaired[track].swaps(frame):
-                        slot.swap_scores(left, right)

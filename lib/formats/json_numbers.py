@@ -63,6 +63,23 @@ def unwrapped(values, depth):
     return values
 
 
+def swap_points(points, left, right, record=None):
+    """Exchange two key points in the rows of `points`, and the scores that stand beside them in a record."""
+    _swap(points, left, right)
+    for key in SCORES if record is not None else ():
+        values = record.get(key)
+        values = values.reshape(-1) if isinstance(values, np.ndarray) else unwrapped(values, 1)
+        if isinstance(values, (list, np.ndarray)) and len(values) == len(points):
+            _swap(values, left, right)
+
+
+def _swap(rows, left, right):
+    if isinstance(rows, np.ndarray):
+        rows[[left, right]] = rows[[right, left]]
+    else:
+        rows[left], rows[right] = rows[right], rows[left]
+
+
 def scores_beside(record, count, where):
     """Scores [J] of `count` key points that stand beside them in a record under any of `SCORES`, or None.
 

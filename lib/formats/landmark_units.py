@@ -37,10 +37,8 @@ def split(walk, image_size):
 def _pieces(slot, units, image_size):
     name, layout, dims, names = slot.part.name, slot.part.layout, slot.poses.shape[1], slot.part.joint_names
     if units == "m":
-        return [
-            Slot(Part(name, f"{dims}D", layout, names, "m"), slot.poses, slot.confidence, slot.put, slot.swap_scores)
-        ]
-    flat = Slot(Part(name, "2D", layout, names, units), slot.poses[:, :2], slot.confidence, slot.put, slot.swap_scores)
+        return [Slot(Part(name, f"{dims}D", layout, names, "m"), slot.poses, slot.confidence, slot.put, slot.swap)]
+    flat = Slot(Part(name, "2D", layout, names, units), slot.poses[:, :2], slot.confidence, slot.put, slot.swap)
     found = [flat]
     if dims == 3:
 

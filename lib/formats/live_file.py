@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import sense
-from .json_numbers import numbers, short
+from .json_numbers import numbers, short, swap_points
 from .numbering import first_id
 from .opened import Lines
 from .records import Part, Person, Walk, set_units, slots
@@ -62,8 +62,11 @@ class _Raw:
         def put(joint, axis, value):
             self.points[joint][axis] = short(value)
 
+        def swap(left, right):
+            swap_points(self.points, left, right)
+
         confidence = None if score is None else self.array[:, score]
-        return slots(self.array[:, :dims], confidence, part, put)
+        return slots(self.array[:, :dims], confidence, part, put, swap)
 
 
 def _tell(walk):

@@ -178,7 +178,7 @@ def _slot(points, name, where):
             points[joint][keys[axis]] = short(value)
 
         def swap(left, right):
-            for key in scores:
+            for key in (*keys, *scores):
                 if key in points[left] and key in points[right]:
                     points[left][key], points[right][key] = points[right][key], points[left][key]
     else:
@@ -191,7 +191,7 @@ def _slot(points, name, where):
             points[joint][axis] = short(value)
 
         def swap(left, right):
-            points[left][3:], points[right][3:] = points[right][3:], points[left][3:]
+            points[left][:], points[right][:] = points[right][:], points[left][:]
 
     layout, names = layout_of_count(len(array)) if len(array) == 33 else None, getattr(points, "names", None)
     if names is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from .json_files import put_back
-from .json_numbers import numbers, scores_beside, short, unwrapped
+from .json_numbers import numbers, scores_beside, short, swap_points, unwrapped
 from .numbering import first_id, number_frames
 from .people import build
 from .records import Part, Person, Walk, nested_slots, set_units, slots
@@ -58,7 +58,7 @@ def walk(tree, path, image_size=None):
             result.people.append(
                 Person(
                     label,
-                    nested_slots(points, scores, _part(points, names), f"{where}, keypoints"),
+                    nested_slots(points, scores, _part(points, names), f"{where}, keypoints", record=instance),
                     where,
                     first_id(instance.get("track_id")),
                 )
@@ -151,7 +151,10 @@ def _nested_person(person, key, name, dims, where):
             person[key] = person[key].astype(np.float64)  # refined coordinates are no integers
         person[key][joint][axis] = value if isinstance(person[key], np.ndarray) else short(value)
 
-    return slots(array[:, :dims], array[:, dims] if columns > dims else beside, part, put)
+    def swap(left, right):
+        swap_points(person[key], left, right, person if beside is not None else None)
+
+    return slots(array[:, :dims], array[:, dims] if columns > dims else beside, part, put, swap)
 
 
 def from_nested(results, dims=None, fps=None, image_size=None):
@@ -174,5 +177,5 @@ def to_nested(pose_file, refined):
     source = pose_file.source
     results = copy.deepcopy(source["results"])
     walk = walk_nested(results, "results", source["image_size"], source["dims"])
-    put_back(walk.people, source["places"], refined)
+    put_back(walk.people, source["places"], refined, pose_file.repaired)
     return results

@@ -47,7 +47,10 @@ def positions(arrays, key, where, axes, notes, sets, image_size):
     if "pixelXY" in where:  # freemocap's third is a reprojection error
         dims, rated, apart = 2, None, False
     poses = np.where(np.isfinite(people[..., :dims]), people[..., :dims], np.nan).astype(np.float64)
-    confidence = people[..., rated] if rated is not None else _scores(arrays, order, people.shape[:3])
+    beside = _scores(arrays, order, people.shape[:3]) if rated is None else None
+    confidence = (
+        people[..., rated] if rated is not None else None if beside is None else _score_table(arrays[beside], order)
+    )
     confidence = None if confidence is None else grids.joint_confidence(confidence)
     units = sense.units_2d(poses) if dims == 2 else None
     layout = layout_of_poses(poses, dims, notes)
@@ -67,23 +70,26 @@ def positions(arrays, key, where, axes, notes, sets, image_size):
             scale = factors[: values.shape[-1]] if dims == 2 else 1.0
             values = values * scale
             track = _track(person, name, values, score, f"{dims}D", layout if first == 0 else None, units, part)
-            result.append((track, View(key, order, person, first, scale)))
+            result.append((track, View(key, order, person, first, scale, beside)))
     return result
 
 
 def _scores(arrays, order, shape):
-    """Confidences [P, T, J] that stand in an array of their own, or None."""
+    """The name of an array of confidences [P, T, J], or None."""
     for name in SCORES:
         if name in arrays and arrays[name].dtype.kind in "iuf":
-            array = arrays[name]
-            if array.shape[-1:] == (1,) and array.ndim == len(order):
-                array = array[..., 0]
-            array = squeezed(array[..., None])
-            if array.ndim == len(order) and order.endswith("D"):
-                people = axes_.canonical(array, order)
-                if people.shape[:3] == shape:
-                    return people[..., 0]
+            table = _score_table(arrays[name], order)
+            if table is not None and table.shape == shape:
+                return name
     return None
+
+
+def _score_table(array, order):
+    """An array of scores as [P, T, J] (a view), or None where it has other axes than the poses."""
+    if array.shape[-1:] == (1,) and array.ndim == len(order):
+        array = array[..., 0]
+    array = squeezed(array[..., None])
+    return axes_.canonical(array, order)[..., 0] if array.ndim == len(order) and order.endswith("D") else None
 
 
 def _track(person, name, poses, confidence, kind, layout, units, part):
@@ -100,7 +106,28 @@ def put_positions(array, view, refined, original):
     if not changed.any():
         return array
     new = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy(order="K")
-    shaped = new.reshape(len(new), -1, refined.shape[-1]) if new.ndim == 2 else squeezed(new)
-    target = axes_.canonical(shaped, view.axes)[view.person][..., view.first : view.first + refined.shape[-1]]
+    target = _points(new, view, refined.shape[1])[..., view.first : view.first + refined.shape[-1]]
     target[changed] = (refined / view.factors)[changed]
     return new
+
+
+def exchange(arrays, view, repaired, swapped):
+    """Exchange the points (all their columns) and scores of a track as `repaired` says, in copies within `arrays`.
+
+    swapped: set of (array, person) that have been; two sets of points may have their scores in one array.
+    """
+    joints = repaired.exchanged.shape[1]
+    for key, points in (
+        (view.key, lambda array: _points(array, view, joints)),
+        (view.scores, lambda array: _score_table(array, view.axes)[view.person]),
+    ):
+        if key is not None and (key, view.person) not in swapped:
+            swapped.add((key, view.person))
+            arrays[key] = arrays[key].copy(order="K")
+            points(arrays[key])[...] = repaired.exchange(points(arrays[key]))
+
+
+def _points(array, view, joints):
+    """All columns of a track's points, [T, J, C], as a view of its array."""
+    shaped = array.reshape(len(array), joints, -1) if array.ndim == 2 else squeezed(array)
+    return axes_.canonical(shaped, view.axes)[view.person]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import UserError
-from .json_numbers import numbers, short
+from .json_numbers import numbers, short, swap_points
 
 # Whole-body key points, split so that the body can be told from the face: (part, first, last + 1, layout).
 WHOLE_BODY = {
@@ -46,15 +46,15 @@ class Slot:
     """One set of key points where it stands in a parsed file.
 
     poses: float64 [J, D], NaN where missing; confidence: [J] as the file has it, or None;
-    put: function of (values [J, D], changed [J, D] bool) that writes the changed values back; swap_scores: function of
-    two joints that exchanges their scores in the file, or None.
+    put: function of (values [J, D], changed [J, D] bool) that writes the changed values back; swap: function of two joints
+    that exchanges their numbers (coordinates and scores) in the file, or None where another slot's does.
     """
 
     part: Part
     poses: np.ndarray
     confidence: np.ndarray | None
     put: object
-    swap_scores: object = None
+    swap: object = None
 
 
 @dataclass
@@ -102,16 +102,17 @@ def flat_slots(values, stride, part, where, rated=True):
         values[joint * stride + axis] = short(value)
 
     def swap(left, right):
-        left, right = (joint * stride + stride - 1 for joint in (left, right))
+        left, right = (slice(joint * stride, (joint + 1) * stride) for joint in (left, right))
         values[left], values[right] = values[right], values[left]
 
     if not rated:
-        return slots(np.where((array == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None, part, put)
+        return slots(np.where((array == 0).all(axis=1, keepdims=True), np.nan, array[:, :-1]), None, part, put, swap)
     return slots(array[:, :-1], array[:, -1], part, put, swap)
 
 
-def nested_slots(points, confidence, part, where, dims=None):
-    """Slots of [[x, y, (z)], …]; confidence: [J] or None; dims: how many leading columns are coordinates."""
+def nested_slots(points, confidence, part, where, dims=None, record=None):
+    """Slots of [[x, y, (z)], …]; confidence: [J] or None; dims: how many leading columns are coordinates; record: what holds
+    scores that stand beside the points."""
     array = numbers(points, where, 2)
     if not len(array):
         return []
@@ -124,13 +125,16 @@ def nested_slots(points, confidence, part, where, dims=None):
     def put(joint, axis, value):
         points[joint][axis] = short(value)
 
-    return slots(array[:, :dims], confidence, part, put)
+    def swap(left, right):
+        swap_points(points, left, right, record)
+
+    return slots(array[:, :dims], confidence, part, put, swap)
 
 
 def slots(poses, confidence, part, put, swap=None):
     """Slots of one person's poses [J, D]: one, or one for each part of a whole-body set.
 
-    put(joint, axis, value) writes one number; swap(left, right) exchanges the scores of two joints.
+    put(joint, axis, value) writes one number; swap(left, right) exchanges the numbers of two joints.
     """
     poses = np.where(np.isfinite(poses), poses, np.nan)
     missing = np.isnan(poses).any(axis=1)

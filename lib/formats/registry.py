@@ -61,16 +61,7 @@ def _take_out_sentinels(tracks):
     for track in flat:
         absent = sentinels.absent(track.poses)
         if absent.any():
-            same = (
-                other
-                for other in tracks
-                if other.poses.shape[-1] == 1
-                and str(other.id) == str(track.id)
-                and other.start == track.start
-                and other.poses.shape[:2] == track.poses.shape[:2]
-                and other.part.removesuffix("depth").strip("_ ") in (track.part, "")
-            )
-            for one in (track, *same):
+            for one in (track, *(other for other in tracks if other.is_depth_of(track))):
                 _take_out(one, absent)
 
 

@@ -96,6 +96,17 @@ class Track:
         """bool [T, J]: the key points that the file has a place for, missing or not."""
         return np.broadcast_to(self.present[:, None], self.poses.shape[:2]) if self.recorded is None else self.recorded
 
+    @property
+    def is_depth(self):
+        """Whether it holds no places but the depths of another track's points."""
+        return self.poses.shape[-1] == 1
+
+    def is_depth_of(self, other):
+        """Whether it holds the depths of the points of another track."""
+        same = str(self.id) == str(other.id) and self.start == other.start
+        same &= self.is_depth and not other.is_depth and self.poses.shape[:2] == other.poses.shape[:2]
+        return same and self.part.removesuffix("depth").strip("_ ") in (other.part, "")
+
     def __post_init__(self):
         if self.joint_names is None and self.layout is not None:
             self.joint_names = JOINT_NAMES[self.layout]
@@ -111,7 +122,7 @@ class PoseFile:
     without people; fps: frames a second, or None; timestamps: float64 [frame_count] in seconds, or None;
     image_size: (width, height) in px, or None; tracked: whether the ids come from the file; source: the
     writer's own; notes: sentences that the user should be told about how the file was understood; repaired: a
-    `lib.tracks.repair.Repaired` (or None) per track, whose exchanged key points exchange their scores when written.
+    `lib.tracks.repair.Repaired` (or None) per track, whose exchanged key points change places with their scores when written.
     """
 
     format: str

@@ -51,7 +51,7 @@ def read(opened, image_size=None, fps=None):
     names = tuple(map(joint_name, markers))
     track = Track(0, "person", poses, None, "3D", layout_of_names(markers), names, units=units)
     times = times if len(times) > 1 and np.isfinite(times).all() and (np.diff(times) > 0).all() else None
-    source = {"lines": lines, "rows": rows, "columns": columns, "original": poses.copy()}
+    source = {"lines": lines, "rows": rows, "columns": columns, "stride": stride, "original": poses.copy()}
     pose_file = PoseFile("trc", [track], len(rows), fps or rate, times, image_size, True, source)
     if times is not None and not fps:
         _check_times(pose_file, rate)
@@ -93,14 +93,22 @@ def _markers(lines, rows, settings, path):
 
 def write(pose_file, refined, output_path):
     source = pose_file.source
-    lines, columns = list(source["lines"]), source["columns"]
-    changed = np.isfinite(refined[0]) & (refined[0] != source["original"])
-    for frame in np.flatnonzero(changed.any(axis=(1, 2))):
+    lines, columns, stride = list(source["lines"]), source["columns"], source["stride"]
+    (repaired,) = pose_file.repaired or [None]
+    original = source["original"] if repaired is None else repaired.exchange(source["original"])
+    changed = np.isfinite(refined[0]) & (refined[0] != original)
+    touched = (
+        changed.any(axis=(1, 2)) if repaired is None else changed.any(axis=(1, 2)) | repaired.exchanged.any(axis=1)
+    )
+    for frame in np.flatnonzero(touched):
         row = source["rows"][frame]
         body = lines[row].rstrip("\r\n")
         cells = body.split("\t")
         values, marks = refined[0][frame].ravel(), changed[frame].ravel()
-        cells += [""] * (columns[-1] + 1 - len(cells))
+        cells += [""] * (columns[-1] + stride - 2 - len(cells))
+        for pair in repaired.swaps(frame) if repaired is not None else ():
+            left, right = (slice(2 + stride * joint, 2 + stride * (joint + 1)) for joint in pair)
+            cells[left], cells[right] = cells[right], cells[left]
         for number in np.flatnonzero(marks):
             cells[columns[number]] = shortest(values[number])
         lines[row] = "\t".join(cells) + lines[row][len(body) :]

@@ -85,7 +85,13 @@ def _slots(points, where):
     def put(joint, axis, value):
         points["xy"[axis]][joint] = short(value)
 
-    return slots(np.stack([x, y], axis=1), score, Part("body", layout=layout_of_count(len(x))), put) if len(x) else []
+    def swap(left, right):
+        for values in points.values():
+            if isinstance(values, list) and len(values) == len(x):
+                values[left], values[right] = values[right], values[left]
+
+    part = Part("body", layout=layout_of_count(len(x)))
+    return slots(np.stack([x, y], axis=1), score, part, put, swap) if len(x) else []
 
 
 def write(pose_file, refined, output_path):
@@ -183,8 +189,13 @@ def _walk_labels(files, path, image_size):
                 cells[5 + joint * stride + axis] = f"{value:.6g}"
                 lines[index] = " ".join(cells)
 
+            def swap(left, right, cells=cells, lines=lines, index=index):
+                left, right = (slice(5 + joint * stride, 5 + (joint + 1) * stride) for joint in (left, right))
+                cells[left], cells[right] = cells[right], cells[left]
+                lines[index] = " ".join(cells)
+
             part = Part("body", layout=layout_of_count(points))
-            found = slots(array[:, :2], array[:, 2] if stride == 3 else None, part, put)
+            found = slots(array[:, :2], array[:, 2] if stride == 3 else None, part, put, swap)
             result.people.append(Person(frame, found, where, identity))
     set_units(result, image_size)
     return result
@@ -193,7 +204,8 @@ def _walk_labels(files, path, image_size):
 def write_labels(pose_file, refined, output_path):
     source = pose_file.source
     files = {name: list(lines) for name, lines in source["files"].items()}
-    json_files.put_back(_walk_labels(files, source["path"], source["image_size"]).people, source["places"], refined)
+    people = _walk_labels(files, source["path"], source["image_size"]).people
+    json_files.put_back(people, source["places"], refined, pose_file.repaired)
     with atomic_folder(output_path) as temporary:
         for name, lines in files.items():
             (temporary / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -146,11 +146,11 @@ def _walk_detections(keypoints, path):
             def put(joint, axis, value, person=person):
                 person[axis, joint] = value
 
-            result.people.append(
-                Person(
-                    ("", frame), slots(person[:2].T.astype(np.float64), person[-1].astype(np.float64), part, put), where
-                )
-            )
+            def swap(left, right, person=person):
+                person[:, [left, right]] = person[:, [right, left]]
+
+            found = slots(person[:2].T.astype(np.float64), person[-1].astype(np.float64), part, put, swap)
+            result.people.append(Person(("", frame), found, where))
     return result
 
 
@@ -160,7 +160,7 @@ def write(pose_file, refined, output_path):
     if "originals" not in source:
         arrays["keypoints"] = copy.deepcopy(arrays["keypoints"])
         walk = _walk_detections(arrays["keypoints"], source["path"])
-        json_files.put_back(walk.people, source["places"], refined)
+        json_files.put_back(walk.people, source["places"], refined, pose_file.repaired)
     for key in KEYS if "originals" in source else ():
         if key in arrays:
             arrays[key] = copy.deepcopy(arrays[key])

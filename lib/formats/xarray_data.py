@@ -34,7 +34,7 @@ def from_xarray(data):
             f"dims {', '.join(map(str, position.dims))}. Expected time, space, keypoints and at will individuals"
         )
     values = _ordered(position, dims)
-    scores = data["confidence"] if is_set and "confidence" in data.data_vars else None
+    scores = data["confidence"] if _rated(data) else None
     scores = None if scores is None else _ordered(scores, _dims(scores))
     names = _labels(position, dims["keypoints"])
     people = _labels(position, dims["individuals"]) if "individuals" in dims else None
@@ -64,6 +64,9 @@ def to_xarray(pose_file, refined):
     """What `from_xarray` took, copied, with refined positions [T, J, D] per individual: dims, coords and attrs as they were."""
     data = pose_file.source["data"].copy(deep=True)
     position = data["position"] if hasattr(data, "data_vars") else data
+    if any(pose_file.repaired):
+        for array in (position, data["confidence"]) if _rated(data) else (position,):
+            _exchange(array, pose_file.repaired)
     dims = _dims(position)
     values = np.stack(refined)
     order = [DIMS.index(SINGULAR.get(str(name), str(name))) for name in position.dims]
@@ -73,6 +76,19 @@ def to_xarray(pose_file, refined):
     new = values.reshape(position.shape).astype(position.dtype)
     position.values = np.where(np.isfinite(new), new, position.values)
     return data
+
+
+def _rated(data):
+    return hasattr(data, "data_vars") and "confidence" in data.data_vars
+
+
+def _exchange(array, repaired):
+    """Exchange the numbers of what `repaired` exchanged, in place."""
+    dims = _dims(array)
+    values = zip(_ordered(array, dims), repaired)
+    values = np.stack([one if done is None else done.exchange(one) for one, done in values]).astype(array.dtype)
+    ordered = array.transpose(*(dims[name] for name in DIMS if name in dims))
+    array.values = ordered.copy(data=values.reshape(ordered.shape)).transpose(*array.dims).values
 
 
 def _ordered(array, dims):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..filters.measure import Measured
-from ..poses import gaps
 from ..poses.kinds import kind_of
 
 # Rotations by small vectors of size s an axis change each of the 6 numbers (two columns of the matrix) by s * sqrt(2/3).
@@ -83,15 +82,19 @@ def closing_line(results):
         kept = _joined(np.array([one.kept]) for one in said)
         if len(kept):
             parts.append(f"motion kept {kept.mean():.0%}".replace("%", " %"))
-    repaired = [result.repaired for result in results if result.repaired is not None]
-    exchanges = sum(len(gaps.runs(one.exchanged.any(axis=1))) for one in repaired)
-    spikes = sum(int(one.spikes.sum()) for one in repaired)
+    exchanges, spikes = mended(results)
     parts += [
         f"{count} {what}{'s' * (count > 1)} {done}"
         for count, what, done in ((exchanges, "exchange", "repaired"), (spikes, "spike", "removed"))
         if count
     ]
     return ", ".join(parts)
+
+
+def mended(results):
+    """(exchanges repaired, spikes removed) in all of `RefinedTrack`s."""
+    counts = [result.repaired.counts for result in results if result.repaired is not None]
+    return tuple(np.sum(counts, axis=0).tolist()) if counts else (0, 0)
 
 
 def recommendation(results):

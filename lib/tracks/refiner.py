@@ -324,8 +324,9 @@ class Refiner:
             for index, (track, poses, up) in enumerate(zip(tracks, entered, ups))
         ]
         self._share_jumps(works)
-        for work in works:
-            work.prepare()
+        for work in sorted(works, key=lambda work: work.track.is_depth):
+            places = (other for other in works if work.track.is_depth_of(other.track)) if work.track.is_depth else ()
+            work.prepare(next(iter(places), None))
         self.check_asked([work.plan for work in works])
         jobs = [job for work in works for job in work.jobs]
         self._run(jobs)

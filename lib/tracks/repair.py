@@ -19,7 +19,8 @@ class Repaired:
 
     poses: [T, J, D]; confidence: [T, J] or None; exchanged: bool [T, J], the key points that changed places with
     those of the other side; spikes: bool [T, J], those that were spikes and lie on a line between their neighbours now;
-    pairs: [P, 2], the joints of either side.
+    pairs: [P, 2], the joints of either side; follows: whether it only follows what was found in another track of the same
+    points, so that nothing of it is counted or said again.
     """
 
     poses: np.ndarray
@@ -27,23 +28,42 @@ class Repaired:
     exchanged: np.ndarray
     spikes: np.ndarray
     pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), dtype=int))
+    follows: bool = False
+
+    @property
+    def counts(self):
+        """(stretches of frames with an exchange, key points that were spikes)."""
+        return (0, 0) if self.follows else (len(gaps.runs(self.exchanged.any(axis=1))), int(self.spikes.sum()))
+
+    def followed(self, poses, confidence):
+        """The `Repaired` of poses [T, J, D] of the same points, such as their depth: exchanged in the same frames."""
+        scores = None if confidence is None else self.exchange(confidence)
+        none = np.zeros_like(self.spikes)
+        return Repaired(self.exchange(poses), scores, self.exchanged, none, self.pairs, follows=True)
 
     def swaps(self, frame):
         """The pairs (left, right) that were exchanged in a frame."""
-        return [(left, right) for left, right in self.pairs.tolist() if self.exchanged[frame, left]]
+        return self.pairs[self.exchanged[frame, self.pairs[:, 0]]].tolist()
+
+    def exchange(self, values):
+        """A copy of values [T, J, ...] in which the pairs that were exchanged have changed places."""
+        out = values.copy()
+        for left, right in self.pairs.tolist():
+            frames = self.exchanged[:, left]
+            out[frames, left], out[frames, right] = values[frames, right], values[frames, left]
+        return out
 
     def notes(self, start=0):
         """What was done, in sentences; `start`: the file's frame that is the track's first."""
-        said = []
-        runs = gaps.runs(self.exchanged.any(axis=1))
+        said, (exchanges, spikes) = [], self.counts
+        runs = gaps.runs(self.exchanged.any(axis=1)) if exchanges else []
         if runs:
             frames = [f"{start + run.start}-{start + run.stop - 1}" for run in runs]
             frames = [first if first != last else str(first) for first, last in zip(frames, frames)]
             more = f" and {len(runs) - 5} more stretches" if len(runs) > 5 else ""
             said.append(f"left and right exchanged in frames {', '.join(frames[:5])}{more}, repaired")
-        count = int(self.spikes.sum())
-        if count:
-            said.append(f"{count} spike{'s' * (count > 1)} removed")
+        if spikes:
+            said.append(f"{spikes} spike{'s' * (spikes > 1)} removed")
         return said
 
 

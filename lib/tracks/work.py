@@ -98,8 +98,11 @@ class Work:
         self.up, self.longest, self.index = up, longest, index
         self.image_size = track.image_size or image_size
 
-    def prepare(self):
-        """Fill gaps, go into the network's coordinates, cut the work into jobs; `jumps` is settled by now."""
+    def prepare(self, partner=None):
+        """Fill gaps, go into the network's coordinates, cut the work into jobs; `jumps` is settled by now.
+
+        partner: the prepared work of the same points' places, where these are their depths.
+        """
         refiner, track = self.refiner, self.track
         if self.jumps:
             frames = [track.start + frame for frame in self.jumps]
@@ -110,7 +113,10 @@ class Work:
             )
         self.repaired, score = None, track.confidence
         if refiner.repair and refiner.lag is None:
-            self.repaired = repair(track, self.poses, self.times, self.rate, self._parts())
+            if partner is not None:
+                self.repaired = partner.repaired.followed(self.poses, score)
+            else:
+                self.repaired = repair(track, self.poses, self.times, self.rate, self._parts())
             self.poses, score = self.repaired.poses, self.repaired.confidence
             self.notes += self.repaired.notes(track.start)
         elif refiner.repair and refiner.lag:

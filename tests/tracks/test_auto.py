@@ -13,6 +13,7 @@ from lib.formats.tracks import Track
 from lib.poses.skeletons import LAYOUTS
 from lib.tracks import auto, closing
 from lib.tracks.refiner import Refiner
+from lib.tracks.repair import Repaired
 
 LAYOUT = LAYOUTS["h36m17"]
 SHIPPED = Path(__file__).parents[2] / "data" / "poses" / "mocap_noise_3D" / "groundtruth" / "mocap_gt_3D_train.npz"
@@ -115,7 +116,7 @@ def said(before, after, kept, exchanged=(), spikes=0):
     wild.flat[:spikes] = True
     measured = Measured(np.full(17, before), np.zeros(0), np.full(17, 0.1))
     numbers = closing.Said(measured, np.full(17, before), np.full(17, after), kept, (1.0, "px"), False)
-    return SimpleNamespace(said=numbers, repaired=SimpleNamespace(exchanged=swapped, spikes=wild))
+    return SimpleNamespace(said=numbers, repaired=Repaired(None, None, swapped, wild))
 
 
 def test_the_lines_say_what_was_found_and_done():
