@@ -180,8 +180,11 @@ def _describe(path, pose_file):
         log.info("%s", note)
 
 
+MENDED = ("exchanges repaired", "spikes removed")
+
+
 def summary(pose_file, results):
-    """Counts over all tracks: key points, missing, filled, still missing, gaps, refined by each method."""
+    """Counts over all tracks: key points, missing, filled, still missing, gaps, `MENDED`, refined by each method."""
     total = {
         "key points": 0,
         "missing": 0,
@@ -190,7 +193,7 @@ def summary(pose_file, results):
         "never seen": 0,
         "gaps": 0,
         "longest gap": 0,
-    }
+    } | dict(zip(MENDED, closing.mended(results)))
     for track, result in zip(pose_file.tracks, results):
         there = gaps.seen(track.poses)
         lengths = gaps.gap_lengths(track.poses)
@@ -243,11 +246,11 @@ def _say(pose_file, results, refine, table):
 
 
 def _counts(table):
-    """The counts of `summary` in words."""
+    """The counts of `summary` in words, without what the closing line says."""
     counts = [
         f"{count} {'gap' if (count, name) == (1, 'gaps') else name}"
         for name, count in table.items()
-        if name != "longest gap" and (count or name in ("key points", "missing"))
+        if name not in ("longest gap", *MENDED) and (count or name in ("key points", "missing"))
     ]
     if table["longest gap"]:
         counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")
@@ -267,7 +270,8 @@ def write(pose_file, results, refine, source, output, cfg):
     refined = []
     for track, result in zip(pose_file.tracks, results):
         values = result.poses.copy()
-        values[~track.writable] = np.nan  # no record to write to
+        places = track.writable if result.repaired is None else result.repaired.exchange(track.writable)
+        values[~places] = np.nan  # no record to write to
         refined.append(values)
     pose_file.repaired = [result.repaired for result in results]
     translations = [result.translation for result in results] if refine.translation else None
