@@ -17,6 +17,8 @@ PATTERN = "*.pth.tar"
 # Ends of names that `auto` leaves alone: weights that are not free for any use (trained with Bandai-Namco's motion), and
 # those for one sensor. They are used where somebody names them.
 BY_NAME_ONLY = ("_bn", "_kinect")
+# Ends of names of weights that were trained on one estimator's errors: the key points (`JOINT_NAMES`) by which its files are known.
+ESTIMATORS = {"_mediapipe": "mediapipe33"}
 _PACKAGE = Path(__file__).parent
 
 
@@ -39,7 +41,21 @@ def folder(chosen=None):
 
 def for_anybody(place, pattern):
     """The weights in a folder that are for any pose file and any use, in the order of their names; pattern: of the names."""
-    return [path for path in sorted(place.glob(pattern)) if not path.name.split(".")[0].endswith(BY_NAME_ONLY)]
+    return [path for path in sorted(place.glob(pattern)) if not _stem(path).endswith((*BY_NAME_ONLY, *ESTIMATORS))]
+
+
+def for_estimator(place, pattern, layout):
+    """The weights in a folder for the estimator whose key points are `layout` (of `JOINT_NAMES`, or None); as `for_anybody`."""
+    return [path for path in sorted(place.glob(pattern)) if layout and estimator_of(path) == layout]
+
+
+def estimator_of(path):
+    """The key points of the one estimator that weights are for; None: of any."""
+    return next((layout for end, layout in ESTIMATORS.items() if _stem(path).endswith(end)), None)
+
+
+def _stem(path):
+    return Path(path).name.split(".")[0]
 
 
 def warn_of_none(chosen=None):

@@ -277,7 +277,8 @@ class _Network:
         self.merge, self.roots = None, None
         self.body = SoFar(self.recipe.bones) if self.recipe.bones else None
         mapped = fit is not None and len(fit.written) < len(fit.gather)
-        self.slow = SlowPart(stream.rate) if mapped and stream.keeps_places else None
+        keeps = stream.keeps_places and not model.knows_places
+        self.slow = SlowPart(stream.rate) if mapped and keeps else None
 
     def begin(self, lag):
         self.merge = StreamMerge(self.recipe.streamed(lag))

@@ -203,10 +203,11 @@ class Refiner:
             self._models[path].network.to(self.device).requires_grad_(False)
         return self._models[path]
 
-    def _shipped(self, pattern):
-        """Models for anybody in the checkpoint folder whose name fits; broken files are left out, named once."""
+    def _shipped(self, pattern, layout=None):
+        """Models for anybody in the checkpoint folder whose name fits, and those for the estimator whose key points are `layout`;
+        broken files are left out, named once."""
         found = []
-        for path in weights.for_anybody(self.folder, pattern):
+        for path in weights.for_estimator(self.folder, pattern, layout) + weights.for_anybody(self.folder, pattern):
             try:
                 found.append(self._load(path))
             except UserError as error:
@@ -216,18 +217,19 @@ class Refiner:
         return found
 
     def _unfit(self, model):
-        """Sorts shipped networks: those for this lag, for one view, for any skeleton and for short windows that have it
-        first."""
+        """Sorts shipped networks: those for this lag, for one view, for the track's estimator, for any skeleton and for short
+        windows that have it first."""
         recipe = model.recipe
         other_lag = 0 if recipe.trained_lag == self.lag else 1 if recipe.trained_lag is None else 2
-        return other_lag, recipe.views, model.window <= (self.lag or 0), not recipe.any_skeleton, model.window
+        general = not model.knows_places
+        return other_lag, recipe.views, general, model.window <= (self.lag or 0), not recipe.any_skeleton, model.window
 
     def network_for(self, track, poses):
         """(Model, Mapping, "") for a track with poses [T, J, D], or (None, None, why not)."""
         given = self.model if self.model is not None and self.model.takes_joints else None
         if self.model is not None and given is None or self.method not in ("auto", "synsp"):
             return None, None, ""
-        candidates = [given] if given else sorted(self._shipped("synsp_*.pth.tar"), key=self._unfit)
+        candidates = [given] if given else sorted(self._shipped("synsp_*.pth.tar", track.layout), key=self._unfit)
         if poses.shape[-1] != kind_of(track.kind).network:
             return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
         candidates = [model for model in candidates if model.recipe.kind == track.kind]

@@ -584,6 +584,33 @@ def test_weights_of_one_sensor_or_not_for_any_use_are_taken_by_name_only(tmp_pat
     assert named.network_for(named.track(poses), poses)[0] is not None
 
 
+def test_files_of_an_estimator_take_its_weights_and_no_others_do(tmp_path):
+    for name in ("synsp_3D_w8", "synsp_3D_w8_mediapipe"):
+        save_synsp(tmp_path, name=f"{name}.pth.tar", any_skeleton=True)
+
+    def taken(names, **options):
+        refiner = Refiner("auto", fps=30, folder=tmp_path, layout=names, **options)
+        poses = by_names(straight(20), JOINT_NAMES[names])
+        return Path(refiner.network_for(refiner.track(poses), poses)[0].path).name.removesuffix(".pth.tar")
+
+    assert taken("mediapipe33") == "synsp_3D_w8_mediapipe"
+    assert taken("coco17") == "synsp_3D_w8"
+
+
+def test_weights_of_an_estimator_say_where_its_joints_should_be(tmp_path):
+    """They learnt where on the body it puts them, which others leave to the detector (own_places)."""
+    options = {"fps": 30, "layout": "mediapipe33"}
+    poses = by_names(straight(90), JOINT_NAMES["mediapipe33"])
+    noisy = poses + np.random.default_rng(0).normal(0, 0.01, poses.shape)
+    results = {}
+    for name in ("synsp_3D_w8", "synsp_3D_w8_mediapipe"):
+        path = save_synsp(tmp_path, name=f"{name}.pth.tar", random=True)
+        results[name] = Refiner("synsp", checkpoint=path, **options)(noisy)
+    joint = JOINT_NAMES["mediapipe33"].index("left_wrist")
+    general, specific = (np.linalg.norm((each - noisy)[:, joint].mean(axis=0)) for each in results.values())
+    assert specific > 3 * general
+
+
 @pytest.mark.parametrize("method", ("gcv", "whittaker", "kalman", "self_tuned"))
 def test_filters_that_tune_themselves_say_their_cutoff(method):
     rng = np.random.default_rng(0)
