@@ -81,11 +81,12 @@ def smooth_back(mean, covariance, move, predicted, predicted_covariance, later, 
             covariance + gain @ (later_covariance - predicted_covariance) @ gain.swapaxes(-1, -2))  # fmt: skip
 
 
-def kalman(tracks, times, groups=None, weights=None, robust=True):
+def kalman(tracks, times, groups=None, weights=None, robust=True, lower=1.0):
     """Kalman filter and Rauch-Tung-Striebel smoother of tracks [T, K, C] at times [T] s, noise levels by restricted
     maximum likelihood. Returns a `Smoothed` with sigma; missing values are NaN and stay missing.
 
-    robust: innovations beyond `OUTLIER` standard deviations count less. weights: [T, K], as in `tuned.whittaker`.
+    robust: innovations beyond `OUTLIER` standard deviations count less. weights: [T, K], as in `tuned.whittaker`. lower: times the
+    cut-off that likelihood finds, below 1 for errors that are known to last (likelihood takes their slow part for motion).
     """
     tracks, times = np.asarray(tracks, dtype=np.float64), np.asarray(times, dtype=np.float64)
     weights = sample_weights(tracks, weights)
@@ -98,6 +99,7 @@ def kalman(tracks, times, groups=None, weights=None, robust=True):
     known = np.where(weights[..., None] > 0, tracks, 0.0)
     frames = (times - times[0]) / np.median(np.diff(times))
     ratio, result.noise = noise_levels(tracks, times, weights, able, groups)
+    ratio = lower ** (2 * ORDER) * ratio
     able &= np.isfinite(ratio)
     counted = weights[:, able]
     if robust and able.any():
@@ -108,7 +110,7 @@ def kalman(tracks, times, groups=None, weights=None, robust=True):
             learnt[:, able] = np.where(outliers, 0.0, counted)
             again, noise = noise_levels(tracks, times, learnt, able, groups)
             ratio, result.noise = (
-                np.where(np.isfinite(again), again, ratio),
+                np.where(np.isfinite(again), lower ** (2 * ORDER) * again, ratio),
                 np.where(np.isfinite(again), noise, result.noise),
             )
     means, variances = places(known[:, able], frames, counted, ratio[able], result.noise[able] if robust else None)

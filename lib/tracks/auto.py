@@ -10,11 +10,12 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
 
 and the filter itself goes by twice that share from `gcv`, the best for white errors, to `kalman`, which takes correlated
 errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
-are told there by the noise that `gcv` finds, which is then no more than the jitter.
+are told there by the noise that filters find, which is then no more than the jitter.
 Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -29,9 +30,21 @@ TYPICAL = 0.008
 UNSURE = 0.4
 LEAST = 0.05  # smaller shares are none: on white jitter and clean motion no network runs
 SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick comes from the filter
-# Noise that `gcv` finds, as a multiple of the jitter: up to the first number errors are white, from the second they last.
-WHITE_NOISE = (1.0, 1.1)
+# Noise that cross-validation and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the
+# second they last. Each says half: the one overlooks errors that last long, the other takes abrupt motion for errors.
+NOISE = (tuned.gcv, (1.0, 1.1)), (partial(tuned.whittaker, by="ml"), (1.05, 1.15))
+# Where errors last, `kalman` takes their slow part for motion: 0.7 to 0.85 of its cut-off is best on the training clips of five sets.
+LOWER = 0.8
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter of a plan. share: how far the result goes from what is there to this filter's; lower: as in `kalman.kalman`."""
+
+    name: object
+    share: float = 1.0
+    lower: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,12 +58,10 @@ class Judged:
 
     @property
     def filters(self):
-        """[(filter, how far the result goes from what is there to this filter's)], one after another."""
-        if self.lasting < LEAST:
-            return [(WHITE, 1.0)]
-        if self.lasting > 1 - LEAST:
-            return [(LASTING, 1.0)]
-        return [(WHITE, 1.0), (LASTING, self.lasting)]
+        """[Filter], one after another."""
+        found = [Filter(WHITE)] if self.lasting <= 1 - LEAST else []
+        share = self.lasting if found else 1.0
+        return found + ([Filter(LASTING, share, LOWER)] if share >= LEAST else [])
 
     @property
     def channel(self):
@@ -87,12 +98,13 @@ def judge(measured, values, times, scale=1.0):
         share = spread**2 / (spread**2 + TYPICAL**2)
         return Judged(min(1.0, 2 * share), share if share >= LEAST else 0.0, spread)
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
-    noise = tuned.gcv(values[:, known], times).noise / measured.jitter[known]
-    noise = noise[np.isfinite(noise)]
-    if not len(noise):
-        return Judged(0.0, 0.0)
-    low, high = WHITE_NOISE
-    return Judged(float(np.clip((np.median(noise) - low) / (high - low), 0, 1)), 0.0)
+    says = []
+    for smooth, (low, high) in NOISE:
+        noise = smooth(values[:, known], times).noise / measured.jitter[known]
+        noise = noise[np.isfinite(noise)]
+        if len(noise):
+            says.append(np.clip((np.median(noise) - low) / (high - low), 0, 1))
+    return Judged(float(np.mean(says)) if says else 0.0, 0.0)
 
 
 def low_passed(correction, rate):

@@ -60,6 +60,7 @@ class Job:
     first: bool  # SynSP's word comes before the per-channel method's
     path: object = 0.0  # [t, 1, D] that was subtracted from values
     share: float = 1.0  # how far the track goes from what it is to the result
+    lower: float = 1.0  # times the cut-off that the filter `kalman` finds
     result: np.ndarray = None
     cutoff: np.ndarray = None  # [K] Hz, and
     sigma: np.ndarray = None  # [t, K], of filters that say them
@@ -143,7 +144,7 @@ class Work:
         if self.plan.blend:
             self._settle(filled)
         else:
-            self.filters, self.filtered = [(self.plan.channel, 1.0)], self.values
+            self.filters, self.filtered = [auto.Filter(self.plan.channel)], self.values
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
@@ -157,7 +158,7 @@ class Work:
         self.judged = auto.judge(self.measured, filled, self.times, scale)
         self.filters = self.judged.filters
         network = self.plan.network if self.judged.share else None
-        what = " and ".join(name for name, _ in self.filters)
+        what = " and ".join(one.name for one in self.filters)
         if network is not None:
             how = (
                 f"the filter {what}, and {self.judged.share:.0%} of the correction of {network.label}, as bone lengths wander by "
@@ -218,8 +219,20 @@ class Work:
                         # Networks know bodies about their root; far off it they draw them towards it.
                         along = space.path(values, times)
                     picks = np.arange(len(joints))
-                    for method, share in self.filters:
-                        yield Job(self.index, method, frames, values - along, joints, picks, times, False, along, share)
+                    for one in self.filters:
+                        yield Job(
+                            self.index,
+                            one.name,
+                            frames,
+                            values - along,
+                            joints,
+                            picks,
+                            times,
+                            False,
+                            along,
+                            one.share,
+                            one.lower,
+                        )
 
     def take(self, job):
         """Take in a finished job; those of the filters come first."""

@@ -80,6 +80,14 @@ def test_without_outliers_it_is_the_whittaker_smoother_by_likelihood():
     assert np.abs(ours.values - theirs.values)[10:-10].max() < 0.02
 
 
+def test_lower_is_a_share_of_the_cut_off_that_likelihood_finds():
+    tracks, times = wave(300, 0.1)[1], clock(300)
+    one, other = (kalman.kalman(tracks, times, robust=robust, lower=0.8) for robust in (True, False))
+    whole = kalman.kalman(tracks, times)
+    np.testing.assert_allclose(one.cutoff, 0.8 * whole.cutoff, rtol=0.01)
+    np.testing.assert_allclose(other.cutoff, one.cutoff, rtol=0.01)
+
+
 def test_an_outlier_hardly_moves_its_neighbours():
     clean, noisy = wave(300, 0.02)
     wild = noisy.copy()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.spatial.transform import Rotation
 
 from lib.dataset import noise, storage
@@ -97,14 +98,18 @@ def test_share_is_that_of_wiener():
     assert share(0.03, 0.005) == pytest.approx(1 / (1 + auto.TYPICAL**2 / (0.03**2 - (auto.UNSURE * 0.005) ** 2)))
 
 
-def test_without_bones_the_noise_that_gcv_finds_tells_white_errors():
+def test_without_bones_the_noise_that_filters_find_tells_white_errors():
+    """Beside errors of a first-order autoregression (0.8 a frame), which last, and which the jitter tells little of."""
     rng, times = np.random.default_rng(0), np.arange(300) / 30
     motion = 200 * np.sin(2 * np.pi * 0.5 * times)[:, None, None] * np.ones((1, 9, 2))
-    white = motion + rng.normal(0, 3, motion.shape)
-    lasting = motion + np.cumsum(rng.normal(0, 1.5, motion.shape), axis=0) * 0.3 + rng.normal(0, 1, motion.shape)
-    found = [auto.judge(auto.measured(poses, times, None), poses, times) for poses in (white, lasting)]
-    assert found[0].lasting < auto.LEAST and found[0].filters == [("gcv", 1.0)]
-    assert found[0].share == found[1].share == 0
+    errors = rng.normal(0, 3, motion.shape)
+    white, lasting = (
+        auto.judge(auto.measured(motion + each, times, None), motion + each, times)
+        for each in (errors, lfilter([1], [1, -0.8], errors, axis=0))
+    )
+    assert white.lasting < auto.LEAST and white.filters == [auto.Filter("gcv")]
+    assert lasting.lasting >= 0.5 and lasting.filters[-1] == auto.Filter("kalman", lasting.lasting, auto.LOWER)
+    assert white.share == lasting.share == 0
 
 
 def said(before, after, kept, exchanged=(), spikes=0):
