@@ -22,6 +22,8 @@ EXTRAS = {
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",
+    "anny": "pairs",
+    "numba": "pairs",
 }
 
 

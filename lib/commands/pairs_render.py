@@ -1,14 +1,146 @@
-"""`synsp pairs render`: the flags, and what is said while clips are rendered."""
+"""`synsp pairs render`: the flags, the processes, and what is said while clips are rendered."""
 
+import argparse
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .. import files
 from ..errors import UserError
+from ..pairs import PACKAGES
+
+FPS = (25, 30, 50, 60)
 
 
 def add_render(steps):
     """Add the subcommand `render` to the subparsers `steps`; its `run` takes the parsed arguments."""
-    parse = steps.add_parser("render", help="film parametric people whose every joint is known")
-    parse.add_argument("out", help="the folder for the clips")
+    parse = steps.add_parser(
+        "render",
+        help="film parametric people whose every joint is known",
+        description="Film parametric people in motion: an mp4 a clip, and an .npz of what is true in it. Started again, it goes "
+        "on where it was; the same seed gives the same clips.",
+    )
+    parse.add_argument("out", metavar="OUT", help="the folder for the clips")
+    parse.add_argument("--clips", type=_whole(1, 99999), default=300, help="how many (default 300)")
+    parse.add_argument("--frames", type=_whole(2, 3000), default=60, help="of each clip (default 60)")
+    parse.add_argument("--size", type=_whole(64, 2048), default=512, help="side of the picture in px (default 512)")
+    parse.add_argument(
+        "--fps",
+        type=_whole(5, 240),
+        nargs="+",
+        default=[30],
+        help="frames per second; of several each clip has one (default 30)",
+    )
+    parse.add_argument("--seed", type=_whole(0, 2**31), default=1, help="other seeds give other clips (default 1)")
+    parse.add_argument("--jobs", type=_whole(1, 256), default=1, help="processes (default 1)")
+    parse.add_argument("--views", type=_whole(1, 16), default=1, help="cameras that film each motion (default 1)")
+    parse.add_argument(
+        "--split", choices=("train", "test"), default="train", help="whose motion: test keeps two persons apart"
+    )
+    parse.add_argument(
+        "--motion",
+        nargs="+",
+        metavar="FILE",
+        help="BVH, AMASS or SMPL .npz, instead of the CMU motion that comes along",
+    )
+    parse.add_argument("--backgrounds", metavar="FOLDER", help="pictures without people, instead of scikit-image's")
+    parse.add_argument("--run", dest="estimator", choices=("mediapipe",), help="let this estimator answer the clips")
+    parse.add_argument(
+        "--python",
+        metavar="PROGRAM",
+        default=sys.executable,
+        help="the Python of the estimator's environment (default: this one)",
+    )
     parse.set_defaults(run=render)
 
 
+def _whole(low, high):
+    """A type of argument: a whole number within limits."""
+
+    def number(text):
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
+        return int(text)
+
+    return number
+
+
 def render(args):
-    raise UserError("pairs render: not in this version yet")
+    """Run the subcommand. Raises UserError where a package is missing, and for flags that do not fit."""
+    lacking = [name for name in PACKAGES if find_spec(name) is None]
+    if lacking:
+        raise UserError(f"{', '.join(lacking)}: not installed. pip install 'synsp[pairs]'")
+    from ..pairs import clips, scene
+
+    plan = clips.Plan(
+        args.out,
+        args.clips,
+        args.frames,
+        args.size // 2 * 2,  # the video's colours have half its resolution
+        tuple(args.fps),
+        args.seed,
+        args.views,
+        args.split,
+        tuple(args.motion) if args.motion else None,
+        args.backgrounds,
+    )
+    files.make_folder(plan.out)
+    metas = clips.done(plan.out)
+    there = {meta["number"] for meta in metas if meta["seed"] == plan.seed}
+    wanted = [number for number in range(plan.clips) if number not in there]
+    scene.photos(plan.backgrounds)  # refused before anything is rendered
+    if wanted:
+        print(f"{plan.out}: {len(wanted)} clips to render, {plan.clips - len(wanted)} are there", file=sys.stderr)
+    for meta in tqdm(_made(plan, wanted, args.jobs), total=len(wanted), unit="clip", disable=not wanted):
+        metas.append(meta)
+        clips.save_index(plan.out, metas)
+    if args.estimator:
+        _estimate(args.python, plan.out)
+
+
+def _made(plan, wanted, jobs):
+    """The metas of rendered clips, as they are finished."""
+    if not wanted:
+        return
+    if jobs == 1:
+        _prepare(plan)
+        yield from map(partial(_make, plan), wanted)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_prepare, initargs=(plan,)) as pool:
+        yield from pool.map(partial(_make, plan), wanted)
+
+
+_ready = {}  # of this process: the motions and the pictures of its plan
+
+
+def _prepare(plan):
+    import torch
+
+    from ..pairs import clips, scene
+
+    torch.set_num_threads(1)
+    _ready["motions"], _ready["pictures"] = clips.load_motions(plan), scene.photos(plan.backgrounds)
+
+
+def _make(plan, number):
+    from ..pairs import clips
+
+    return clips.make(plan, number, _ready["motions"], _ready["pictures"])
+
+
+def _estimate(python, out):
+    """Let MediaPipe answer the clips, in the environment of `python`."""
+    script = Path(__file__).parents[1] / "pairs" / "mediapipe_clips.py"
+    asked = subprocess.run([python, "-c", "import mediapipe; mediapipe.solutions.pose"], capture_output=True, text=True)
+    if asked.returncode:
+        raise UserError(
+            f"{python}: has no mediapipe with mediapipe.solutions. Make an environment with pip install mediapipe==0.10.14 'numpy<2', "
+            "and name its Python with --python"
+        )
+    subprocess.run([python, str(script), out], check=True)

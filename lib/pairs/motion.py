@@ -1,0 +1,138 @@
+"""Motion for rendered people: rotations of the rig's bones and the path of the hips, whatever file they come from.
+
+A `Motion` is told in the axes of body.py (x left, y up, z ahead at rest) with the hips' path in lengths of the leg, so that people
+of all sizes can do it. T frames, B bones of the rig.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation, Slerp
+
+from ..errors import UserError
+from . import body
+
+CMU_STEP = 256  # of the shipped file: rotation vectors are whole multiples of 1/256 rad
+SHIPPED = Path(__file__).parent / "cmu_motion.npz"
+# Two persons of the shipped file, for the test split alone.
+TEST_SUBJECTS = ("cmu_s09", "cmu_s16")
+CMU_LICENCE = (
+    "CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu: free for all uses; not to be resold as motion data"
+)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One recording: rotations [T, B, 3, 3] of the bones from rest to the world, roots [T, 3] in lengths of the leg."""
+
+    name: str
+    subject: str
+    file: str
+    licence: str
+    fps: float
+    rotations: np.ndarray
+    roots: np.ndarray
+
+    @property
+    def seconds(self):
+        return len(self.rotations) / self.fps
+
+
+def of_bones(turns, directions, roots, leg):
+    """(rotations [T, B, 3, 3], roots [T, 3]) for the rig from any skeleton's.
+
+    turns: {bone of the rig: [T, 3, 3] from that skeleton's rest pose to the world}; directions: {bone: [3], where it points in
+    that rest pose}, for the bones that do not point there in the rig's rest pose; leg: that skeleton's leg in the unit of roots.
+    Bones that `turns` lacks are rigid to their parent.
+    """
+    mesh = body.template()
+    result = np.empty((len(roots), len(mesh.bones), 3, 3))
+    for place, (bone, parent) in enumerate(zip(mesh.bones, mesh.parents)):
+        if bone not in turns:
+            result[:, place] = result[:, parent]
+            continue
+        result[:, place] = turns[bone]
+        direction = directions.get(bone)
+        if direction is not None and np.linalg.norm(direction) > 1e-6:
+            own = mesh.heads[_next(mesh, place)] - mesh.heads[place]
+            result[:, place] = result[:, place] @ _swing(own, direction)
+    return result, np.asarray(roots, dtype=np.float64) / leg
+
+
+def _next(mesh, bone):
+    """The bone in which a limb's bone ends: its first child."""
+    return int(np.flatnonzero(mesh.parents == bone)[0])
+
+
+def _swing(start, end):
+    """The smallest rotation [3, 3] that takes one direction to another."""
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    axis = np.cross(start, end)
+    sine = np.linalg.norm(axis)
+    if sine < 1e-9:
+        return np.eye(3)
+    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, start @ end)).as_matrix()
+
+
+def cut(motion, rng, frames, fps, mirrored=False):
+    """(rotations [frames + 1, B, 3, 3], roots [frames + 1, 3]) at `fps` from a random moment of a motion, for a numpy Generator.
+
+    The frame after the last serves the blur. Raises UserError where the motion is shorter.
+    """
+    seconds = frames / fps
+    if motion.seconds - 1 / motion.fps < seconds:
+        raise UserError(f"{motion.file}: {motion.name} has {motion.seconds:.2f} s; a clip takes {seconds:.2f} s")
+    start = rng.uniform(0, motion.seconds - 1 / motion.fps - seconds)
+    wanted = (start + np.arange(frames + 1) / fps) * motion.fps
+    first, last = int(wanted[0]), min(int(np.ceil(wanted[-1])), len(motion.rotations) - 1)
+    wanted = np.clip(wanted - first, 0, last - first)
+    known = np.arange(last - first + 1)
+    piece = motion.rotations[first : last + 1]
+    turned = np.stack(
+        [Slerp(known, Rotation.from_matrix(piece[:, bone]))(wanted).as_matrix() for bone in range(piece.shape[1])],
+        axis=1,
+    )
+    roots = np.stack([np.interp(wanted, known, motion.roots[first : last + 1, axis]) for axis in range(3)], axis=1)
+    return _mirror(turned, roots) if mirrored else (turned, roots)
+
+
+def _mirror(rotations, roots):
+    """The same motion in a mirror: left and right change places."""
+    bones = body.template().bones
+    other = {"Left": "Right", "Right": "Left", "L": "R", "R": "L"}
+    order = []
+    for bone in bones:
+        side = next((s for s in other if bone.startswith(s) and other[s] + bone[len(s) :] in bones), None)
+        order.append(bones.index(bone if side is None else other[side] + bone[len(side) :]))
+    flip = np.diag([-1.0, 1, 1])
+    return flip @ rotations[:, order] @ flip, roots @ flip
+
+
+def facing(rotations):
+    """The way the hips look on average, as the angle about the vertical from z towards x, in rad."""
+    ahead = rotations[:, 0, :, 2].mean(axis=0)
+    return float(np.arctan2(ahead[0], ahead[2]))
+
+
+def still(rotations):
+    """A motion without the wobble of rotations stored in whole steps: a Gaussian of half a frame."""
+    smooth = gaussian_filter1d(rotations, 0.5, axis=0, mode="nearest")
+    u, _, vt = np.linalg.svd(smooth)
+    return u @ vt
+
+
+# ------------------------------------------------------------------------------------------ files
+
+
+def read(path):
+    """The `Motion`s of a file: .bvh, AMASS or SMPL .npz, or rotations as cmu_motion.npz has them. Raises UserError."""
+    from . import motion_files
+
+    return motion_files.read(path)
+
+
+def shipped(split):
+    """The `Motion`s of the file that ships with this package, those of a split (`train` or `test`)."""
+    return [one for one in read(SHIPPED) if (one.subject in TEST_SUBJECTS) == (split == "test")]
