@@ -14,7 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from lib import files  # noqa: E402
 from lib.dataset import storage  # noqa: E402
-from lib.pairs.motion import CMU_STEP  # noqa: E402
+from lib.pairs.motion_files import CMU_STEP  # noqa: E402
 
 FULL_STEP = 8192  # of the full file
 FRAMES = 8000  # of a subject, about

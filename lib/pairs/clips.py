@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import files
 from ..errors import UserError
-from . import INDEX, body, camera, motion, render, scene
+from . import INDEX, body, camera, motion, motion_files, render, scene
 
 OTHERS = 0.12  # share of clips with a second person
 
@@ -37,13 +37,13 @@ class Plan:
 def load_motions(plan):
     """The `Motion`s of a plan, long enough for its clips. Raises UserError where none is left."""
     if plan.motions is None:
-        found = motion.shipped(plan.split)
+        found = motion_files.shipped(plan.split)
     else:
-        found = [one for path in plan.motions for one in motion.read(path)]
+        found = [one for path in plan.motions for one in motion_files.read(path)]
         # CMU's subjects that the test split keeps to itself, in whatever file they come.
-        found = [one for one in found if plan.split == "test" or one.subject not in motion.TEST_SUBJECTS]
-        if plan.split == "test" and any(one.subject in motion.TEST_SUBJECTS for one in found):
-            found = [one for one in found if one.subject in motion.TEST_SUBJECTS]
+        found = [one for one in found if plan.split == "test" or one.subject not in motion_files.TEST_SUBJECTS]
+        if plan.split == "test" and any(one.subject in motion_files.TEST_SUBJECTS for one in found):
+            found = [one for one in found if one.subject in motion_files.TEST_SUBJECTS]
     longest = max((one.seconds for one in found), default=0)
     needed = plan.frames / min(plan.fps)
     if longest < needed + 0.1:

@@ -5,22 +5,12 @@ of all sizes can do it. T frames, B bones of the rig.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import UserError
 from . import body
-
-CMU_STEP = 256  # of the shipped file: rotation vectors are whole multiples of 1/256 rad
-SHIPPED = Path(__file__).parent / "cmu_motion.npz"
-# Two persons of the shipped file, for the test split alone.
-TEST_SUBJECTS = ("cmu_s09", "cmu_s16")
-CMU_LICENCE = (
-    "CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu: free for all uses; not to be resold as motion data"
-)
 
 
 @dataclass(frozen=True)
@@ -114,25 +104,3 @@ def facing(rotations):
     """The way the hips look on average, as the angle about the vertical from z towards x, in rad."""
     ahead = rotations[:, 0, :, 2].mean(axis=0)
     return float(np.arctan2(ahead[0], ahead[2]))
-
-
-def still(rotations):
-    """A motion without the wobble of rotations stored in whole steps: a Gaussian of half a frame."""
-    smooth = gaussian_filter1d(rotations, 0.5, axis=0, mode="nearest")
-    u, _, vt = np.linalg.svd(smooth)
-    return u @ vt
-
-
-# ------------------------------------------------------------------------------------------ files
-
-
-def read(path):
-    """The `Motion`s of a file: .bvh, AMASS or SMPL .npz, or rotations as cmu_motion.npz has them. Raises UserError."""
-    from . import motion_files
-
-    return motion_files.read(path)
-
-
-def shipped(split):
-    """The `Motion`s of the file that ships with this package, those of a split (`train` or `test`)."""
-    return [one for one in read(SHIPPED) if (one.subject in TEST_SUBJECTS) == (split == "test")]

@@ -7,9 +7,21 @@ from scipy.spatial.transform import Rotation
 
 from ..dataset import storage
 from ..errors import UserError
-from .motion import CMU_LICENCE, CMU_STEP, Motion, of_bones
+from .motion import Motion, of_bones
 
+SHIPPED = Path(__file__).parent / "cmu_motion.npz"
+CMU_STEP = 256  # of the shipped file: rotation vectors are whole multiples of 1/256 rad
+CMU_LICENCE = (
+    "CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu: free for all uses; not to be resold as motion data"
+)
 UNKNOWN = "not told by the file"
+# Two persons of CMU's, for the test split alone.
+TEST_SUBJECTS = ("cmu_s09", "cmu_s16")
+
+
+def shipped(split):
+    """The `Motion`s of the file that ships with this package, those of a split (`train` or `test`)."""
+    return [one for one in read(SHIPPED) if (one.subject in TEST_SUBJECTS) == (split == "test")]
 
 
 def read(path):

@@ -12,14 +12,14 @@ from lib.pairs import INDEX, clips
 
 anny = pytest.importorskip("anny")
 pytest.importorskip("numba")
-from lib.pairs import body, camera, motion, render, scene  # noqa: E402
+from lib.pairs import body, camera, motion, motion_files, render, scene  # noqa: E402
 
 SMALL = ["--frames", "3", "--size", "64", "--seed", "5"]
 
 
 @pytest.fixture(scope="module")
 def motions():
-    return motion.shipped("train")
+    return motion_files.shipped("train")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_views_film_the_same_motion_from_other_places(tmp_path):
 
 @pytest.mark.slow
 def test_no_subject_is_in_both_splits(motions):
-    other = motion.shipped("test")
+    other = motion_files.shipped("test")
     assert not {one.subject for one in motions} & {one.subject for one in other}
     assert len({one.subject for one in other}) == 2
 
