@@ -31,6 +31,10 @@ class UserError(Exception):
     """Something the user can mend. The message is one line: what, where, how to mend."""
 
 
+class NobodyError(UserError):
+    """A pose file of a known kind in which no frame has a person."""
+
+
 def run(main):
     """Run a script's `main()` and exit: 0, 2 with one line on stderr for what the user can mend, 130 on Ctrl-C.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError, reading
+from ..errors import NobodyError, UserError, reading
 from ..poses import sentinels
 from . import unknown
 from .kinds import FORMATS, known
@@ -34,9 +34,10 @@ def _read(opened, path, input_format, image_size, fps, axes):
     if input_format is None:
         input_format = next((name for name, kind in FORMATS.items() if kind.sniff(opened)), None)
     if input_format is None:
-        if opened.is_json and isinstance(opened.tree, (list, dict)) and not any(opened.tree):
-            frames = f"any of its {len(opened.tree)} frames" if opened.tree else "it"
-            raise UserError(f"{path}: nobody in {frames}. Nothing can be refined")
+        empty = _frames_of_nobody(opened)
+        if empty is not None:
+            frames = f"any of its {empty} frames" if empty else "it"
+            raise NobodyError(f"{path}: nobody in {frames}. Nothing can be refined")
         raise UserError(unknown.described(opened))
     kind = FORMATS[input_format]
     if axes and not kind.axes:
@@ -46,6 +47,18 @@ def _read(opened, path, input_format, image_size, fps, axes):
         _take_out(track, (np.abs(track.poses) > np.finfo(np.float32).max).any(axis=-1))  # no place: as good as infinite
     _take_out_sentinels(pose_file.tracks)
     return pose_file
+
+
+def _frames_of_nobody(opened):
+    """How many frames a JSON file has of which each is empty or null, whoever wrote it; None where it is something else."""
+    if not opened.is_json or not isinstance(opened.tree, (list, dict)):
+        return None
+    if not any(opened.tree):
+        return len(opened.tree)
+    lists = (
+        [value for value in opened.tree.values() if isinstance(value, list)] if isinstance(opened.tree, dict) else []
+    )
+    return len(lists[0]) if len(lists) == 1 and not any(lists[0]) else None
 
 
 def _take_out(track, absent):
