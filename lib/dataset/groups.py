@@ -1,7 +1,8 @@
 """Who is seen in a recording, so that persons stay together: no one is in training and in validation.
 
 A group is what must not be divided, mostly a person. `DATASET.GROUPS` tells it: a regular expression over the recording's name, whose first
-bracket is the group, or JSON files (lists of {"clip", "subject", "licence"}), of which the recordings are those of the clip's name.
+bracket is the group, or JSON files (lists of {"clip", "subject", "licence"}), of which the recordings are those of the clip's name; {set} in
+a file's name stands for each dataset and its estimator, such as my_vibe.
 """
 
 import fnmatch
@@ -32,8 +33,8 @@ class Groups:
         self.known = bool(told)
         self.pattern, self.clips = None, {}
         if told.endswith(".json"):
-            for name in told.split(","):
-                self._read(_found(name.strip(), cfg.DATASET.BASE_DIR))
+            for name in dict.fromkeys(each for part in told.split(",") for each in _of_sets(part.strip(), cfg)):
+                self._read(_found(name, cfg.DATASET.BASE_DIR))
         elif told:
             self.pattern = _pattern(told)
 
@@ -59,6 +60,12 @@ class Groups:
 def _stem(name):
     """A recording's name without its folder of frames and its camera."""
     return CAMERA.sub("", name.split("/")[0])
+
+
+def _of_sets(name, cfg):
+    """A file's name for each dataset of a config, which stands for {set} in it."""
+    pairs = zip(cfg.DATASET_NAME.split(","), cfg.ESTIMATOR.split(","))
+    return [name.replace("{set}", f"{dataset.strip()}_{estimator.strip()}") for dataset, estimator in pairs]
 
 
 def _found(name, base):

@@ -90,3 +90,10 @@ def test_mistakes_are_told(told, message, tmp_path):
 def test_held_out_names_that_nobody_has(listed):
     with pytest.raises(UserError, match="holds out none of the groups"):
         groups.hold_out(split(), settings(*listed, "TRAIN.VAL_GROUPS", "s99"), np.random.default_rng(0))
+
+
+def test_set_stands_for_each_dataset_of_the_config(listed):
+    base = listed[1]
+    (groups._found("own.json", base)).rename(f"{base}/own_noise_train.json")
+    cfg = settings(*listed[:3], "{set}_train.json", "DATASET_NAME", "own", "ESTIMATOR", "noise")
+    assert groups.Groups(cfg).of(split().recordings[0]).group == "s01"
