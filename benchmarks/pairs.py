@@ -38,9 +38,10 @@ a second. In brackets: times what repair and the best filter leave, where best i
 
 def clips_of(data, name, split):
     """{clip: row} of the list of a set's clips."""
-    path = Path(data, f"{name}_{split}.json")
-    if not path.is_file():
-        raise UserError(f"{path}: not found. It says each clip's fps and licence; `synsp pairs collect` writes it")
+    places = [Path(data, folder, f"{name}_{split}.json") for folder in ("", "poses")]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise UserError(f"{places[0]}: not found. It says each clip's fps and licence; `synsp pairs collect` writes it")
     return {row["clip"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
 
 
