@@ -79,6 +79,12 @@ def _model():
     return model, KeypointsRegressor.coco(model)
 
 
+@functools.cache
+def average():
+    """The `Body` in the middle of all phenotypes."""
+    return body({name: 0.5 for name in _model()[0].phenotype_labels})
+
+
 def _rest(phenotype):
     """(vertices, heads, tails, {COCO point: [3]}) of a phenotype at rest."""
     model, regressor = _model()

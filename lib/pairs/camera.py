@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-FILL = (0.4, 0.95)  # the person's height in the picture's
+FILL = (0.5, 0.95)  # the person's height in the picture's
 HELD = (0.7, 1.9)  # the camera's height over the floor, m
 FOCAL = (0.8, 1.7)  # in picture heights: wide angle to the usual of a telephone
 SIDEWAYS = 40.0  # degrees: standard deviation of the way that people look off the camera

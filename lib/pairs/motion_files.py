@@ -1,5 +1,6 @@
 """Readers of motion files for pairs: rotations of CMU's bones, AMASS and SMPL, BVH."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from ..dataset import storage
 from ..errors import UserError
+from . import body, motion_joints
 from .motion import Motion, of_bones
 
 SHIPPED = Path(__file__).parent / "cmu_motion.npz"
@@ -31,6 +33,8 @@ def read(path):
         arrays = storage.read_arrays(path)
         if {"rotvec", "joints", "root", "rest", "leg"} <= set(arrays):
             return _cmu(path, arrays)
+        if "joints_3d" in arrays:
+            return _joints(path, arrays)
     raise UserError(f"{path}: no motion that is read here. Give BVH, AMASS or SMPL .npz")
 
 
@@ -50,6 +54,36 @@ def _cmu(path, arrays):
         rotations, root = of_bones(
             {joint: matrices[:, place] for place, joint in enumerate(joints)}, dict(zip(joints, rest)), root, leg
         )
-        subject = "_s".join(str(name).split("_")[:2])
-        motions.append(Motion(str(name), subject, path.name, CMU_LICENCE, 30.0, rotations, root))
+        motions.append(Motion(str(name), _subject(str(name)), path.name, CMU_LICENCE, 30.0, rotations, root))
     return motions
+
+
+FLIP = np.array([1.0, -1.0, -1.0])  # y down, z away to y up, z towards
+
+
+def _joints(path, arrays):
+    """A pose file of this toolkit with 17 joints of h36m17, at 30 frames a second; with `root_3d`, `subject` and `licence` where it has them."""
+    motions = []
+    for place, values in enumerate(arrays["joints_3d"]):
+        joints = np.asarray(values, dtype=np.float64)
+        if joints.ndim != 2 or joints.shape[1] != 3 * len(body.JOINTS) or not np.isfinite(joints).all():
+            raise UserError(
+                f"{path}: sequence {place} is {list(joints.shape)}, not {3 * len(body.JOINTS)} finite numbers a frame. Motion is made "
+                f"of the joints {', '.join(body.JOINTS[:4])}, ... of Human3.6M"
+            )
+        joints = joints.reshape(len(joints), -1, 3) * FLIP
+        roots = np.asarray(arrays["root_3d"][place], dtype=np.float64) * FLIP if "root_3d" in arrays else joints[:, 0]
+        hip, knee, ankle = (joints[:, body.JOINTS.index(f"left_{name}")] for name in ("hip", "knee", "ankle"))
+        leg = np.median(np.linalg.norm(hip - knee, axis=1) + np.linalg.norm(knee - ankle, axis=1))
+        rotations, roots = of_bones(motion_joints.turns(joints), {}, roots, leg)
+        name = str(arrays["imgname"][place][0]).split("/")[0] if "imgname" in arrays else f"{path.stem}_{place}"
+        licence = str(arrays["licence"][place]) if "licence" in arrays else UNKNOWN
+        subject = str(arrays["subject"][place]) if "subject" in arrays else name
+        motions.append(Motion(name, _subject(subject), path.name, licence, 30.0, rotations, roots))
+    return motions
+
+
+def _subject(name):
+    """The person of a name `<set>_<person>` or `<set>_<person>_<clip>`, as letters, digits and _."""
+    parts = re.sub(r"[^A-Za-z0-9_]", "_", name).split("_")
+    return f"{parts[0]}_s{parts[1].removeprefix('s')}" if len(parts) > 1 else parts[0]

@@ -6,7 +6,10 @@ import numpy as np
 
 from . import body, clothes, raster
 
-SUBFRAMES = 2  # drawn for a frame and averaged: motion blur, and smooth outlines
+# Pictures drawn for a frame and averaged: motion blur, and smooth outlines. More where something moves by more px than GHOST from
+# one to the next and would be seen twice.
+SUBFRAMES = (2, 4)
+GHOST = 4.0
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,21 @@ def _frames(actors, eye, size, look, backdrop, things, rng):
     width, height = size
     blank = np.full((height, width), np.inf, np.float32)
     grain = (rng.normal(0, look.grain, (height + 64, width + 64, 3))).astype(np.int16)
+    pixels = eye.project(eye.see(actors[0].joints))
+    leaps = np.linalg.norm(np.diff(pixels, axis=0), axis=-1).max(axis=1) * look.shutter
     seen = [_seen(one, eye, 0) for one in actors]
     for frame in range(len(eye.places) - 1):
         after = [_seen(one, eye, frame + 1) for one in actors]
         place = _shifted(backdrop, eye, frame, size)
         total = np.zeros((height, width, 3), np.float32)
-        for part in range(SUBFRAMES):
-            share = look.shutter * part / max(SUBFRAMES - 1, 1)
+        parts = SUBFRAMES[int(leaps[frame] > GHOST)]
+        for part in range(parts):
+            share = look.shutter * (part / (parts - 1) - 0.5)  # the truth is in the middle of the exposure
             image, buffer = place.copy(), blank.copy()
             for one, now, then in zip(actors, seen, after):
                 _draw(one, eye, now, then, share, look, image, buffer)
             total += image
-        image = (total / SUBFRAMES).astype(np.uint8)
+        image = (total / parts).astype(np.uint8)
         for corners, tone in things:
             cv2.fillPoly(image, [corners.astype(np.int32)], tone.tolist(), cv2.LINE_AA)
         if look.blur:

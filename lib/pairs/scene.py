@@ -68,7 +68,7 @@ def background(rng, size, pictures):
     kind = rng.random()
     if pictures and kind < 0.4:
         made = _photo(rng, width, height, pictures[rng.integers(len(pictures))])
-    elif kind < 0.85:
+    elif kind < 0.93:
         made = _room(rng, width, height)
     else:
         side = max(width, height)
