@@ -1,10 +1,14 @@
 """Motion from files: joints, cuts and mirrors."""
 
+import re
+
 import numpy as np
 import pytest
 
 from lib.errors import UserError
 from lib.files import write_npz
+from lib.formats import bvh
+from lib.poses.skeletons import LAYOUTS
 
 pytest.importorskip("anny")
 from lib.pairs import body, motion, motion_files  # noqa: E402
@@ -84,3 +88,109 @@ def _short():
     poses = np.empty(1, object)
     poses[0] = np.zeros((3, 42))
     return poses
+
+
+def limb(rotations, start, end):
+    """Direction [3] of a bone of the average body in the first frame."""
+    _, joints = body.pose(body.average(), rotations, np.zeros((len(rotations), 3)))
+    bone = joints[0, body.JOINTS.index(end)] - joints[0, body.JOINTS.index(start)]
+    return bone / np.linalg.norm(bone)
+
+
+@pytest.mark.parametrize("turn", [(0, 0, 0), (np.pi, 0, 0), (np.pi / 2, 0, 0)], ids=["y up", "y down", "AMASS: z up"])
+def test_smpl_rotations_bend_the_same_limbs(tmp_path, turn):
+    poses = np.zeros((40, 24, 3))
+    poses[:, 0] = turn
+    poses[:, 18, 1] = -np.pi / 2  # the left elbow, about the vertical: the forearm points ahead
+    poses[:, 4, 0] = np.pi / 2  # the left knee: the shank points back
+    write_npz(
+        tmp_path / "walk.npz",
+        {"poses": poses.reshape(40, 72), "trans": np.zeros((40, 3)), "betas": np.zeros(10), "mocap_framerate": 120.0},
+    )
+    (read,) = motion_files.read(tmp_path / "walk.npz")
+    assert read.fps == 120
+    for start, end, expected in (
+        ("left_shoulder", "left_elbow", (1, 0, 0)),
+        ("left_elbow", "left_wrist", (0, 0, 1)),
+        ("right_elbow", "right_wrist", (-1, 0, 0)),
+        ("right_knee", "right_ankle", (-0.05, -1, 0)),
+        ("left_knee", "left_ankle", (0.05, 0, -1)),
+        ("pelvis", "thorax", (0, 1, 0)),
+    ):
+        assert limb(read.rotations, start, end) @ expected / np.linalg.norm(expected) > np.cos(np.radians(12)), end
+
+
+def test_a_bvh_file_of_our_own_gives_back_its_motion(walking, tmp_path):
+    layout = LAYOUTS["h36m17"]
+    person = body.average()
+    _, joints = body.pose(person, walking.rotations, walking.roots * person.leg)
+    offsets, rotations, places = bvh.of_joints(joints * motion_files.FLIP, layout)
+    bvh.write(tmp_path / "walk.bvh", layout, offsets, rotations, places, 30.0)
+    (read,) = motion_files.read(tmp_path / "walk.bvh")
+    assert read.fps == pytest.approx(30, rel=1e-4) and read.subject == "walk"
+    _, made = body.pose(person, read.rotations, read.roots * person.leg)
+    assert angles(joints, made) < 8
+
+
+MIXAMO = """HIERARCHY
+ROOT mixamorig:Hips
+{ OFFSET 0 0 0 CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+JOINT mixamorig:Spine { OFFSET 0 20 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:Neck { OFFSET 0 35 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:Head { OFFSET 0 10 0 CHANNELS 3 Zrotation Xrotation Yrotation End Site { OFFSET 0 20 0 } } }
+JOINT mixamorig:LeftShoulder { OFFSET 5 30 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:LeftArm { OFFSET 12 0 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:LeftForeArm { OFFSET 28 0 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:LeftHand { OFFSET 25 0 0 CHANNELS 3 Zrotation Xrotation Yrotation End Site { OFFSET 8 0 0 } } } } }
+JOINT mixamorig:RightShoulder { OFFSET -5 30 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:RightArm { OFFSET -12 0 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:RightForeArm { OFFSET -28 0 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:RightHand { OFFSET -25 0 0 CHANNELS 3 Zrotation Xrotation Yrotation End Site { OFFSET -8 0 0 } } } } } }
+JOINT mixamorig:LeftUpLeg { OFFSET 9 -5 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:LeftLeg { OFFSET 0 -40 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:LeftFoot { OFFSET 0 -40 0 CHANNELS 3 Zrotation Xrotation Yrotation End Site { OFFSET 0 -5 12 } } } }
+JOINT mixamorig:RightUpLeg { OFFSET -9 -5 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:RightLeg { OFFSET 0 -40 0 CHANNELS 3 Zrotation Xrotation Yrotation
+JOINT mixamorig:RightFoot { OFFSET 0 -40 0 CHANNELS 3 Zrotation Xrotation Yrotation End Site { OFFSET 0 -5 12 } } } } }
+MOTION
+Frames: 2
+Frame Time: 0.02
+"""
+
+
+def mixamo(tmp_path, **turns):
+    """A file of two equal frames with rotations {joint: (z, x, y)} in degrees."""
+    names = re.findall(r"(?:ROOT|JOINT) mixamorig:(\w+)", MIXAMO)
+    row = [0, 100, 0] + [angle for name in names for angle in turns.get(name, (0, 0, 0))]
+    line = " ".join(map(str, row)) + "\n"
+    path = tmp_path / "dance.bvh"
+    path.write_text(MIXAMO + line + line)
+    return path
+
+
+def test_a_bvh_file_as_animation_programs_write_it(tmp_path):
+    (read,) = motion_files.read(mixamo(tmp_path, LeftForeArm=(0, 0, -90), RightLeg=(0, 90, 0)))
+    assert read.fps == pytest.approx(50)
+    for start, end, expected in (
+        ("left_shoulder", "left_elbow", (1, 0, 0)),
+        ("left_elbow", "left_wrist", (0, 0, 1)),
+        ("right_knee", "right_ankle", (0, 0, -1)),
+        ("left_knee", "left_ankle", (0, -1, 0)),
+        ("pelvis", "thorax", (0, 1, 0)),
+    ):
+        assert limb(read.rotations, start, end) @ expected > np.cos(np.radians(12)), end
+    nose, head = (
+        body.pose(body.average(), read.rotations, np.zeros((2, 3)))[1][0, body.JOINTS.index(one)]
+        for one in ("nose", "head")
+    )
+    assert nose[2] > head[2]  # it looks ahead
+
+
+def test_a_bvh_file_without_legs_is_refused(tmp_path):
+    path = mixamo(tmp_path)
+    path.write_text(path.read_text().replace("LeftLeg", "Wheel"))
+    with pytest.raises(UserError, match="no left_knee among its joints"):
+        motion_files.read(path)
+    path.write_text("HIERARCHY\nROOT hips\n{ OFFSET 0 0")
+    with pytest.raises(UserError, match="cannot be read as a motion file"):
+        motion_files.read(path)
