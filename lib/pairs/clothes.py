@@ -128,8 +128,8 @@ def _covers(places, low, high, sleeve):
     """Which places a garment covers: between two heights on trunk and legs, and of the arms up to `sleeve`."""
     x, y = np.abs(places[..., 0]), places[..., 1]
     arm = (x > SHOULDER + 0.03) & (y > 0.05)
-    trunk = (y > low) & ((y < high) | (sleeve > 0) & (x > 0.08) & (y < CHIN - 0.02))
-    return np.where(arm, (x < sleeve) & (sleeve > 0.01), trunk)
+    trunk = (y > low) & ((y < high) | (sleeve > 0.05) & (x > 0.08) & (y < CHIN - 0.02))
+    return np.where(arm, (x < sleeve) & (sleeve > 0.05), trunk)
 
 
 def _face(rng, places, painted, skin):
