@@ -8,8 +8,8 @@ from . import body, clothes, raster
 
 # Pictures drawn for a frame and averaged: motion blur, and smooth outlines. More where something moves by more px than GHOST from
 # one to the next and would be seen twice.
-SUBFRAMES = (2, 4)
-GHOST = 4.0
+SUBFRAMES = (2, 3)
+GHOST = 6.0
 
 
 @dataclass(frozen=True)
@@ -99,22 +99,21 @@ def _frames(actors, eye, size, look, backdrop, things, rng):
     for frame in range(len(eye.places) - 1):
         after = [_seen(one, eye, frame + 1) for one in actors]
         place = _shifted(backdrop, eye, frame, size)
-        total = np.zeros((height, width, 3), np.float32)
+        total = np.zeros((height, width, 3), np.uint16)
         parts = SUBFRAMES[int(leaps[frame] > GHOST)]
         for part in range(parts):
             share = look.shutter * (part / (parts - 1) - 0.5)  # the truth is in the middle of the exposure
             image, buffer = place.copy(), blank.copy()
             for one, now, then in zip(actors, seen, after):
                 _draw(one, eye, now, then, share, look, image, buffer)
-            total += image
-        image = (total / parts).astype(np.uint8)
+            cv2.add(total, image, total, dtype=cv2.CV_16U)
+        image = cv2.convertScaleAbs(total, alpha=1 / parts)
         for corners, tone in things:
             cv2.fillPoly(image, [corners.astype(np.int32)], tone.tolist(), cv2.LINE_AA)
         if look.blur:
             image = cv2.GaussianBlur(image, (0, 0), look.blur)
         down, right = rng.integers(64, size=2)
-        noisy = image + grain[down : down + height, right : right + width]
-        yield np.clip(noisy, 0, 255).astype(np.uint8)
+        yield cv2.add(image, grain[down : down + height, right : right + width], dtype=cv2.CV_8U)  # saturates
         seen = after
 
 
