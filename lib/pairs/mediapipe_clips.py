@@ -72,11 +72,15 @@ def answer(path, complexity, mode):
                 else None
             )
     told = {"estimator": f"mediapipe {mediapipe.__version__}", "complexity": complexity, "mode": mode}
-    content = {**told, "fps": rate, "width": size[0], "height": size[1], "frames": frames}
     temporary = path.with_suffix(f".{os.getpid()}.writing")
-    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.write_text(json.dumps(content(told, rate, size, frames)), encoding="utf-8")
     os.replace(temporary, answer_of(path))
     return len(frames)
+
+
+def content(told, rate, size, frames):
+    """What a file holds. told: about the estimator; rate: frames per second; size: (width, height) px; frames: landmarks or None."""
+    return {**told, "fps": rate, "width": size[0], "height": size[1], "frames": frames}
 
 
 def _rows(found):
