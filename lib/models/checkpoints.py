@@ -87,9 +87,9 @@ def build(cfg, channels, recipe):
     return _synsp_of(channels, sizes, model.RESIDUAL_COMPONENTS, recipe)
 
 
-def _synsp_of(channels, sizes, components, recipe):
+def _synsp_of(channels, sizes, components, recipe, corrects=False):
     """The published network where a recipe asks for nothing more."""
-    options = {"cue": recipe.canonical, "bones": len(recipe.bones)}
+    options = {"cue": recipe.canonical, "bones": len(recipe.bones), "corrects": corrects}
     options |= {"fuses": recipe.fuse == "depth", "segments": bool(recipe.segment)}
     if not components and recipe.fuse == "none" and not any(options.values()):
         return SynSP(channels, sizes)
@@ -291,7 +291,10 @@ def _synsp(path, weights, model, recipe):
             "Set MODEL.n_head to the number of heads it was trained with"
         )
     sizes = Sizes(d_model, d_inner, layers, n_head, keys // n_head, values // n_head, dropout)
-    return _synsp_of(channels, sizes, components, recipe)
+    corrects = "proj_l.weight" in weights
+    if corrects and not recipe.canonical:
+        raise UserError(f"checkpoint {path}: corrects poses in no common heading. The file is damaged")
+    return _synsp_of(channels, sizes, components, recipe, corrects)
 
 
 def _is_pair(pair, joints):

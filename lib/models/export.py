@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..errors import UserError
 from ..files import atomic_write
 from ..windows.steps import Entered
-from .residual import slow_part
+from .residual import correction_features, slow_part
 from .synsp import dct_matrix, positions
 
 EPSILON = 1e-6  # of SynSP's layer norms
@@ -31,7 +31,7 @@ class SingleView(nn.Module):
         super().__init__()
         self.window, self.channels = window, network.channels
         model = network.described()
-        self.bones = model.get("bones", 0)
+        self.bones, self.corrects = model.get("bones", 0), model.get("corrects", False)
         self.cue, components = model.get("cue", False), model.get("residual_components", 0)
         attention = network.decoder.layer_stack[0].enc_attn
         self.heads, self.d_k, self.d_v = attention.n_head, attention.d_k, attention.d_v
@@ -51,6 +51,8 @@ class SingleView(nn.Module):
                 tensors |= {"cue_w": network.proj_v.weight.T, "cue_b": network.proj_v.bias}
             if self.bones:
                 tensors["body_w"] = network.proj_b.weight.T
+            if self.corrects:
+                tensors |= {"correct_w": network.proj_l.weight, "correct_b": network.proj_l.bias}
             tensors |= _encoder_tensors(network) | _decoder_tensors(network) | _head_tensors(network)
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor.detach().clone().contiguous().float())
@@ -69,7 +71,11 @@ class SingleView(nn.Module):
         gap = (both[..., : self.channels] - both[..., self.channels :]).abs() * 0.5
         quality = torch.exp(-(gap + 1e-6) / (gap.amax(1, keepdim=True) + 1e-5)).mean(-1, keepdim=True)
         hidden = self._decode("fuse", embedded, torch.cat((precise, shared + (1.0 + quality)), dim=1), again=False)
-        return functional.linear(hidden + embedded, self.final_w, self.final_b) + self.slow @ x
+        final = functional.linear(hidden + embedded, self.final_w, self.final_b) + self.slow @ x
+        if self.corrects:
+            features = correction_features(final.mean(1), cue)
+            final = final + functional.linear(features, self.correct_w, self.correct_b)[:, None]
+        return final
 
     def _encode(self, placed):
         """Local and global encoder side by side: [B, W, d] -> two [B, W, d]."""

@@ -18,6 +18,9 @@ from .synsp import SynSP, dct_matrix
 # Segments of a long window: those further apart than REACH share one bias of the attention scores, and an untrained network
 # attends to another segment's token e^ELSEWHERE as much as to one of its own.
 REACH, ELSEWHERE = 3, -4.0
+# What a correction is linear in: TURNS numbers of the camera's direction, the pose, and the pose times each of these.
+TURNS = 4
+FOR_EACH = 1 + TURNS
 
 
 class ResidualSynSP(SynSP):
@@ -32,15 +35,26 @@ class ResidualSynSP(SynSP):
     weights of a network for one view fit.
     segments: the views are the segments of one long window; attention has a bias by the distance of two segments, one a
     layer and head (Shaw et al., "Self-attention with relative position representations", NAACL 2018).
+    corrects: each window is at last moved by a linear function of its own mean pose and of where the camera stands
+    (`correction_features`; `lib.training.correction` fits it). Needs the cue. Begins at zero.
     """
 
     def __init__(
-        self, channels, sizes=PUBLISHED_SIZES, *, residual_components=0, cue=False, bones=0, fuses=False, segments=False
+        self,
+        channels,
+        sizes=PUBLISHED_SIZES,
+        *,
+        residual_components=0,
+        cue=False,
+        bones=0,
+        fuses=False,
+        segments=False,
+        corrects=False,
     ):
         super().__init__(channels, sizes)
         d_model = sizes.d_model
         self.residual_components, self.cue, self.bones = residual_components, cue, bones
-        self.fuses, self.segments = fuses, segments
+        self.fuses, self.segments, self.corrects = fuses, segments, corrects
         if cue:
             self.proj_v = nn.Linear(CUE, d_model)
             nn.init.xavier_uniform_(self.proj_v.weight)
@@ -52,6 +66,10 @@ class ResidualSynSP(SynSP):
             nn.init.zeros_(self.proj_d.weight)
         if segments:  # of the global encoder and the two decoders
             self.segment_bias = nn.Parameter(torch.zeros(3, sizes.n_layers, sizes.n_head, 2 * REACH + 1))
+        if corrects:
+            self.proj_l = nn.Linear(FOR_EACH * channels + TURNS, channels)
+            nn.init.zeros_(self.proj_l.weight)
+            nn.init.zeros_(self.proj_l.bias)
         if residual_components:
             for head in (self.proj_o_p, self.proj_o_a, self.proj_o_2):
                 nn.init.zeros_(head[1].weight)
@@ -65,6 +83,7 @@ class ResidualSynSP(SynSP):
             "bones": self.bones,
             "fuses": self.fuses,
             "segments": self.segments,
+            "corrects": self.corrects,
         }
 
     def sizes(self):
@@ -90,9 +109,15 @@ class ResidualSynSP(SynSP):
         if self.fuses and consensus is not None:
             embedded = embedded + self.proj_d(dct @ (x - consensus))
         bias = AttentionBias.of_absent(present, len(self.decoder.layer_stack))
-        if not self.segments:
-            return self.refined(x, embedded, bias, present, base)
-        return self.refined(x, embedded, self._by_distance(bias, *x.shape[:3]), present, base, _no_difference)
+        if self.segments:
+            heads = self.refined(x, embedded, self._by_distance(bias, *x.shape[:3]), present, base, _no_difference)
+        else:
+            heads = self.refined(x, embedded, bias, present, base)
+        if not self.corrects:
+            return heads
+        with torch.autocast(x.device.type, enabled=False):
+            correction = self.proj_l(correction_features(heads.final.float().mean(2), cue))[:, :, None]
+        return heads.changed(lambda poses: poses + correction)
 
     def _by_distance(self, absent, batch, segments, frames):
         """The `AttentionBias` of absent tokens with that of two segments' distance."""
@@ -104,6 +129,17 @@ class ResidualSynSP(SynSP):
         asked = asked.repeat(1, 1, batch, 1, 1, 1)
         among = bias[0].repeat_interleave(frames, -2)[:, None]  # [L, 1, H, S*F, S*F]
         return absent.plus(among, *asked)
+
+
+def correction_features(poses, cue):
+    """What the correction of a window is linear in, [..., 5 C + 4]: its mean pose [..., C] in the common heading, the camera's
+    direction (sine and cosine of its angle and of twice that) by its cue [..., 3], and their products.
+
+    An estimator sees depth worst, so that its errors in the body's own axes turn with the camera.
+    """
+    sine, cosine = cue[..., 0], cue[..., 2]
+    turns = torch.stack((sine, cosine, sine * cosine, cosine**2 - 0.5), -1)
+    return torch.cat((poses, turns, (poses[..., None] * turns[..., None, :]).flatten(-2)), -1)
 
 
 def _no_difference(x):
