@@ -76,7 +76,9 @@ def render(args):
     lacking = [name for name in PACKAGES if find_spec(name) is None]
     if lacking:
         raise UserError(f"{', '.join(lacking)}: not installed. pip install 'synsp[pairs]'")
-    from ..pairs import clips, scene
+    if args.estimator:
+        _check_estimator(args.python)
+    from ..pairs import clips
 
     plan = clips.Plan(
         args.out,
@@ -94,9 +96,10 @@ def render(args):
     metas = clips.done(plan.out)
     there = {meta["number"] for meta in metas if meta["seed"] == plan.seed}
     wanted = [number for number in range(plan.clips) if number not in there]
-    scene.photos(plan.backgrounds)  # refused before anything is rendered
     if wanted:
         print(f"{plan.out}: {len(wanted)} clips to render, {plan.clips - len(wanted)} are there", file=sys.stderr)
+        _announce_first_use()
+        _prepared(plan)  # what is wrong with its files is said before anything is rendered
     for meta in tqdm(_made(plan, wanted, args.jobs), total=len(wanted), unit="clip", disable=not wanted):
         metas.append(meta)
         clips.save_index(plan.out, metas)
@@ -104,43 +107,63 @@ def render(args):
         _estimate(args.python, plan.out)
 
 
+def _announce_first_use():
+    from anny.paths import get_anny_cache_path
+
+    place = get_anny_cache_path()
+    if not place.is_dir() or not any(place.iterdir()):
+        print(
+            f"anny: prepares its bodies, once on this machine: two minutes, and 0.8 GB in {place} (ANNY_CACHE_DIR names another place)",
+            file=sys.stderr,
+        )
+
+
 def _made(plan, wanted, jobs):
     """The metas of rendered clips, as they are finished."""
-    if not wanted:
-        return
-    if jobs == 1:
-        _prepare(plan)
+    if jobs == 1 or not wanted:
         yield from map(partial(_make, plan), wanted)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_prepare, initargs=(plan,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         yield from pool.map(partial(_make, plan), wanted)
 
 
-_ready = {}  # of this process: the motions and the pictures of its plan
+_ready = {}  # of this process: the motions and the pictures of each plan
 
 
-def _prepare(plan):
-    import torch
+def _prepared(plan):
+    if plan not in _ready:
+        import torch
 
-    from ..pairs import clips, scene
+        from ..pairs import clips, scene
 
-    torch.set_num_threads(1)
-    _ready["motions"], _ready["pictures"] = clips.load_motions(plan), scene.photos(plan.backgrounds)
+        torch.set_num_threads(1)
+        _ready[plan] = clips.load_motions(plan), scene.photos(plan.backgrounds)
+    return _ready[plan]
 
 
 def _make(plan, number):
     from ..pairs import clips
 
-    return clips.make(plan, number, _ready["motions"], _ready["pictures"])
+    return clips.make(plan, number, *_prepared(plan))
+
+
+def _check_estimator(python):
+    """Raise UserError where the Python of the estimator's environment has no MediaPipe."""
+    code = "import mediapipe; mediapipe.solutions.pose"
+    try:
+        found = subprocess.run([python, "-c", code], capture_output=True).returncode == 0
+    except OSError as error:
+        raise UserError(
+            f"--python {python}: cannot be run ({error.strerror}). Name the Python of MediaPipe's environment"
+        ) from None
+    if not found:
+        raise UserError(
+            f"{python}: has no mediapipe with mediapipe.solutions. Make an environment with pip install mediapipe==0.10.14 'numpy<2' "
+            "opencv-python-headless, and name its Python with --python"
+        )
 
 
 def _estimate(python, out):
     """Let MediaPipe answer the clips, in the environment of `python`."""
     script = Path(__file__).parents[1] / "pairs" / "mediapipe_clips.py"
-    asked = subprocess.run([python, "-c", "import mediapipe; mediapipe.solutions.pose"], capture_output=True, text=True)
-    if asked.returncode:
-        raise UserError(
-            f"{python}: has no mediapipe with mediapipe.solutions. Make an environment with pip install mediapipe==0.10.14 'numpy<2', "
-            "and name its Python with --python"
-        )
     subprocess.run([python, str(script), out], check=True)

@@ -69,7 +69,7 @@ class Body:
 
 @functools.cache
 def _model():
-    """Anny's model and its regressor of COCO's points. The first call on a machine takes two minutes and 0.7 GB of cache."""
+    """Anny's model and its regressor of COCO's points. The first call on a machine takes two minutes and 0.8 GB of cache."""
     import anny
     from anny.keypoints import KeypointsRegressor
 

@@ -139,3 +139,28 @@ def test_a_damaged_list_of_clips_is_refused(tmp_path):
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(UserError, match="--backgrounds"):
         scene.photos(tmp_path)
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_same_clips_as_one(tmp_path):
+    for jobs in ("1", "2"):
+        command.main(["render", str(tmp_path / jobs), "--clips", "2", "--jobs", jobs, *SMALL])
+    one, other = (clips.done(tmp_path / jobs) for jobs in ("1", "2"))
+    assert one == other and len(one) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--motion", "nowhere.npz"], "nowhere.npz: not found"),
+        (["--run", "mediapipe", "--python", "/nowhere/python"], "cannot be run"),
+        (["--run", "mediapipe", "--python", "false"], "has no mediapipe"),
+        (["--backgrounds", "."], "no .jpg"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_rendered(tmp_path, monkeypatch, flags, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        command.main(["render", str(tmp_path / "out"), "--clips", "1", *SMALL, *flags])
+    assert not list(tmp_path.rglob("*.mp4"))
