@@ -28,37 +28,31 @@ def assign(frames, max_gap=30, gate=0.5):
 
 
 def _assign(frames, max_gap, gate):
-    result = []
-    people = 0
-    active = None
+    frames = [np.asarray(detections, dtype=np.float64) for detections in frames]
+    sizes = _sizes_of(frames)
+    people, result = None, []
     for frame, detections in enumerate(frames):
-        detections = np.asarray(detections, dtype=np.float64)
         numbers = np.full(len(detections), -1)
-        if len(detections) and active is not None:
-            active = _keep(active, frame - active["seen"] - 1 <= max_gap)
-            if len(active["seen"]):
-                for person, detection in _match(active, detections, frame, gate):
-                    numbers[detection] = active["number"][person]
-                    _update(active, person, detections[detection], frame)
-        new = np.flatnonzero(numbers < 0)
-        if len(new):
-            numbers[new] = np.arange(people, people + len(new))
-            people += len(new)
-            fresh = {
-                "number": numbers[new],
-                "last": detections[new],
-                "seen": np.full(len(new), frame),
-                "count": np.zeros(len(new)),
-                "size": _sizes(detections[new]),
-                "velocity": np.zeros((len(new), detections.shape[2])),
-            }
-            active = fresh if active is None else {key: np.concatenate([active[key], fresh[key]]) for key in fresh}
+        if len(detections):
+            people = _People(detections.shape[1:]) if people is None else people
+            people.forget(frame - 1 - max_gap)
+            if len(people.seen):
+                rows, columns = people.match(detections, sizes[frame], frame, gate)
+                numbers[columns] = people.number[rows]
+                people.move(rows, detections[columns], sizes[frame][columns], frame)
+            new = np.flatnonzero(numbers < 0)
+            if len(new):
+                numbers[new] = people.add(detections[new], sizes[frame][new], frame)
         result.append(numbers)
     return result
 
 
-def _keep(active, mask):
-    return active if mask.all() else {key: value[mask] for key, value in active.items()}
+def _sizes_of(frames):
+    """The sizes [n] of the detections of each frame, worked out for all of them at once."""
+    counts = [len(detections) for detections in frames]
+    there = [detections for detections in frames if len(detections)]
+    sizes = _sizes(np.concatenate(there)) if there else np.zeros(0)
+    return np.split(sizes, np.cumsum(counts)[:-1]) if counts else []
 
 
 def _sizes(poses):
@@ -68,34 +62,73 @@ def _sizes(poses):
     return np.sqrt(np.sum(np.where(np.isfinite(extent), extent, 0) ** 2, axis=-1))
 
 
-def _match(active, detections, frame, gate):
-    """Pairs (person, detection) that belong together."""
-    gap = frame - active["seen"]
-    predicted = active["last"] + active["velocity"][:, None] * np.minimum(gap, HORIZON)[:, None, None]
-    distance = np.sqrt(np.sum((predicted[:, None] - detections[None]) ** 2, axis=-1))  # [people, n, J]
-    common = np.isfinite(distance)
-    mean = np.where(common, distance, 0).sum(axis=-1) / np.maximum(common.sum(axis=-1), 1)
-    size = np.maximum(active["size"][:, None], _sizes(detections)[None])
-    cost = np.full(mean.shape, np.inf)
-    known = common.any(axis=-1) & (size > 0)
-    cost[known] = mean[known] / size[known]
-    cost += STALENESS * (gap - 1)[:, None]
-    # Capped at the gate: a pair beyond it is no pair, however the sum comes out.
-    for person, detection in zip(*linear_sum_assignment(np.minimum(cost, gate))):
-        if cost[person, detection] < gate:
-            yield person, detection
+class _People:
+    """Those who may come again, P: their number [P], last pose [P, J, D], frame when seen [P], detections counted [P], size [P] and
+    velocity [P, D]."""
+
+    def __init__(self, shape):
+        self.known = 0  # ever
+        self.number, self.seen, self.count = (np.zeros(0, dtype=int) for _ in range(3))
+        self.last, self.size, self.velocity = np.zeros((0, *shape)), np.zeros(0), np.zeros((0, shape[-1]))
+
+    def forget(self, before):
+        """Those who were last seen before a frame."""
+        kept = self.seen >= before
+        if not kept.all():
+            for name in ("number", "seen", "count", "last", "size", "velocity"):
+                setattr(self, name, getattr(self, name)[kept])
+
+    def add(self, poses, sizes, frame):
+        """New people; returns their numbers."""
+        count = len(poses)
+        numbers = np.arange(self.known, self.known + count)
+        self.known += count
+        for name, values in (
+            ("number", numbers),
+            ("seen", np.full(count, frame)),
+            ("count", np.zeros(count, dtype=int)),
+            ("last", poses),
+            ("size", sizes),
+            ("velocity", np.zeros((count, poses.shape[-1]))),
+        ):
+            setattr(self, name, np.concatenate([getattr(self, name), values]))
+        return numbers
+
+    def match(self, detections, sizes, frame, gate):
+        """Rows of people and of detections that belong together: two integer arrays."""
+        gap = frame - self.seen
+        predicted = self.last + self.velocity[:, None] * np.minimum(gap, HORIZON)[:, None, None]
+        apart = predicted[:, None] - detections
+        mean = _mean_seen(np.sqrt((apart * apart).sum(axis=-1)))  # [people, n]
+        size = np.maximum(self.size[:, None], sizes)
+        cost = np.divide(mean, size, out=np.full(mean.shape, np.inf), where=np.isfinite(mean) & (size > 0))
+        cost += STALENESS * (gap - 1)[:, None]
+        # Capped at the gate: a pair beyond it is no pair, however the sum comes out.
+        people, found = linear_sum_assignment(np.minimum(cost, gate))
+        near = cost[people, found] < gate
+        return people[near], found[near]
+
+    def move(self, rows, poses, sizes, frame):
+        """People `rows` [m] were seen as poses [m, J, D] of such sizes [m]."""
+        last, gap = self.last[rows], (frame - self.seen[rows])[:, None]
+        moved = _mean_seen((poses - last).swapaxes(1, 2))
+        both = np.isfinite(moved).all(axis=1)
+        self.count[rows] += both
+        share = 1 / np.minimum(np.maximum(self.count[rows], 1), MEMORY)[:, None]
+        velocity = self.velocity[rows]
+        velocity = np.where(both[:, None], velocity + share * (moved / gap - velocity), velocity)
+        # Joints unseen now are carried along with the body.
+        unseen = ~np.isfinite(poses)
+        self.last[rows] = np.where(unseen, last + (velocity * gap)[:, None], poses) if unseen.any() else poses
+        self.velocity[rows], self.seen[rows] = velocity, frame
+        # A body that is half hidden is not a smaller person.
+        self.size[rows] = np.maximum(0.95 * self.size[rows], sizes)
 
 
-def _update(active, person, pose, frame):
-    last, gap = active["last"][person], frame - active["seen"][person]
-    moved = pose - last
-    both = np.isfinite(moved).all(axis=-1)
-    if both.any():
-        active["count"][person] += 1
-        share = 1 / min(active["count"][person], MEMORY)
-        active["velocity"][person] += share * (moved[both].mean(axis=0) / gap - active["velocity"][person])
-    # Joints unseen now are carried along with the body.
-    active["last"][person] = np.where(np.isfinite(pose), pose, last + active["velocity"][person] * gap)
-    active["seen"][person] = frame
-    # A body that is half hidden is not a smaller person.
-    active["size"][person] = max(0.95 * active["size"][person], _sizes(pose[None])[0])
+def _mean_seen(values):
+    """The mean over the last axis of what is finite; NaN where nothing is."""
+    mean = values.sum(axis=-1) / values.shape[-1]
+    if np.isfinite(mean).all():
+        return mean
+    seen = np.isfinite(values)
+    return np.where(seen, values, 0).sum(axis=-1) / np.where(seen.any(axis=-1), seen.sum(axis=-1), np.nan)
