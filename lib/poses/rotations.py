@@ -7,14 +7,20 @@ Representations in Neural Networks", CVPR 2019) is the first two columns of the 
 3x2 array: (r11, r12, r21, r22, r31, r32).
 """
 
-import roma
 import torch
 import torch.nn.functional as F
 
 
+def _roma():
+    """roma, which brings torch's compiler along: more than a second that only those who turn something wait for."""
+    import roma
+
+    return roma
+
+
 def axis_angle_to_matrix(axis_angle):
     """Rodrigues' formula: axis-angle [..., 3], any angle, to matrices [..., 3, 3]."""
-    return roma.rotvec_to_rotmat(axis_angle)
+    return _roma().rotvec_to_rotmat(axis_angle)
 
 
 def matrix_to_axis_angle(matrix):
@@ -24,11 +30,12 @@ def matrix_to_axis_angle(matrix):
     near 0 and near pi. At pi itself both signs of the axis are the same rotation and either may come out:
     compare rotations, not numbers.
     """
-    return roma.rotmat_to_rotvec(matrix)
+    return _roma().rotmat_to_rotvec(matrix)
 
 
 def matrix_from_quaternion(quaternion):
     """Quaternions [..., 4] as (w, x, y, z), of any length but 0, to matrices [..., 3, 3]."""
+    roma = _roma()
     return roma.unitquat_to_rotmat(roma.quat_wxyz_to_xyzw(F.normalize(quaternion, dim=-1)))
 
 
