@@ -54,13 +54,16 @@ SCORES = (
 
 def unwrapped(values, depth):
     """Lists without the outer ones of length 1 that some tools leave around one person's points."""
-
-    def nesting(value):
-        return 1 + nesting(value[0]) if isinstance(value, list) and value else 0
-
-    while isinstance(values, list) and len(values) == 1 and nesting(values) > depth:
+    while isinstance(values, list) and len(values) == 1 and _nesting(values) > depth:
         values = values[0]
     return values
+
+
+def _nesting(values):
+    depth = 0
+    while isinstance(values, list) and values:
+        values, depth = values[0], depth + 1
+    return depth
 
 
 def swap_points(points, left, right, record=None):

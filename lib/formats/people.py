@@ -132,19 +132,17 @@ def _owners(people, index, parts, max_gap):
         frames = [[] for _ in range(max(index[people[number].frame] for number in group) + 1)]
         for number in group:
             frames[index[people[number].frame]].append(number)
-        poses = [
-            np.array([_pose(people[number], main, (joints, dims)) for number in frame]).reshape(-1, joints, dims)
-            for frame in frames
-        ]
-        for frame, assigned in zip(frames, assign(poses, max_gap)):
+        poses = np.array([_pose(people[number], main, (joints, dims)) for frame in frames for number in frame])
+        poses[(poses == 0).all(axis=-1)] = np.nan  # nobody is followed by points at 0, 0
+        ends = np.cumsum([len(frame) for frame in frames])
+        for frame, assigned in zip(frames, assign(np.split(poses, ends[:-1]), max_gap)):
             for number, person in zip(frame, assigned.tolist()):
                 owners[number] = (sequence, person, "assigned")
     return owners, not untracked
 
 
 def _pose(person, part, shape):
-    poses = next((slot.poses for slot in person.slots if slot.part.name == part), np.full(shape, np.nan))
-    return np.where((poses == 0).all(axis=-1, keepdims=True), np.nan, poses)  # nobody is followed by points at 0, 0
+    return next((slot.poses for slot in person.slots if slot.part.name == part), np.full(shape, np.nan))
 
 
 def _confidence_scale(people):

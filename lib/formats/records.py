@@ -181,8 +181,9 @@ def set_units(walk, image_size=None):
     Normalised ones become pixels where the image size (width, height) is given.
     """
     flat = [slot for person in walk.people for slot in person.slots if slot.part.kind == "2D"]
-    extent = [np.nanmax(np.abs(slot.poses)) for slot in flat if not np.isnan(slot.poses).all()]
-    units = "normalised" if extent and max(extent) <= 1.5 else "px"
+    found = np.concatenate([np.zeros(0), *(slot.poses.ravel() for slot in flat)])
+    found = found[~np.isnan(found)]
+    units = "normalised" if len(found) and np.abs(found).max() <= 1.5 else "px"
     if units == "normalised" and image_size is not None:
         factors = np.array(image_size, dtype=np.float64)
         for person in walk.people:
