@@ -49,7 +49,7 @@ class Model:
     @property
     def knows_places(self):
         """Whether it learnt from one estimator where on the body that puts its joints."""
-        return weights.estimator_of(self.path) is not None
+        return self.recipe.knows_places or weights.estimator_of(self.path) is not None
 
     @property
     def label(self):

@@ -163,7 +163,8 @@ def fit(source, target, cfg):
         )
     weight, bias = ridge(windows, np.ones(len(windows.weight), bool), (strength,))[strength].layer
     content = to_format_2(checkpoints.read(source), str(source))
-    content["recipe"] = recipe.but(smooth=float(cfg.EVALUATE.SMOOTH) or recipe.smooth).as_dict()
+    places = recipe.knows_places or bool(cfg.DATASET.ESTIMATORS_PLACES)
+    content["recipe"] = recipe.but(smooth=float(cfg.EVALUATE.SMOOTH) or recipe.smooth, knows_places=places).as_dict()
     content["state_dict"] |= {
         "proj_l.weight": torch.from_numpy(weight).float(),
         "proj_l.bias": torch.from_numpy(bias).float(),

@@ -105,6 +105,7 @@ def recipe_of(cfg, split, views):
         use_6d=bool(training.USE_6D_SMPL),
         root_relative=sequences.root_distance(split) < sequences.ROOT_AT_ZERO,
         any_skeleton=training.AUGMENT.CONVENTION > 0,
+        knows_places=bool(cfg.DATASET.ESTIMATORS_PLACES),
     )
 
 

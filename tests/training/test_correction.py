@@ -96,11 +96,11 @@ def test_weights_are_corrected_and_read_back(tmp_path):
         "DATASET.BASE_DIR",
         str(tmp_path),
     ]
-    words += ["DATASET.GROUPS", "{set}_train.json", "EVALUATE.SMOOTH", "1.5"]
+    words += ["DATASET.GROUPS", "{set}_train.json", "EVALUATE.SMOOTH", "1.5", "DATASET.ESTIMATORS_PLACES", "True"]
     cfg = config.Request("train", words).config()
     _, before, after = correction.fit(tmp_path / "plain.pth.tar", tmp_path / "better.pth.tar", cfg)
     assert after < before
     found = checkpoints.load(tmp_path / "better.pth.tar")
-    assert found.network.corrects and found.recipe.smooth == 1.5
+    assert found.network.corrects and found.recipe.smooth == 1.5 and found.recipe.knows_places
     with pytest.raises(UserError, match="no correction yet"):
         correction.fit(tmp_path / "better.pth.tar", tmp_path / "again.pth.tar", cfg)

@@ -114,6 +114,7 @@ WRONG = {
     "use_6d": (None, 0),
     "root_relative": (None, "True"),
     "any_skeleton": (None, 1),
+    "knows_places": (None, 1),
 }
 
 
