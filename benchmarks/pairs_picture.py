@@ -51,7 +51,7 @@ def tile(folder, clip):
     half = 0.62 * (high - low).max()
     scale, corner = TILE / (2 * half), (low + high) / 2 - half
     move = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    image = cv2.warpAffine(image, move, (TILE, TILE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
+    image = cv2.warpAffine(image, move, (TILE, TILE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     for points, bones, colour in ((joints[number], LAYOUTS["h36m17"].edges, TRUTH), (found, LIMBS, ANSWER)):
         places = [tuple(int(16 * value) for value in (point - corner) * scale) for point in points]
         for start, end in bones:
