@@ -27,7 +27,7 @@ def add_render(steps):
         "on where it was; the same seed gives the same clips.",
     )
     parse.add_argument("out", metavar="OUT", help="the folder for the clips")
-    parse.add_argument("--clips", type=_whole(1, 99999), default=300, help="how many (default 300)")
+    parse.add_argument("--clips", type=_whole(1, 99999), default=300, help="how many videos (default 300)")
     parse.add_argument("--frames", type=_whole(2, 3000), default=60, help="of each clip (default 60)")
     parse.add_argument("--size", type=_whole(64, 2048), default=512, help="side of the picture in px (default 512)")
     parse.add_argument(
