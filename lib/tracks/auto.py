@@ -11,9 +11,11 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
 and the filter itself goes by twice that share from `gcv`, the best for white errors, to `kalman`, which takes correlated
 errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
 are told there by the noise that filters find, which is then no more than the jitter.
-Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
+A stream does not know its whole: there the filter is `kalman`, which learns on the way, and the share follows what the last seconds
+say (`RunningShare`). Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
 """
 
+from collections import deque
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,6 +37,8 @@ SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick com
 NOISE = (tuned.gcv, (1.0, 1.1)), (partial(tuned.whittaker, by="ml"), (1.05, 1.15))
 # Where errors last, `kalman` takes their slow part for motion: 0.7 to 0.85 of its cut-off is best on the training clips of five sets.
 LOWER = 0.8
+# Of a stream, in seconds: what is looked back on, how often, from when on, and the time constant of the share's way to what was found.
+SPAN, EVERY, FIRST, EASE = 8.0, 0.25, 0.7, 0.25
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 
 
@@ -88,6 +92,11 @@ def wander(measured, scale=1.0):
     return float(scale * np.sqrt(max((known**2).mean() - (UNSURE * jitter) ** 2, 0.0)))
 
 
+def wiener(spread):
+    """The share of a network's correction for limbs whose lengths wander by `spread` metres."""
+    return spread**2 / (spread**2 + TYPICAL**2)
+
+
 def judge(measured, values, times, scale=1.0):
     """What to make of a track, `Judged`, by a `measure.Measured` of its values [T, K, C] at times [T] s.
 
@@ -95,8 +104,8 @@ def judge(measured, values, times, scale=1.0):
     """
     spread = wander(measured, scale)
     if np.isfinite(spread):
-        share = spread**2 / (spread**2 + TYPICAL**2)
-        return Judged(min(1.0, 2 * share), share if share >= LEAST else 0.0, spread)
+        share = wiener(spread)
+        return Judged(min(1.0, 2 * share), _unless_least(share), spread)
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
     says = []
     for smooth, (low, high) in NOISE:
@@ -105,6 +114,36 @@ def judge(measured, values, times, scale=1.0):
         if len(noise):
             says.append(np.clip((np.median(noise) - low) / (high - low), 0, 1))
     return Judged(float(np.mean(says)) if says else 0.0, 0.0)
+
+
+def _unless_least(share):
+    return share if share >= LEAST else 0.0
+
+
+class RunningShare:
+    """A network's share of a person in a stream, frame by frame: 0 until `FIRST`, then as `judge` says of the last `SPAN` seconds."""
+
+    def __init__(self, names, rate):
+        self.bones, self.rate, self.past = limbs(names), rate, deque(maxlen=int(SPAN * rate))
+        self.every, self.ease = max(1, round(EVERY * rate)), 1 - np.exp(-1 / (EASE * rate))
+        self.count, self.found, self.share = 0, 0.0, 0.0
+
+    def step(self, pose, scale):
+        """The share at one more frame [J, 3], NaN where missing; scale: metres in its unit."""
+        self.past.append(pose)
+        self.count += 1
+        if self.bones and self.count >= FIRST * self.rate and self.count % self.every == 0:
+            poses = np.stack(self.past)
+            spread = wander(measure.measure(poses, np.arange(len(poses)) / self.rate, self.bones), scale)
+            self.found = _unless_least(wiener(spread)) if np.isfinite(spread) else 0.0
+        self.share += self.ease * (self.found - self.share)
+        return self.share
+
+
+def running_shares(poses, names, rate, scale):
+    """`RunningShare` over poses [T, J, 3] of a whole recording: [T]."""
+    running = RunningShare(names, rate)
+    return np.array([running.step(pose, scale) for pose in poses])
 
 
 def low_passed(correction, rate):

@@ -8,6 +8,7 @@ P people, J joints, D coordinates, W window, L lag.
 """
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from ..poses.space import IDENTITY, enter, leave, space_of
 from ..windows.body import SoFar
 from ..windows.merge import StreamMerge
 from ..windows.recipe import check_lag
+from .auto import RunningShare
 from .live_repair import LiveRepair
 from .own_places import SlowPart
 from .plan import RATE, Model, check_live
@@ -53,11 +55,16 @@ class Stream:
         )
         self.plan = self._plan_of(poses) if refiner.method != "none" else None
         self.rate = refiner.fps or (self.plan.rate if self.plan else RATE)
+        if self.plan and self.plan.blend and self.plan.network and self._other_rate():
+            self.notes.append(
+                f"the network was trained at {self.plan.rate:g} frames a second, not {self.rate:g}: left out"
+            )
+            self.plan = replace(self.plan, network=None, sentence=f"the filter {self.plan.channel}: another frame rate")
         self.keeps_places = refiner.own_places and not kind_of(self.kind).rotations
         self.lanes = self._lanes_of(joints) if self.plan else []
         windows = self._begin_lanes()
         self.window = max(windows, default=1)
-        if self.plan and abs(self.rate / self.plan.rate - 1) > 0.1 and windows:
+        if self.plan and windows and self._other_rate():
             self.notes.append(
                 f"warning: frames come at {self.rate:g} a second, the network was trained at {self.plan.rate:g}: live "
                 "frames are not re-timed"
@@ -71,6 +78,9 @@ class Stream:
         self.frames_known = np.zeros(people, dtype=int)  # frames since each was first seen
         mends = refiner.repair and self.lanes and self.lag
         self.repair = LiveRepair(self.likeness.joint_names, self.kind, self.lag, self.rate) if mends else None
+
+    def _other_rate(self):
+        return abs(self.rate / self.plan.rate - 1) > 0.1
 
     def _plan_of(self, poses):
         """The plan by a first frame [P, J, D]: joints not seen in it may come, and are judged frame by frame."""
@@ -96,13 +106,13 @@ class Stream:
         lanes = []
         if self.plan.network is not None:
             lanes.append(_Network(self, self.plan.network, self.plan.mapping))
-        rest = np.setdiff1d(np.arange(joints), lanes[0].joints if lanes else [])
+        rest = np.setdiff1d(np.arange(joints), lanes[0].joints if lanes and not self.plan.blend else [])
         if len(rest):
             channel = self.plan.channel
             if isinstance(channel, Model):
                 lanes.append(_Network(self, channel, None, rest))
             else:
-                lanes.append(_OneEuro(self, rest) if channel == "oneeuro" else _Kalman(rest))
+                lanes.append(_OneEuro(self, rest) if channel == "oneeuro" else _Kalman(rest, self.plan.blend))
         return lanes
 
     def describe(self):
@@ -213,12 +223,14 @@ class Stream:
         )
         self.space = first if same else None
 
-    def into(self, poses):
-        """(network's coordinates of [P, N, J, D], roots)."""
+    def into(self, poses, about_root=True):
+        """(network's coordinates of [P, N, J, D], roots); about_root: whether those are taken off."""
         if self.space is not None:
             roots = self.space.roots(poses)
-            return self.space.into(poses, roots), roots
+            return self.space.into(poses, roots if about_root else 0.0), roots
         roots = np.stack([space.roots(part) for space, part in zip(self.spaces, poses)])
+        if not about_root:
+            return np.stack([space.into(part, 0.0) for space, part in zip(self.spaces, poses)]), roots
         return np.stack([space.into(*pair) for space, *pair in zip(self.spaces, poses, roots)]), roots
 
     def outof(self, values, roots):
@@ -279,6 +291,8 @@ class _Network:
         mapped = fit is not None and len(fit.written) < len(fit.gather)
         keeps = stream.keeps_places and not model.knows_places
         self.slow = SlowPart(stream.rate) if mapped and keeps else None
+        self.names = stream.likeness.joint_names
+        self.shares = [] if stream.plan.blend else None  # `RunningShare` a person, of `auto`
 
     def begin(self, lag):
         self.merge = StreamMerge(self.recipe.streamed(lag))
@@ -315,7 +329,17 @@ class _Network:
         self.merge.add(self._refined(rows), stream.frame, stream.back)
         self.roots = roots
 
+    def _share(self, stream, late):
+        """How much of the correction of the frame `late` steps ago is taken over: [P, 1, 1], or 1."""
+        if self.shares is None:
+            return 1.0
+        poses = np.where(stream.there[:, -1 - late, :, None], stream.buffer[:, -1 - late], np.nan)
+        self.shares = self.shares or [RunningShare(self.names, stream.rate) for _ in poses]
+        scales = [float(np.mean(space.scale)) for space in stream.spaces]
+        return np.array([one.step(pose, scale) for one, pose, scale in zip(self.shares, poses, scales)])[:, None, None]
+
     def put(self, stream, out, late):
+        share = self._share(stream, late)
         if not self.merge.begun:
             return
         values = stream.outof_joints(self.merge.at(late), self.joints, self.roots[:, -1 - late])
@@ -325,6 +349,7 @@ class _Network:
             return
         if self.slow is not None:
             values = values - self.slow.step(values - out[:, self.joints], stream.back)
+        values = out[:, self.joints] + share * (values - out[:, self.joints])
         # Without all joints of the network, a person is left to what comes after it.
         whole = able.all(axis=1)
         out[np.flatnonzero(whole)[:, None], self.joints] = values[whole]
@@ -370,12 +395,15 @@ class _OneEuro:
 
 
 class _Kalman:
-    """The Kalman filter at the stream's lag, which learns the jitter on the way."""
+    """The Kalman filter at the stream's lag, which learns the jitter on the way.
+
+    in_place: joints are read where they are and then set about the root's own result, as a noisy root would add its jitter to each.
+    """
 
     window = 1
 
-    def __init__(self, joints):
-        self.joints, self.live, self.roots = joints, None, None
+    def __init__(self, joints, in_place=False):
+        self.joints, self.in_place, self.live, self.roots = joints, in_place, None, None
 
     def begin(self, lag):
         self.roots = deque(maxlen=lag + 1)
@@ -384,6 +412,8 @@ class _Kalman:
         return True
 
     def step(self, stream, values, roots):
+        if self.in_place:
+            values, _ = stream.into(stream.buffer[:, -1:], about_root=False)
         now = values[:, -1][:, self.joints]
         if self.live is None:
             self.live = LiveKalman(now.shape[0] * now.shape[1], now.shape[2], stream.rate, stream.lag)
@@ -395,8 +425,16 @@ class _Kalman:
     def put(self, stream, out, late):
         places, _ = self.live.late(late)
         places = places.reshape(len(out), len(self.joints), -1)
+        if self.in_place:
+            places = places - self._own_roots(stream, places, late)
         places = stream.outof_joints(places, self.joints, self.roots[-1 - late])
         out[:, self.joints] = np.where(np.isfinite(places), places, out[:, self.joints])
+
+    def _own_roots(self, stream, places, late):
+        """The roots of filtered joints [P, J, D]; of joints that are not known yet, where the stream has them."""
+        raw, _ = stream.into(stream.buffer[:, -1 - late : -late or None], about_root=False)
+        whole = np.where(np.isfinite(places), places, raw[:, 0])
+        return np.stack([space.roots(poses[None])[0] for space, poses in zip(stream.spaces, whole)])
 
     def close(self, stream):
         pass

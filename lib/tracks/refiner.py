@@ -271,14 +271,12 @@ class Refiner:
     def plan(self, track, poses, live=False):
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
         live = live or self.lag is not None
-        if self.blends and (live or not kind_of(track.kind).in_space):
-            model, fit, why = (
-                None,
-                None,
-                "live, networks are of --method synsp" if live else "how much a network helps is told by bones, in 3D",
-            )
+        if self.blends and not kind_of(track.kind).in_space:
+            model, fit, why = None, None, "how much a network helps is told by bones, in 3D"
         else:
             model, fit, why = self.network_for(track, poses)
+            if self.blends and model is not None and (self.lag or 0) >= model.window:
+                model, why = None, f"networks of {model.window} frames see nothing {self.lag} frames ahead"
         if self.method in filters.FILTERS:
             return Plan(None, None, self.method, f"{self.method} (as asked)")
         channel = self.channel_method(live)
@@ -289,7 +287,10 @@ class Refiner:
         )
         if model is None:
             reason = why or "as asked"
-            return Plan(None, None, channel, f"{rest}: {reason}", reason, self.blends and not live)
+            return Plan(None, None, channel, f"{rest}: {reason}", reason, self.blends)
+        if self.blends and live:
+            how = f"{rest}, and of the correction of {model.label} as much as the last seconds call for"
+            return Plan(model, fit, channel, how, blend=True)
         others = poses.shape[1] - len(fit.written)
         how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + (
             f", {rest} for the other {others}" if others else ""

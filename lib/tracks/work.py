@@ -59,7 +59,7 @@ class Job:
     times: np.ndarray
     first: bool  # SynSP's word comes before the per-channel method's
     path: object = 0.0  # [t, 1, D] that was subtracted from values
-    share: float = 1.0  # how far the track goes from what it is to the result
+    share: object = 1.0  # a number, or [t, 1, 1]: how far the track goes from what it is to the result
     lower: float = 1.0  # times the cut-off that the filter `kalman` finds
     result: np.ndarray = None
     cutoff: np.ndarray = None  # [K] Hz, and
@@ -141,10 +141,15 @@ class Work:
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)
         self.measured = auto.measured(self.poses, self.times, track.joint_names)
+        self.filters, self.filtered, self.share = (
+            [auto.Filter(self.plan.channel)],
+            self.values,
+            np.ones(len(self.poses)),
+        )
         if self.plan.blend:
-            self._settle(filled)
-        else:
-            self.filters, self.filtered = [auto.Filter(self.plan.channel)], self.values
+            # About a noisy root every joint would have its jitter too: filters read the joints where they are.
+            self.filtered = self.space.into(filled, 0.0)
+            (self._settle if refiner.lag is None else self._settle_live)(filled)
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
@@ -153,10 +158,8 @@ class Work:
     def _settle(self, filled):
         """Where the plan is to blend: decide by what was measured how much of what."""
         scale = float(np.mean(self.space.scale))
-        # About a noisy root every joint would have its jitter too: filters read the joints where they are.
-        self.filtered = self.space.into(filled, 0.0)
         self.judged = auto.judge(self.measured, filled, self.times, scale)
-        self.filters = self.judged.filters
+        self.filters, self.share = self.judged.filters, np.full(len(filled), self.judged.share)
         network = self.plan.network if self.judged.share else None
         what = " and ".join(one.name for one in self.filters)
         if network is not None:
@@ -167,6 +170,15 @@ class Work:
         else:
             how = f"the filter {what}: " + (self.plan.reason or "white jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
+
+    def _settle_live(self, filled):
+        """The same with a lag: what was measured by then decides, frame by frame."""
+        if self.plan.network is not None:
+            names, scale = self.track.joint_names, float(np.mean(self.space.scale))
+            self.share = auto.running_shares(self.poses, names, self.rate, scale)
+            if not self.share.any():
+                how = f"the filter {self.plan.channel}: at no time bone lengths wander beyond what jitter explains"
+                self.plan = replace(self.plan, network=None, sentence=how)
 
     def _parts(self):
         """The stretches of frames between jumps, as slices."""
@@ -196,8 +208,7 @@ class Work:
             picks, joints = (np.array(side) for side in zip(*fit.written))
             for frames in self._stretches(gaps.seen(values).all(axis=1), self.plan.network):
                 covered[frames, joints] = not self.plan.blend
-                share = self.judged.share if self.plan.blend else 1.0
-                times = self.times[frames]
+                share, times = self.share[frames][:, None, None], self.times[frames]
                 yield Job(
                     self.index, self.plan.network, frames, values[frames], joints, picks, times, True, share=share
                 )
@@ -255,7 +266,7 @@ class Work:
         if mapped and keeps and not kind_of(self.track.kind).rotations:
             slow = own_places.slow_part if self.refiner.lag is None else own_places.slow_part_so_far
             result = result - slow(result - start, rate)
-        return start + auto.low_passed(result - start, rate) if self.plan.blend else result
+        return start + auto.low_passed(result - start, rate) if self.plan.blend and self.refiner.lag is None else result
 
     def filters_done(self):
         """The filters' results about their own root, as networks know bodies."""
