@@ -39,7 +39,7 @@ from lib.poses.space import enter, leave
 from lib.tracks.refiner import Refiner
 
 FPS, FRAMES, LAG = 30, 300, 3
-CLIPS_LIVE = 3  # at most
+CLIPS_LIVE = 1
 EVERY = 4  # frames of a stream that are looked at
 MOVED, MOST = 12, 40  # mm that clean recordings may be moved by, in the mean and at most
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "poses"
