@@ -149,7 +149,10 @@ class Work:
         if self.plan.blend:
             # About a noisy root every joint would have its jitter too: filters read the joints where they are.
             self.filtered = self.space.into(filled, 0.0)
-            (self._settle if refiner.lag is None else self._settle_live)(filled)
+            if refiner.lag is None:
+                self._settle(filled)
+            else:
+                self._settle_live()
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
@@ -171,7 +174,7 @@ class Work:
             how = f"the filter {what}: " + (self.plan.reason or "white jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
-    def _settle_live(self, filled):
+    def _settle_live(self):
         """The same with a lag: what was measured by then decides, frame by frame."""
         if self.plan.network is not None:
             names, scale = self.track.joint_names, float(np.mean(self.space.scale))
