@@ -149,7 +149,7 @@ def live(pairs, kind):
 
 def measured(row, pairs, networks):
     """The `Row` with the scores of pairs (noisy, truth)."""
-    begun, done = time.time(), {"input": [scores(noisy, truth, row.kind) for noisy, truth in pairs]}
+    begun, done = time.process_time(), {"input": [scores(noisy, truth, row.kind) for noisy, truth in pairs]}
     for name, refine in methods(row.kind, networks if row.what != "jitter" else None).items():
         try:
             done[name] = [scores(refine(noisy), truth, row.kind) for noisy, truth in pairs]
@@ -158,7 +158,7 @@ def measured(row, pairs, networks):
     row.scores = {name: np.mean(each, axis=0).tolist() for name, each in done.items()}
     row.worst = float(max(mine[0] / before[0] for mine, before in zip(done["auto"], done["input"])))
     row.live = live(pairs[:CLIPS_LIVE], row.kind)
-    row.seconds = time.time() - begun
+    row.seconds = time.process_time() - begun
     return row
 
 
@@ -213,20 +213,28 @@ def main():
     )
     parse.add_argument("--markdown", type=Path, metavar="FILE", help="also write table and bars there")
     parse.add_argument("--json", type=Path, metavar="PATH", help="also write all numbers there")
+    parse.add_argument(
+        "--parts", type=Path, nargs="+", metavar="JSON", help="the table of what earlier runs wrote there"
+    )
     parse.add_argument("--rows", default="", metavar="TEXT,…", help="only rows whose names hold one of these texts")
     parse.add_argument(
         "--networks", default="free", choices=("free", "all"), help="all: those that are taken by name only, too"
     )
     args = parse.parse_args()
     torch.set_num_threads(1)
-    found, begun = [], time.time()
+    found = []
     if args.markdown:  # refused before minutes of work
         replace_between(args.markdown.read_text(encoding="utf-8"), "harm", "", args.markdown)
-    for row in rows(args.data, args.split, args.clips, args.rows.split(","), args.networks):
-        found.append(row)
-        print(
-            f"{row.name}: {row.scores['input'][0]:.2f} -> {row.scores['auto'][0]:.2f} ({row.seconds:.0f} s)", flush=True
-        )
+    if args.parts:
+        listed = [row for path in args.parts for row in json.loads(path.read_text(encoding="utf-8"))]
+        found = [Row(**{key: value for key, value in row.items() if key != "bars"}) for row in listed]
+    else:
+        for row in rows(args.data, args.split, args.clips, args.rows.split(","), args.networks):
+            found.append(row)
+            print(
+                f"{row.name}: {row.scores['input'][0]:.2f} -> {row.scores['auto'][0]:.2f} ({row.seconds:.0f} s)",
+                flush=True,
+            )
     asked = [(row.name, *bar) for row in found for bar in bars(row)]
     for path in args.clean:
         for what, way, limit in zip(("in the mean", "at most"), moved(path), (MOVED, MOST)):
@@ -239,9 +247,13 @@ def main():
         for name, what, reached, limit, _ in asked
         if "clean" in name
     ]
-    said = f"{len(asked) - len(missed)} of {len(asked)} bars are met. Missed:\n\n" + ("\n".join(missed) or "- none")
+    seconds = sum(row.seconds for row in found)
+    said = (
+        f"{len(found)} rows, {seconds:.0f} s of one core. {len(asked) - len(missed)} of {len(asked)} bars are met. Missed:\n\n"
+        + ("\n".join(missed) or "- none")
+    )
     block = "\n\n".join([table(found), *(["\n".join(clean)] if clean else []), said])
-    print(f"\nMPJPE / Accel\n\n{block}\n\n{time.time() - begun:.0f} s, {time.process_time():.0f} s of one core")
+    print(f"\nMPJPE / Accel\n\n{block}")
     if args.markdown:
         text = args.markdown.read_text(encoding="utf-8")
         write_text(args.markdown, replace_between(text, "harm", block, args.markdown))
