@@ -8,6 +8,7 @@ import torch
 from .. import run
 from ..dataset import catalog, sequences
 from ..errors import UserError
+from ..evaluation.evaluator import shown_columns
 from ..evaluation.methods import InputMethod, load_networks, warn_of
 from ..evaluation.offset import filter_methods
 from ..evaluation.scores import judge_of
@@ -16,7 +17,7 @@ from ..messages import logger
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..visualize import background, page, scenes, video
-from ..visualize.drawn import drawn_of, page_sequence, provenance_of
+from ..visualize.drawn import drawn_of, page_sequence, provenance_of, view_names
 
 log = logger(__name__)
 
@@ -150,27 +151,34 @@ def _write_page(split, numbers, methods, body, cfg):
     for number in numbers[:PAGE_SEQUENCES]:
         recording = split.recordings[number]
         views = drawn_of(split, recording, methods, body, _frames(recording, cfg))
+        shown.append(page_sequence(recording.name, dict(zip(view_names(recording), views)), cfg))
         for view, tracks in zip(recording.views, views):
-            shown.append(page_sequence(view.name, tracks, cfg))
             rows.extend(_score_rows(view.name, tracks, split))
     provenance = provenance_of(methods, cfg)
-    path = _place(cfg) / f"{split.source}_{'-'.join(map(str, numbers[:3]))}{'-more' if len(numbers) > 3 else ''}.html"
+    path = _place(cfg) / f"{split.source}_{_asked(cfg, numbers)}.html"
     return page.write_page(path, shown, layout, provenance, rows, f"{split.source}: before and after")
 
 
+def _asked(cfg, numbers):
+    """What `--visualize_video_id` asked for, as a part of a file's name: 3, 0_3, 2-5, all, worst."""
+    text = cfg.VIS.INPUT_VIDEO_NUMBER.strip().lower().replace(" ", "").replace(",", "_") or "0"
+    return text if len(text) <= 40 else f"{len(numbers)}_sequences"
+
+
 def _score_rows(name, tracks, split):
-    """One row of the page's table for each method on one sequence."""
+    """One row of the page's table for each method on one sequence, with the columns of evaluation."""
     unit, scale = split.representation.unit, split.representation.per_unit
     truth = torch.as_tensor(tracks[-1].joints) * scale
     for track in tracks[:-1]:
         joints = torch.as_tensor(track.joints) * scale
         there = torch.isfinite(joints).flatten(1).all(1)
-        values = {
-            "MPJPE": metrics.mpjpe(joints, truth)[there].mean(),
-            "Accel": metrics.accel_unpadded(joints, truth).nanmean() if len(joints) > 2 else float("nan"),
+        means = {
+            "mpjpe": metrics.mpjpe(joints, truth)[there].mean(),
+            "pampjpe": metrics.pa_mpjpe(joints[there], truth[there]).mean(),
+            "accel": metrics.accel(joints, truth)[there].nanmean(),
         }
         yield {
             "sequence": name,
             "method": track.name,
-            **{f"{key} ({unit})": f"{float(value):.2f}" for key, value in values.items()},
+            **{title: f"{float(means[key]):.2f}" for key, title in shown_columns(unit, means).items()},
         }

@@ -17,6 +17,8 @@ from ..tracks.plan import RATE
 from .methods import repaired
 from .scores import Scores, judge_of
 
+TIME = "µs/frame"  # the title of the tables' last column
+
 # -------------------------------------------------------------------------------------------- scoring
 
 
@@ -149,7 +151,7 @@ def table(split, scores, body=None):
     means = [score.means for score in scores]
     frames = max(scores[0].frames, 1)
     best = {name: (max if name in higher else min)(mean[name] for mean in means) for name in columns}
-    lines = [["method", *columns.values(), "µs/frame"]]
+    lines = [["method", *columns.values(), TIME]]
     for score, mean in zip(scores, means):
         cells = [f"{mean[name]:.2f}{'*' if mean[name] == best[name] else ' '}" for name in columns]
         lines.append([score.method.label, *cells, f"{score.method.seconds / frames * 1e6:.1f}"])

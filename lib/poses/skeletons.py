@@ -32,12 +32,23 @@ class Layout:
     @cached_property
     def mirror(self):
         """The joint order after left and right changed places, a tuple of J indices."""
+        return tuple(self.joints.index(name) for name in self._mirrored_names)
+
+    @cached_property
+    def _mirrored_names(self):
         other = {"left": "right", "right": "left"}
-        names = [
+        return tuple(
             name if side == "middle" else name.replace(side, other[side], 1)
             for name, side in zip(self.joints, self.sides)
-        ]
-        return tuple(self.joints.index(name) for name in names)
+        )
+
+    @cached_property
+    def lines(self):
+        """What pictures draw: the bones, and their mirror images where the published bones lack them, pairs of indices."""
+        places = {name: place for place, name in enumerate(self.joints)}
+        mirrored = [tuple(places.get(self._mirrored_names[joint]) for joint in edge) for edge in self.edges]
+        known = {frozenset(edge) for edge in self.edges}
+        return (*self.edges, *(edge for edge in mirrored if None not in edge and frozenset(edge) not in known))
 
     @cached_property
     def parents(self):

@@ -17,11 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from . import palette
 
-# Okabe and Ito, "Color Universal Design" (2008): distinguishable with every common form of colour blindness.
-SIDES = {"left": (0, 114, 178), "right": (230, 159, 0), "middle": (92, 92, 92)}
+SIDES = {side: palette.rgb(colour) for side, colour in palette.SIDES.items()}
 ROLES = {role: palette.rgb(colours[0]) for role, colours in palette.LIGHT.items()}
-# For further tracks of one role; not their yellow, which is no line on white.
-MORE_COLORS = ((86, 180, 233), (120, 94, 240), (166, 118, 29), (26, 58, 92), (150, 28, 86))
 PAPER, INK, MUTED, GRID = (255, 255, 255), (25, 25, 25), (105, 105, 105), (226, 226, 226)
 GHOST, SHADOW, STRIP = (140, 140, 140), (222, 222, 222), (243, 243, 243)
 
@@ -176,7 +173,7 @@ def skeleton_painter(pixels, layout, depth=None, width=5, outline=PAPER):
     of width `width` px have an outline that separates a limb from what it crosses.
     """
     frames, joints = pixels.shape[:2]
-    edges = np.asarray(layout.edges, int).reshape(-1, 2)
+    edges = np.asarray(layout.lines, int).reshape(-1, 2)
     sides = list(layout.sides)
     bone_sides = [_bone_side(sides[a], sides[b]) for a, b in edges]
     near = np.ones((frames, joints), np.float32)

@@ -26,10 +26,21 @@ def drawn_of(split, recording, methods, body, frames):
     ]
 
 
-def page_sequence(name, tracks, cfg, layout=None):
-    """`scenes.Drawn`s as what the page plays together."""
-    pages = [page.PageTrack(track.name, track.color_role, track.joints) for track in tracks]
-    return page.PageSequence(name, cfg.DATASET.FPS or 30.0, pages, layout)
+def page_sequence(name, views, cfg, layout=None):
+    """What the page plays together, of {view's name: its `scenes.Drawn`s}: several views stand side by side."""
+    several = len(views) > 1
+    tracks = [
+        page.PageTrack(track.name, track.color_role, track.joints, view if several else "")
+        for view, drawn in views.items()
+        for track in drawn
+    ]
+    return page.PageSequence(name, cfg.DATASET.FPS or 30.0, tracks, layout, views=several)
+
+
+def view_names(recording):
+    """The names of a recording's views, without what they share with the recording's own."""
+    names = [view.name.removeprefix(recording.name).strip(" ._-/") for view in recording.views]
+    return names if len(set(names)) == len(names) and all(names) else [str(v + 1) for v in range(len(names))]
 
 
 def provenance_of(methods, cfg):

@@ -37,7 +37,8 @@ class PageTrack:
     joints: [T, J, 2] px or [T, J, 3] m in the camera frame (x right, y down, z forward); a joint with a
         coordinate that is not finite is missing in that frame.
     role: 'input', 'refined', 'filter' or 'truth'. It decides the colour and what is compared with what.
-    person: label of the person; errors are taken against the truth track of the same person.
+    person: label of the person (of a sequence of several views: of the view); errors are taken against the truth track of
+        the same person.
     """
 
     name: str
@@ -50,7 +51,8 @@ class PageTrack:
 class PageSequence:
     """What is played together: tracks of equal shape. `layout` replaces the page's own in this sequence.
 
-    unit: of its distances as shown, "px" or the like; default: px of 2D, mm of 3D.
+    unit: of its distances as shown, "px" or the like; default: px of 2D, mm of 3D. views: whether its "persons" are one
+    person in several cameras, each drawn in a panel of its own.
     """
 
     name: str
@@ -58,6 +60,7 @@ class PageSequence:
     tracks: list
     layout: object = None
     unit: str = ""
+    views: bool = False
 
 
 def write_page(path, sequences, layout, provenance, metrics=None, title="Pose sequences"):
@@ -74,10 +77,13 @@ def write_page(path, sequences, layout, provenance, metrics=None, title="Pose se
     if not sequences:
         raise ValueError("a page needs at least one sequence")
     layouts = []
+    places = palette.places(
+        [(track.name, track.role) for sequence in sequences for track in sequence.tracks if track.role in ROLES]
+    )
     data = {
         "title": title,
         "palette": {"light": palette.LIGHT, "dark": palette.DARK},
-        "sequences": [_sequence(sequence, sequence.layout or layout, layouts) for sequence in sequences],
+        "sequences": [_sequence(sequence, sequence.layout or layout, layouts, places) for sequence in sequences],
         "layouts": [_layout(known) for known in layouts],
         "metrics": [{str(column): _plain(value) for column, value in row.items()} for row in metrics or []],
         "provenance": {str(label): _plain(value) for label, value in provenance.items()},
@@ -87,8 +93,8 @@ def write_page(path, sequences, layout, provenance, metrics=None, title="Pose se
     return Path(path)
 
 
-def _sequence(sequence, layout, layouts):
-    """The sequence as the page reads it; a layout that is not yet in `layouts` is added there."""
+def _sequence(sequence, layout, layouts, places):
+    """The sequence as the page reads it; a layout that is not yet in `layouts` is added there; places: of colours, by name."""
     where = f"sequence {sequence.name!r}"
     if not sequence.tracks:
         raise ValueError(f"{where}: no tracks")
@@ -111,8 +117,15 @@ def _sequence(sequence, layout, layouts):
         "dims": shape[2],
         "unit": sequence.unit or {2: "px", 3: "mm"}[shape[2]],
         "layout": layouts.index(layout),
+        "views": sequence.views,
         "tracks": [
-            {"name": track.name, "role": track.role, "person": str(track.person), **_pack(track.joints)}
+            {
+                "name": track.name,
+                "role": track.role,
+                "place": places[track.name],
+                "person": str(track.person),
+                **_pack(track.joints),
+            }
             for track in sequence.tracks
         ],
     }
@@ -121,7 +134,7 @@ def _sequence(sequence, layout, layouts):
 def _layout(layout):
     return {
         "joints": list(layout.joints),
-        "edges": [list(edge) for edge in layout.edges],
+        "edges": [list(edge) for edge in layout.lines],
         "root": list(layout.root),
         "sides": list(layout.sides),
     }

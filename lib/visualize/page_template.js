@@ -42,15 +42,15 @@ async function unpack(track, frames, joints, dims) {
 }
 
 async function load(index) {
-  const { name, fps, frames, dims, unit, layout: layoutIndex, tracks: packed } = DATA.sequences[index];
+  const { name, fps, frames, dims, unit, views, layout: layoutIndex, tracks: packed } = DATA.sequences[index];
   const layout = DATA.layouts[layoutIndex], joints = layout.joints.length;
   const tracks = await Promise.all(packed.map(async (track) => {
     const values = await unpack(track, frames, joints, dims);
-    return { name: track.name, role: track.role, person: track.person, values,
+    return { name: track.name, role: track.role, place: track.place, person: track.person, values,
       roots: meanOfJoints(values, frames, joints, layout.root) };
   }));
   const people = [...new Set(tracks.map((track) => track.person))];
-  return { index, name, fps, frames, flat: dims === 2, unit, layout, joints, tracks, people, curves: new Map() };
+  return { index, name, fps, frames, flat: dims === 2, unit, views, layout, joints, tracks, people, curves: new Map() };
 }
 
 function meanOfJoints(values, frames, joints, chosen) {
@@ -98,7 +98,7 @@ function coordinate(sequence, track, axis, joint) {
 
 const scaleOf = (sequence) => sequence.flat ? 1 : 1000;
 const jointName = (sequence, joint) => sequence.layout.joints[joint].replaceAll("_", " ");
-const personName = (person) => /^\d+$/.test(person) ? `person ${person}` : person;
+const personName = (person) => /^\d+$/.test(person) ? `${state.sequence?.views ? "view" : "person"} ${person}` : person;
 const partner = (sequence, track, role) =>
   sequence.tracks.find((other) => other.role === role && other.person === track.person && other !== track);
 
@@ -161,7 +161,6 @@ const state = {
 const drawTimes = []; // ms, the latest 600, for whoever wants to know
 
 // Okabe & Ito's colours, which colour-blind readers can tell apart, some a little lighter on dark ground.
-// A role's further tracks take its next ones.
 const COLOURS = {
   light: { ...DATA.palette.light,
     back: "#ffffff", ink: "#1b1f23", soft: "#57606a", grid: "#e1e4e8" },
@@ -179,15 +178,8 @@ const byLayer = (tracks) => [...tracks].sort((a, b) => LAYERS.indexOf(a.role) - 
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
 const colours = () => COLOURS[darkScheme.matches ? "dark" : "light"];
 
-const namesOfRole = {};
-const packedTracks = DATA.sequences.flatMap((sequence) => sequence.tracks);
-
-function colourOf({ role, name }) {
-  const list = colours()[role];
-  const ofRole = (track) => track.role === role;
-  namesOfRole[role] ??= [...new Set(packedTracks.filter(ofRole).map((track) => track.name))];
-  return list[namesOfRole[role].indexOf(name) % list.length];
-}
+// `place`: of the track's colour in its role, see palette.py.
+const colourOf = ({ role, place }) => colours()[role][place];
 
 // A colour on its way to the background; unlike a transparent one it looks the same where limbs cross.
 function faded(colour, share) {
@@ -222,6 +214,7 @@ function format(value) {
 const stage = byId("stage");
 let camera = null; // what the view is fitted to, see fitView
 let pickable = []; // joints as drawn last: [x, y, joint]
+let panels = []; // as drawn last
 
 // Find the path that the view's middle takes and how much room the people need around it.
 function fitView() {
@@ -306,7 +299,8 @@ function drawStage() {
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   pickable = [];
-  for (const panel of panelsOf(byLayer(sequence.tracks.filter(isShown)), width, height)) {
+  panels = panelsOf(byLayer(sequence.tracks.filter(isShown)), width, height);
+  for (const panel of panels) {
     context.save();
     context.beginPath();
     context.rect(panel.x, panel.y, panel.width, panel.height);
@@ -322,14 +316,19 @@ function drawStage() {
     context.font = "600 13px system-ui, sans-serif";
     const [x, y] = [panel.x + panel.width / 2, panel.y + panel.height - 10];
     if (panel.title) context.fillText(panel.title, x, y, panel.width - 8);
+    if (panel.person === state.person) { // the view whose curves are shown
+      [context.strokeStyle, context.lineWidth] = [theme.ink, 1];
+      context.strokeRect(panel.x + 2.5, panel.y + 2.5, panel.width - 5, panel.height - 5);
+    }
   }
   if (!sequence.flat) drawAxes(context, height, theme);
 }
 
-// One panel, or one for each track name; as many in a row as make the people largest.
+// One panel, or one for each view or track name; as many in a row as make the people largest.
 function panelsOf(tracks, width, height) {
-  const names = [...new Set(tracks.map((track) => track.name))];
-  if (!state.sideBySide || names.length < 2) return [{ x: 0, y: 0, width, height, tracks }];
+  const { views, people } = state.sequence, keyOf = ({ name, person }) => views ? person : name;
+  const names = views ? [...people] : [...new Set(tracks.map((track) => track.name))];
+  if (!(views || state.sideBySide) || names.length < 2) return [{ x: 0, y: 0, width, height, tracks }];
   const top = byId("views").offsetHeight + 8;
   height -= top;
   let columns = 1, best = 0;
@@ -339,17 +338,17 @@ function panelsOf(tracks, width, height) {
     if (size > best) [columns, best] = [count, size];
   }
   const [w, h] = [width / columns, height / Math.ceil(names.length / columns)];
-  names.sort((a, b) => trackNames().indexOf(a) - trackNames().indexOf(b));
+  if (!views) names.sort((a, b) => trackNames().indexOf(a) - trackNames().indexOf(b));
   return names.map((name, i) => ({
     x: i % columns * w, y: top + Math.floor(i / columns) * h, width: w, height: h,
-    title: name, tracks: tracks.filter((track) => track.name === name),
+    title: name, person: views ? name : null, tracks: tracks.filter((track) => keyOf(track) === name),
   }));
 }
 
 const trackNames = () => [...new Set(state.sequence.tracks.map((track) => track.name))];
 
 function drawPerson(context, project, person, panel, theme) {
-  const { sequence } = state, chosen = person === state.person;
+  const { sequence } = state, chosen = sequence.views || person === state.person;
   const thick = clamp(Math.min(panel.width, panel.height) / 90, 3, 5) * clamp(Math.sqrt(state.zoom), 0.7, 2);
   const tracks = panel.tracks.filter((track) => track.person === person);
   let top = [0, Infinity];
@@ -366,7 +365,7 @@ function drawPerson(context, project, person, panel, theme) {
   const last = tracks.at(-1), [x, y] = last ? project(...place(last, state.frame, state.joint)) : [NaN];
   [context.strokeStyle, context.lineWidth] = [theme.ink, 1.5];
   if (chosen && x === x) circle(context, x, y, 1.5 * thick + 3).stroke();
-  if (sequence.people.length < 2 || top[1] === Infinity) return;
+  if (sequence.views || sequence.people.length < 2 || top[1] === Infinity) return;
   context.fillStyle = chosen ? theme.ink : theme.soft;
   context.font = "12px system-ui, sans-serif";
   context.fillText(personName(person), top[0], top[1] - 12);
@@ -725,6 +724,8 @@ async function openSequence(index, person = state.person) {
   byId("previous-sequence").disabled = index === 0;
   byId("next-sequence").disabled = index === DATA.sequences.length - 1;
   byId("person-field").hidden = people.length < 2;
+  byId("person-field").firstElementChild.textContent = sequence.views ? "View" : "Person";
+  byId("side-by-side").parentElement.hidden = sequence.views;
   byId("side-note").hidden = !sequence.layout.edges.length || !sequence.layout.sides.includes("left");
   byId("scrub").max = frames - 1;
   fillSelect(byId("person"), people.map((name) => [name, name || "(no name)"]), state.person);
@@ -923,6 +924,10 @@ function pickJoint({ clientX, clientY, pointerType }) {
   const distance = ([x, y]) => Math.hypot(x - clientX + box.left, y - clientY + box.top);
   const [nearest] = pickable.sort((a, b) => distance(a) - distance(b));
   if (nearest && distance(nearest) < (pointerType === "touch" ? 24 : 12)) chooseJoint(nearest[2]);
+  const [x, y] = [clientX - box.left, clientY - box.top];
+  const view = panels.find((panel) => panel.person !== undefined && panel.person !== null
+    && x >= panel.x && x < panel.x + panel.width && y >= panel.y && y < panel.y + panel.height);
+  if (view && view.person !== state.person) choosePerson(view.person);
 }
 
 function listenToChart(chart) {

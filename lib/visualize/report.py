@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..evaluation.evaluator import shown_columns
+from ..evaluation.evaluator import TIME, shown_columns
 from ..messages import logger
 from ..poses.skeletons import LAYOUTS
 from . import page
-from .drawn import drawn_of, page_sequence, provenance_of
+from .drawn import drawn_of, page_sequence, provenance_of, view_names
 
 log = logger(__name__)
 
@@ -44,8 +44,9 @@ def write_report(folder, splits, scored, results, cfg):
             whole = frames.stop - frames.start == length
             cut = "" if whole else f", frames {frames.start} to {frames.stop - 1} of {length}"
             drawn = drawn_of(split, recording, [score.method for score in kept], body, frames)
-            for index, view, tracks in zip(_places(split, number), recording.views, drawn):
-                shown.append(page_sequence(f"{why}: {name}{view.name}{cut}", tracks, cfg, layout))
+            views = dict(zip(view_names(recording), drawn))
+            shown.append(page_sequence(f"{why}: {name}{recording.name}{cut}", views, cfg, layout))
+            for index, view in zip(_places(split, number), recording.views):
                 rows += _rows(f"{name}{view.name}", kept, split, index)
             said.append(f"{why}: {recording.name}{cut}")
         chosen[f"shown of {split.source}"] = "\n".join(
@@ -116,7 +117,7 @@ def _stretch(errors, length, why):
 
 
 def _rows(name, scores, split, index=None):
-    """Rows of the page's table: one per method, means over the split or over the sequence at `index`."""
+    """Rows of the page's table, with the terminal's columns: one per method, means over the split or over the sequence at `index`."""
     for score in scores:
         means = score.means
         if index is not None:
@@ -126,4 +127,5 @@ def _rows(name, scores, split, index=None):
             "sequence": name,
             "method": score.method.label,
             **{title: f"{means[key]:.2f}" for key, title in titles.items()},
+            **({TIME: f"{score.method.seconds / max(score.frames, 1) * 1e6:.1f}"} if index is None else {}),
         }

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from . import curves as plots
-from . import drawing, mesh
+from . import drawing, mesh, palette
 
 
 @dataclass
@@ -56,14 +56,9 @@ def _default_width(tracks, column):
 
 
 def _colors(tracks):
-    """name -> colour; a second track of a role gets an unused colour."""
-    spare = iter(itertools.cycle(drawing.MORE_COLORS))
-    colors, taken = {}, set()
-    for track in tracks:
-        role = drawing.ROLES[track.color_role]
-        colors[track.name] = role if role not in taken else next(spare)
-        taken.add(role)
-    return colors
+    """name -> RGB."""
+    places = palette.places([(track.name, track.color_role) for track in tracks])
+    return {track.name: palette.rgb(palette.LIGHT[track.color_role][places[track.name]]) for track in tracks}
 
 
 def _truth(tracks):
@@ -276,10 +271,10 @@ def _panel_3d(canvas, box, space, i, track, ghost, layout, width):
     space.grid(_part(canvas, box), i)
     pixels, depth = space.place(track.joints, i)
     shadow = space.place(space.on_ground(track.joints), i)[0]
-    painters = [drawing.bones_painter(shadow, layout.edges, drawing.SHADOW, width + 2)]
+    painters = [drawing.bones_painter(shadow, layout.lines, drawing.SHADOW, width + 2)]
     if ghost is not None:
         behind = space.place(ghost.joints, i)[0]
-        painters.append(drawing.bones_painter(behind, layout.edges, drawing.GHOST, 1))
+        painters.append(drawing.bones_painter(behind, layout.lines, drawing.GHOST, 1))
     painters.append(drawing.skeleton_painter(pixels, layout, depth, width))
     painters.append(_missing_painter(pixels, canvas.shape[0] // 45))
     return [_inside(box, paint) for paint in painters]
@@ -453,7 +448,7 @@ def pose_scene_2d(
             inner.append(
                 drawing.bones_painter(
                     drawing.to_pixels(truth.joints, scale, offset),
-                    layout.edges,
+                    layout.lines,
                     drawing.GHOST if picture is None else drawing.PAPER,
                     1,
                 )
@@ -463,7 +458,7 @@ def pose_scene_2d(
                 drawing.trail_painter(pixels[:, followed], [drawing.SIDES[layout.sides[j]] for j in followed], trail)
             )
         # Over an image the whole figure gets a light edge, whatever is behind it.
-        inner.append(drawing.bones_painter(pixels, layout.edges, drawing.PAPER, bone + 3))
+        inner.append(drawing.bones_painter(pixels, layout.lines, drawing.PAPER, bone + 3))
         inner.append(drawing.skeleton_painter(pixels, layout, None, bone, outline=None))
         inner.append(_missing_painter(pixels, height // 45))
         painters += [_inside(cell, paint) for paint in inner]

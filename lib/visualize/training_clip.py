@@ -106,7 +106,7 @@ def _skeletons(before, after, truth, layout, errors, unit):
         for column, frame in enumerate(chosen):
             cell = axes[row, column]
             for joints, paint, width in ((seen[2][column], "#b6bcc2", 3), (seen[row][column], colour, 1.6)):
-                for a, b in layout.edges or ((k, k) for k in range(layout.size)):
+                for a, b in layout.lines or ((k, k) for k in range(layout.size)):
                     cell.plot(*joints[[a, b]].T, color=paint, lw=width, marker="o", ms=width, solid_capstyle="round")
             # Both kinds of poses have y down.
             cell.set(xlim=(-half, half), ylim=(half, -half), aspect="equal", xticks=[], yticks=[])
