@@ -211,6 +211,14 @@ def _schema():
             FORMAT="mp4",
         )
     )
+    cfg.FIGURES = CfgNode(
+        dict(
+            STYLE="screen",  # or paper: the width of a column, no headings
+            FONT="",  # serif or sans; "": serif in a paper
+            WIDTH=number(0.0, 0, 20),  # inches; 0: the style's own
+            NAMES="",  # what methods are called: SynSP=Ours,gaus1d=Gaussian
+        )
+    )
     return cfg
 
 
@@ -398,6 +406,7 @@ FLAGS = {
             "filters to compare with: savgol, oneeuro, gaus1d, butterworth, median+gaussian, gcv, whittaker, kalman, self_tuned, "
             "a comma list, or `all`",
         ),
+        "style": ("FIGURES.STYLE", "of --figures: screen, or paper (column width, no headings; FIGURES.* has more)"),
     },
     "visualize": {
         **SHARED_FLAGS,

@@ -27,6 +27,10 @@ def evaluate(request):
             f"--json {request.args.json}: the CSV beside it would take its place. Give a name that ends in .json"
         )
     cfg, networks = load_networks(request, device)
+    if figures:
+        from ..visualize.figure_style import look_of
+
+        look_of(cfg)  # a style that is none is found before the work
     if not networks and not cfg.EVALUATE.TRADITION:
         raise UserError("--checkpoint: not given. Pass a trained network, or --tradition to score filters alone")
     chosen = catalog.sources(cfg)

@@ -17,13 +17,20 @@ DERIVED = {
 # Bones by the names of their joints, for drawing a layout of which only names are known.
 _BONES = (
     "hip-knee knee-ankle ankle-heel ankle-big_toe big_toe-small_toe ankle-foot_index heel-foot_index ankle-foot "
-    "shoulder-elbow elbow-wrist wrist-pinky wrist-index wrist-thumb wrist-hand ear-eye"
+    "shoulder-elbow elbow-wrist wrist-pinky wrist-index wrist-thumb wrist-hand ear-eye hand-hand_tip"
 ).split()
 _MIDDLE = (
     "nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear left_shoulder-right_shoulder left_hip-right_hip "
     "left_shoulder-left_hip right_shoulder-right_hip neck-left_shoulder neck-right_shoulder nose-neck "
-    "neck-mid_hip mid_hip-left_hip mid_hip-right_hip neck-hip hip-left_hip hip-right_hip left_mouth-right_mouth"
+    "neck-mid_hip mid_hip-left_hip mid_hip-right_hip neck-hip hip-left_hip hip-right_hip left_mouth-right_mouth "
+    "pelvis-left_hip pelvis-right_hip pelvis-spine spine-thorax thorax-neck neck-head head-head_top"
 ).split()
+# What joins the head to the body where there is no neck: the first that there is.
+_HEADS = (
+    "left_ear-left_shoulder right_ear-right_shoulder",
+    "nose-left_shoulder nose-right_shoulder",
+    "thorax-head thorax-nose",
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,9 @@ def drawn_layout(name, names):
     pairs += [
         (f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (bone.split("-") for bone in _BONES)
     ]
+    heads = () if "neck" in names else _HEADS
+    joined = (tuple(tuple(bone.split("-")) for bone in head.split()) for head in heads)
+    pairs += next((head for head in joined if any(a in names and b in names for a, b in head)), ())
     for a, b in pairs:
         if a in names and b in names:
             found.append((names.index(a), names.index(b)))

@@ -509,6 +509,7 @@ class Trainer:
             "DEBUG",
             "EVALUATE",
             "VIS",
+            "FIGURES",
             "LOG",
             "SMPL_MODEL_DIR",
             "CUDNN",

@@ -15,7 +15,7 @@ from ..evaluation.scores import judge_of
 from ..poses.skeletons import LAYOUTS
 from ..windows.pipeline import refine
 from . import drawing
-from .figures import COLOURS, STYLE, TRUTH
+from .figure_style import COLOURS, STYLE, TRUTH
 
 FRAMES = 300  # of the clip
 POSES = 6  # skeletons side by side

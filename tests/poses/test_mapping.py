@@ -128,6 +128,19 @@ def test_drawn_layout_joins_what_the_names_say():
     assert frozenset(("left_knee", "right_ankle")) not in bones
 
 
+@pytest.mark.parametrize("name", ["coco17", "coco18", "openpose25", "halpe26", "mediapipe33", "kinect25", "panoptic19"])
+def test_every_joint_but_the_mouth_hangs_together(name):
+    """Heads are joined to bodies, hands to arms."""
+    layout = mapping.drawn_layout(name, JOINT_NAMES[name])
+    part = list(range(layout.size))
+    for a, b in layout.edges:
+        part = [part[a] if value == part[b] else value for value in part]
+    whole = max(set(part), key=part.count)
+    apart = {joint for joint, value in zip(layout.joints, part) if value != whole}
+    inner = {f"{side}_eye_{place}" for side in ("left", "right") for place in ("inner", "outer")}
+    assert apart <= {"left_mouth", "right_mouth", *inner}
+
+
 @pytest.mark.parametrize(
     "names, root",
     [

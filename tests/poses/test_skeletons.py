@@ -87,3 +87,11 @@ def test_chain_knows_nothing():
     layout = chain(3)
     assert layout.joints == ("joint_0", "joint_1", "joint_2") and layout.edges == () and layout.root == (0,)
     assert layout.mirror == (0, 1, 2) and layout.parents == (-1, -1, -1)
+
+
+def test_lines_have_the_bone_that_the_published_layout_lacks():
+    layout = LAYOUTS["lsp14"]
+    joined = {frozenset((layout.joints[a], layout.joints[b])) for a, b in layout.lines}
+    assert {frozenset((f"{side}_shoulder", "neck")) for side in ("left", "right")} <= joined
+    assert len(layout.lines) == len(layout.edges) + 1
+    assert LAYOUTS["h36m17"].lines == LAYOUTS["h36m17"].edges and chain(3).lines == ()

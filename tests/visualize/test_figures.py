@@ -11,9 +11,11 @@ import torch
 from lib import config
 from lib.commands import evaluate as evaluate_command
 from lib.dataset import catalog, sequences, storage
+from lib.errors import UserError
 from lib.evaluation import evaluator
 from lib.evaluation.methods import FilterMethod, InputMethod, load_networks
-from lib.visualize import figures
+from lib.filters import registry as filters
+from lib.visualize import figure_plane, figure_spectrum, figure_style, figures, palette
 
 REPRESENTATIONS = {"2D": "h36m", "3D": "h36m", "smpl": "pw3d"}
 
@@ -123,11 +125,11 @@ def test_the_sweep_goes_through_the_tables_numbers(sample):
     """At the configured value a curve has the filter's row of the table; from there less smoothing comes nearer to the input."""
     truths = [sample.judge.joints(view, torch.as_tensor(view.truth), True) for view in sample.split.sequences]
     for score in sample.scores[1:3]:
-        points, own = figures.sweep(sample, score.method.label, sample.split, truths)
+        points, own = figure_plane.sweep(sample, score.method.label, sample.split, truths)
         assert points[own][0] == {"gaus1d": 3.0, "savgol": 31}[score.method.label]
         assert points[own][1:] == pytest.approx((score.means["accel"], score.means["mpjpe"]), rel=1e-5)
         assert [point[0] for point in points] == sorted(point[0] for point in points)
-    weakest = figures.sweep(sample, "gaus1d", sample.split, truths)[0][0]
+    weakest = figure_plane.sweep(sample, "gaus1d", sample.split, truths)[0][0]
     means = sample.input.means
     assert abs(weakest[2] - means["mpjpe"]) < 1 < means["accel"] - weakest[1]
 
@@ -136,15 +138,14 @@ def test_the_plane_has_the_networks_and_the_input_as_points(sample):
     (axes,) = figures.plane(sample).axes
     for label, score in (("input", sample.scores[0]), ("SynSP", sample.scores[-1])):
         assert line_of(axes, label).get_xydata()[0] == pytest.approx((score.means["accel"], score.means["mpjpe"]))
-    assert sum(line.get_label().startswith(tuple(figures.filters.FILTERS)) for line in axes.get_lines()) == len(
-        figures.filters.FILTERS
-    )
+    swept = [line.get_label() for line in axes.get_lines() if line.get_label().startswith(tuple(filters.FILTERS))]
+    assert [label.partition(",")[0] for label in swept] == ["gaus1d", "savgol"]  # those that were asked for
 
 
 def test_a_part_of_the_recordings_is_compared_on_that_part(sample, monkeypatch):
-    monkeypatch.setattr(figures, "SWEEP_FRAMES", {"3D": 120})
+    monkeypatch.setattr(figure_plane, "SWEEP_FRAMES", {"3D": 120})
     (axes,) = figures.plane(sample).axes
-    chosen = figures._some(sample.split, 120)
+    chosen = figure_spectrum.some(sample.split, 120)
     assert 1 <= len(chosen) < len(sample.split.recordings) and "frames)" in axes.get_title()
     numbers = [sample.split.recordings.index(recording) for recording in chosen]
     errors = np.concatenate([sample.input.per_sequence[number]["mpjpe"] for number in numbers])
@@ -259,3 +260,56 @@ def test_the_reader_s_own_plots_keep_their_style(sample, tmp_path):
     before = dict(matplotlib.rcParams)
     figures.write_figures(tmp_path, sample.split, sample.scores, sample.cfg)
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("font", ["serif", "sans"])
+def test_figures_for_a_paper(sample, tmp_path, caplog, font):
+    """A column wide, in the font asked for, methods called as asked for, and the data's path in the caption alone."""
+    caplog.set_level(logging.INFO)
+    sample.cfg.merge_from_list(
+        ["FIGURES.STYLE", "paper", "FIGURES.FONT", font, "FIGURES.NAMES", "SynSP=Ours, gaus1d=Gaussian"]
+    )
+    paths = figures.write_figures(tmp_path, sample.split, sample.scores, sample.cfg)
+    assert {cv2.imread(str(path)).shape[1] for path in paths if path.suffix == ".png"} == {
+        round(300 * figure_style.COLUMN)
+    }
+    assert "caption of figure joints: mocap_noise_3D test" in caplog.text
+    found = figures.Scored(sample.split, sample.scores, sample.cfg)
+    with matplotlib.rc_context(found.look.settings):
+        figure = figures.joints(found)
+        family = figure.axes[0].yaxis.label.get_fontname()
+        assert figure.get_suptitle() == "" and not figure.axes[0].get_title(loc="left")
+        assert {"Ours", "input"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+    assert (family == "DejaVu Sans") == (font == "sans" and "DejaVu" in family) and family in figure_style.FONTS[font]
+
+
+def test_a_filter_alone_is_the_only_one_in_the_plane(scored, root):
+    found = scored(
+        root / "data" / "poses",
+        "mocap",
+        "noise",
+        "3D",
+        "--checkpoint",
+        root / "tests" / "reference" / "format_1.pth.tar",
+    )
+    assert "no filter was asked for" in figures.plane(found)
+
+
+def test_a_method_has_one_colour():
+    """Whatever stands beside it; a second one of a kind gets the next."""
+    alone = palette.places([("input", "input"), ("savgol", "filter")])
+    among = palette.places(
+        [("oneeuro", "filter"), ("gaus1d", "filter"), ("savgol", "filter"), ("offset + savgol", "filter")]
+    )
+    assert alone["savgol"] == among["savgol"] and len(set(among.values())) == 4
+    assert palette.places([("a", "refined"), ("b", "refined"), ("a", "refined")]) == {"a": 0, "b": 1}
+    for role, colours in palette.LIGHT.items():
+        assert len(set(colours)) == len(colours) == len(set(palette.DARK[role]))
+    assert len(palette.LIGHT["filter"]) == len(filters.FILTERS)
+
+
+@pytest.mark.parametrize("key, value", [("STYLE", "poster"), ("FONT", "mono"), ("NAMES", "SynSP")])
+def test_a_style_that_is_none(sample, key, value):
+    sample.cfg.FIGURES[key] = value
+    with pytest.raises(UserError, match=value):
+        figure_style.look_of(sample.cfg)
