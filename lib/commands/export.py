@@ -11,7 +11,7 @@ import torch
 from ..errors import UserError
 from ..files import atomic_write
 from ..models import checkpoints
-from ..models.export import export, to_onnx
+from ..models.export import about, export, to_onnx
 
 
 def main(argv=None, prog=None):
@@ -34,8 +34,10 @@ def main(argv=None, prog=None):
         with atomic_write(args.output) as temporary:
             torch.export.save(export(network, recipe), temporary)
     else:
-        to_onnx(network, recipe, args.output)
+        to_onnx(network, recipe, args.output, provenance=checkpoint.provenance)
+    said = about(network, recipe, checkpoint.provenance)
     print(
-        f"{args.output}: windows [batch, {window}, {network.channels or 'channels'}] in and out, in network units "
-        f"({recipe.kind or 'see the checkpoint'})"
+        f"{args.output}: windows [batch, {window}, {network.channels or 'channels'}] in and out. Units: {said['units']}"
     )
+    if recipe.views > 1:
+        print(f"views: {said['views']}. Several views together are refined in Python only")

@@ -5,6 +5,8 @@ The command is `synsp export` (lib/commands/export.py).
 
 import copy
 import logging
+import warnings
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -225,21 +227,82 @@ def export(network, recipe, channels=None):
         return torch.export.export(module, examples, dynamic_shapes=shapes)
 
 
-def to_onnx(network, recipe, path, channels=None):
+UNITS = {
+    "3D": "metres, x right, y down, z away from the camera, minus the root (the mean of its joints) in each frame",
+    "smpl": "rotation matrices' first two columns as 6 numbers (3 rows of 2) per joint, root first",
+    None: "as trained",
+}
+IMAGE = {
+    "isotropic": "(pixels - middle of the image or of the key points' extent) / half its larger side",
+    "h36m": "(pixels - 500) / 500",
+    "jhmdb": "pixels / (width, height) - 0.5",
+}
+
+
+def about(network, recipe, provenance):
+    """{name: text} of what a user of the exported file must know; provenance: the checkpoint's, or {}."""
+    weights = recipe.place_weights()
+    several = (
+        f"one; the network was trained on up to {recipe.views}, and reads each view here as if there were no other"
+    )
+    units = IMAGE[recipe.normaliser] if recipe.kind == "2D" else UNITS[recipe.kind]
+    if network.channels is None:
+        units += "; of joints without a root: minus the middle of all joints of the window"
+    return {
+        "network": network.name,
+        "window": str(recipe.window),
+        "channels": str(network.channels or "any"),
+        "joints": ",".join(recipe.joints or ()) if network.channels else "any",
+        "root": ",".join(map(str, recipe.root)),
+        "kind": recipe.kind or "any",
+        "units": units,
+        "fps": f"{recipe.fps:g}" if recipe.fps else "not known",
+        "place_weights": ",".join(
+            f"{weight:g}" for weight in (weights.tolist() if weights is not None else [1] * recipe.window)
+        ),
+        "body": ",".join(f"{a}-{b}" for a, b in recipe.bones),
+        "views": several if recipe.views > 1 else "one",
+        "licence": str(provenance.get("licence", "not said in the checkpoint")),
+    }
+
+
+def to_onnx(network, recipe, path, channels=None, provenance=None):
     """Write an ONNX file (input `windows` [batch, W, C] and, of a network that is told of it, `body` [batch, K]; output
     `refined`), atomically. Needs onnx and onnxscript.
 
-    Raises UserError where they are not installed.
+    Its metadata are those of `about`; provenance: the checkpoint's. Raises UserError where the packages are not installed.
     """
     try:
-        import onnx  # noqa: F401
+        import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UserError(f'{error.name}: not installed. pip install "synsp[export]"') from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
     names = ["windows", "body"] if recipe.bones else ["windows"]
-    program = torch.onnx.export(
-        export(network, recipe, channels), dynamo=True, input_names=names, output_names=["refined"], verbose=False
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch warns of its own calls
+        program = torch.onnx.export(
+            export(network, recipe, channels),
+            dynamo=True,
+            input_names=names,
+            output_names=["refined"],
+            verbose=False,
+        )
+    model = program.model_proto
+    _name_axes(model)
+    onnx.helper.set_model_props(model, about(network, recipe, provenance or {}))
     with atomic_write(path) as temporary:
-        program.save(str(temporary), external_data=False)
+        Path(temporary).write_bytes(model.SerializeToString())
+
+
+def _name_axes(model):
+    """Call the free axes of an ONNX model by their names, which its exporter numbers."""
+    names = {}
+    for place, name in ((0, "batch"), (2, "channels")):
+        axis = model.graph.input[0].type.tensor_type.shape.dim[place]
+        if axis.dim_param:
+            names[axis.dim_param] = name
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param in names:
+                axis.dim_param = names[axis.dim_param]

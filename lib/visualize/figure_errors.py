@@ -23,6 +23,7 @@ def bad_frames(scored):
     lead = (scored.networks or others)[-1:]
     everything = np.concatenate([before, *(score.pooled("mpjpe") for score in lead)])
     begin, end = np.percentile(everything, [0.1, 99.7]) * [0.95, 1.05]
+    right_end = 1.05 * np.percentile(before, 99.7)
     lines = {score.method.label: [score.pooled("mpjpe")[part].mean() for part in parts] for score in others}
     end = max(end, 1.05 * max(map(max, lines.values()), default=0))
     left.fill_between([begin, end], [begin, end], [begin, begin], color="#eef4f8", zorder=0, lw=0)
@@ -50,7 +51,7 @@ def bad_frames(scored):
         left.plot(x, lines[score.method.label], **line)
         right.plot(np.arange(count) + 1, [(after[part] - before[part]).mean() for part in parts], **line)
     left.set(
-        xlim=(begin, end),
+        xlim=(begin, right_end),
         ylim=(begin, end),
         xlabel=f"input MPJPE of a frame ({scored.unit})",
         ylabel=f"MPJPE of the same frame ({scored.unit})",

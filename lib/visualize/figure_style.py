@@ -40,6 +40,8 @@ PAPER = {
     "axes.titlesize": 8,
     "axes.labelsize": 8,
     "legend.fontsize": 7,
+    "legend.handlelength": 1.4,
+    "legend.columnspacing": 1.2,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "axes.linewidth": 0.6,
@@ -119,7 +121,9 @@ def finished(figure, scored, axes):
     else:
         figure.suptitle(scored.heading, fontsize=10, x=0.01, ha="left", weight="bold")
     handles, labels = axes.get_legend_handles_labels()
-    columns = _columns(labels, int(104 * look.width / BOTH_COLUMNS))
+    columns = _columns(
+        labels, 104 * look.width / BOTH_COLUMNS * STYLE["legend.fontsize"] / small(), 7 if look.paper else 9
+    )
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns)
     for handle in legend.legend_handles:  # dots of a scatter plot are faint and small
         handle.set_alpha(1)
@@ -142,10 +146,11 @@ def opacity(dots):
     return float(np.clip(10 / np.sqrt(len(dots)), 0.15, 0.6))
 
 
-def _columns(labels, room):
-    """The most columns of a legend whose labels fit into `room` letters; it is filled column by column."""
+def _columns(labels, room, mark):
+    """The most columns of a legend whose labels, and marks `mark` letters wide, fit into `room` letters; it is filled column by
+    column."""
     for count in range(len(labels), 1, -1):
         columns = np.array_split(np.array([len(label) for label in labels]), count)
-        if sum(column.max() + 9 for column in columns) <= room:
+        if sum(column.max() + mark for column in columns) <= room:
             return count
     return 1

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,43 @@ def test_onnx_says_what_torch_says(make, channels, tmp_path):
         given = dict(zip(("windows", "body"), (each.numpy() for each in (x, *body))))
         (out,) = session.run(["refined"], given)
         close(refined(network, recipe, x, *body), torch.from_numpy(np.array(out)))
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED if path.name in ("synsp_3D_w8.pth.tar", "synsp_mv_3D_w8.pth.tar")],
+                         ids=lambda path: path.name.split(".")[0])  # fmt: skip
+def test_the_documents_example_is_the_offline_result(path, tmp_path, monkeypatch):
+    """docs/live.md's windows in onnxruntime, against `pipeline.refine` of one view."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    from lib.windows.pipeline import refine
+
+    checkpoint = checkpoints.load(path)
+    export.to_onnx(checkpoint.network, checkpoint.recipe, tmp_path / "synsp.onnx", provenance=checkpoint.provenance)
+    text = (Path(__file__).parents[2] / "docs" / "live.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(import numpy.*?)```", text, re.DOTALL)[1]
+    poses = np.random.default_rng(0).normal(0, 0.4, (20, 17, 3)).cumsum(axis=0) / 3
+    np.save(tmp_path / "poses.npy", poses)
+    monkeypatch.chdir(tmp_path)
+    exec(code, found := {})
+    frames = torch.from_numpy(poses - poses[:, :1]).flatten(1).float()
+    (expected,) = refine(checkpoint.network, [(frames[None], None)], checkpoint.recipe)
+    close(expected.final[0], torch.from_numpy(found["result"] - poses[:, :1]).flatten(1).float())
+    model = onnx.load(tmp_path / "synsp.onnx")
+    axes = [[axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+            for value in (*model.graph.input, *model.graph.output)]  # fmt: skip
+    assert axes == [["batch", 8, 51]] * 2
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert about["joints"].startswith("pelvis,right_hip,") and about["fps"] == "30" and "metres" in about["units"]
+    assert ("no other" in about["views"]) == ("mv" in path.name) and about["licence"] != ""
+
+
+def test_free_axes_of_smoothnet_have_names(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    export.to_onnx(*smoothnet(), tmp_path / "x.onnx")
+    (value,) = onnx.load(tmp_path / "x.onnx").graph.input
+    assert [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim] == ["batch", 8, "channels"]
 
 
 def test_the_missing_extra_is_named(monkeypatch, tmp_path):
