@@ -223,6 +223,13 @@ class Stream:
         )
         self.space = first if same else None
 
+    @property
+    def without_root(self):
+        """Whether these are places of joints of which no root is known."""
+        return not kind_of(self.kind).rotations and any(
+            space is not None and space.root is None for space in self.spaces
+        )
+
     def into(self, poses, about_root=True):
         """(network's coordinates of [P, N, J, D], roots); about_root: whether those are taken off."""
         if self.space is not None:
@@ -311,11 +318,14 @@ class _Network:
             values = values[..., self.joints, :]
         return np.ascontiguousarray(values, dtype=np.float32)
 
-    def _refined(self, rows):
+    def _refined(self, rows, stream):
         """Network output [P, W, joints, D] of windows [P, W, K, D], for the joints this part writes."""
+        # Of joints without a root as in files: far off, a network would draw them towards where it was trained.
+        about_middle = self.fit is None and stream.without_root
+        middle = rows.mean(axis=(1, 2), keepdims=True) if about_middle else np.zeros(1, dtype=np.float32)
         told = () if self.body is None else (torch.from_numpy(self.body.told()),)
-        out = self.module(torch.from_numpy(rows.reshape(*rows.shape[:2], -1)), *told)
-        return out.numpy().reshape(rows.shape)[..., self.picks, :]
+        out = self.module(torch.from_numpy((rows - middle).reshape(*rows.shape[:2], -1)), *told)
+        return (out.numpy().reshape(rows.shape) + middle)[..., self.picks, :]
 
     def _see(self, rows, fresh=None):
         """New frames [P, N, K, D]; fresh: as of `lib.windows.body.SoFar.add`."""
@@ -326,7 +336,7 @@ class _Network:
     def step(self, stream, values, roots):
         rows = self._rows(values[:, -self.window :])
         self._see(rows[:, -1:] if self.merge.begun else rows[:, -stream.frame - 1 :], stream.back)
-        self.merge.add(self._refined(rows), stream.frame, stream.back)
+        self.merge.add(self._refined(rows, stream), stream.frame, stream.back)
         self.roots = roots
 
     def _share(self, stream, late):
@@ -364,7 +374,7 @@ class _Network:
         values, roots = stream.into(poses)
         rows = self._rows(values)
         self._see(rows[:, :count])
-        self.merge.add_all(self._refined(rows), count)
+        self.merge.add_all(self._refined(rows, stream), count)
         self.roots = roots[:, :count]
 
 

@@ -11,6 +11,7 @@ from lib.commands import live_lines
 from lib.errors import UserError
 from lib.filters import kalman
 from lib.formats.tracks import JOINT_NAMES
+from lib.models.smoothnet import SmoothNet
 from lib.tracks.plan import load_model
 from lib.tracks.refiner import Refiner
 from lib.windows.pipeline import refine
@@ -396,3 +397,17 @@ def test_streams_share_one_network(folder):
     for stream in streams:
         stream.step(noisy(1)[0])
     assert len({id(stream.lanes[0].module) for stream in streams}) == 1
+
+
+def test_smoothnet_live_does_not_draw_unknown_joints_to_where_they_began(tmp_path):
+    """Five markers walk 60 m; at the end a stream that saw all of it says what one says that saw the end alone."""
+    torch.manual_seed(0)
+    path = tmp_path / "smoothnet.pth.tar"
+    torch.save({"state_dict": SmoothNet(8, 32, 16, 1).state_dict()}, path)
+    still = np.random.default_rng(0).normal(0, 0.3, (5, 3))
+    poses = still + np.linspace(0, 60, 240)[:, None, None] * [1, 0, 0]
+    ends = []
+    for first in (0, 200):
+        live = Refiner(str(path), fps=30, lag=2).stream()
+        ends.append([live.step(frame) for frame in poses[first:]][-1])
+    np.testing.assert_allclose(ends[0], ends[1], atol=1e-3)
