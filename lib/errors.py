@@ -19,6 +19,7 @@ EXTRAS = {
     "mannequin": "smpl",
     "c3d": "mocap",
     "h5py": "mocap",
+    "pose_format": "mocap",
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",

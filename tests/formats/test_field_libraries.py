@@ -136,3 +136,80 @@ def test_easymocap(tmp_path, kind):
     np.testing.assert_allclose(track.poses, expected)
     registry.write(pose_file, [0.9 * track.poses], tmp_path / "out")
     np.testing.assert_allclose(registry.read(tmp_path / "out").tracks[0].poses, 0.9 * expected, rtol=1e-7, atol=1e-9)
+
+
+def test_sleap_project(tmp_path):
+    """Written by sleap-io; a labelled instance takes the place of the predicted one that it was made from."""
+    sleap_io = pytest.importorskip("sleap_io")
+    pytest.importorskip("h5py")
+    skeleton = sleap_io.Skeleton(nodes=list(NAMES))
+    video = sleap_io.Video(filename="clip.mp4", open_backend=False)
+    video.backend_metadata["shape"] = [FRAMES, 1080, 1920, 3]
+    tracks = [sleap_io.Track("a"), sleap_io.Track("b")]
+    people = np.stack([PX, PX + 300])
+    people[1, 5, 3] = np.nan
+    frames = []
+    for t in range(FRAMES):
+        found = [
+            sleap_io.PredictedInstance.from_numpy(people[n, t], skeleton=skeleton, point_scores=np.full(17, 0.8), score=0.9, track=tracks[n])
+            for n in range(2)
+        ]  # fmt: skip
+        if t == 4:
+            found.append(
+                sleap_io.Instance.from_numpy(
+                    people[0, t] + 2, skeleton=skeleton, track=tracks[0], from_predicted=found[0]
+                )
+            )
+        frames.append(sleap_io.LabeledFrame(video=video, frame_idx=t, instances=found))
+    labels = sleap_io.Labels(videos=[video], skeletons=[skeleton], tracks=tracks, labeled_frames=frames)
+    sleap_io.save_slp(labels, str(tmp_path / "clip.slp"))
+    pose_file = registry.read(tmp_path / "clip.slp")
+    assert [track.id for track in pose_file.tracks] == ["a", "b"] and pose_file.image_size == (1920, 1080)
+    assert pose_file.tracks[0].layout == "coco17" and pose_file.format == "slp"
+    expected = people.copy()
+    expected[0, 4] += 2
+    np.testing.assert_allclose([track.poses for track in pose_file.tracks], expected)
+    registry.write(pose_file, [track.poses + 1 for track in pose_file.tracks], tmp_path / "out.slp")
+    back = sleap_io.load_slp(str(tmp_path / "out.slp"), open_videos=False)
+    for t, frame in enumerate(back):
+        predicted = {
+            instance.track.name: instance.numpy()
+            for instance in frame
+            if type(instance).__name__ == "PredictedInstance"
+        }
+        for n, name in enumerate("ab"):
+            moved = people[n, t] + (0 if (n, t) == (0, 4) else 1)  # what was mended by hand is left
+            np.testing.assert_allclose(predicted[name], moved)
+        mine = [instance.numpy() for instance in frame if type(instance).__name__ == "Instance"]
+        assert len(mine) == (t == 4) and all(np.allclose(one, people[0, 4] + 3) for one in mine)
+
+
+def test_pose_format(tmp_path):
+    pytest.importorskip("pose_format")
+    from pose_format import Pose
+    from pose_format.numpy import NumPyPoseBody
+    from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
+
+    hand = np.round(walk(3, 80.0, place=50.0)[:, :5], 3)
+    depth = np.round(walk(3, 30.0)[..., 2:], 3)
+    data = np.concatenate([np.concatenate([PX, depth], axis=2), hand], axis=1)[:, None]  # [T, 1, 22, 3]
+    confidence = np.full(data.shape[:3], 0.9, dtype=np.float32)
+    confidence[3:6, 0, 4] = 0
+    parts = [("POSE_LANDMARKS", [name.upper() for name in NAMES]), ("LEFT_HAND_LANDMARKS", [f"P{n}" for n in range(5)])]
+    components = [PoseHeaderComponent(name, points, [], [], "XYZC") for name, points in parts]
+    mask = np.repeat(confidence[..., None] == 0, 3, axis=-1)
+    body = NumPyPoseBody(25, np.ma.masked_array(data.astype(np.float32), mask), confidence)
+    with open(tmp_path / "sign.pose", "wb") as file:
+        Pose(PoseHeader(0.2, PoseHeaderDimensions(640, 480, 100), components), body).write(file)
+    pose_file = registry.read(tmp_path / "sign.pose")
+    assert (pose_file.fps, pose_file.image_size) == (25, (640, 480))
+    assert [track.part for track in pose_file.tracks] == ["body", "depth", "left_hand", "left_hand depth"]
+    first = pose_file.tracks[0]
+    assert first.layout == "coco17" and np.isnan(first.poses[3:6, 4]).all() and not first.writable[3, 4]
+    seen = np.isfinite(first.poses)
+    np.testing.assert_allclose(first.poses[seen], PX[seen], rtol=1e-6)
+    registry.write(pose_file, [np.nan_to_num(track.poses) + 1 for track in pose_file.tracks], tmp_path / "out.pose")
+    back = Pose.read((tmp_path / "out.pose").read_bytes())
+    np.testing.assert_allclose(back.body.data.filled(0), np.where(mask, 0, data + 1), rtol=1e-5)
+    np.testing.assert_array_equal(back.body.confidence, confidence)
+    assert back.header.components[1].points == ["P0", "P1", "P2", "P3", "P4"]
