@@ -23,6 +23,7 @@ from .refine_scores import licences, scores
 
 log = logger(__name__)
 
+EXPORTS = (".bvh", ".glb", ".c3d")  # endings of an output of another kind (refine_exports)
 
 # What networks know of themselves; no command line can change it here.
 _FIXED = [f"MODEL.{key}" for key in config.defaults().MODEL if key not in ("n_head", "SLIDE_WINDOW_SIZE")] + [
@@ -100,10 +101,10 @@ def refine_file(path, cfg, args):
         print(table_text(rows))
         log.info("%s", advice)
     removed = []
-    if output.suffix.lower() == ".bvh":
-        from . import refine_bvh
+    if output.suffix.lower() in EXPORTS and output.suffix.lower() != source.suffix.lower():
+        from . import refine_exports
 
-        output = ", ".join(map(str, refine_bvh.write(pose_file, results, output, refine, cfg)))
+        output = ", ".join(map(str, refine_exports.write(pose_file, results, output, refine, cfg)))
     else:
         removed = write(pose_file, results, refine, source, output, cfg)
     for name in removed:

@@ -63,7 +63,7 @@ def _sequences(pose_file, results, rate, cfg):
         if kind_of(track.kind).rotations:
             body = body or smpl_body(cfg)
             turn = result.space.turn if result.space is not None and result.space.turn.shape == (3, 3) else np.eye(3)
-            pair, layout = [_on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
+            pair, layout = [on_body(body, values) @ turn.T for values in pair], LAYOUTS["smpl24"]
         elif kind_of(track.kind).in_space:
             pair = [upright(track, result, pose_file.format, values) for values in pair]
         else:
@@ -129,7 +129,7 @@ def smpl_body(cfg):
     return load_body(cfg.SMPL_MODEL_DIR)
 
 
-def _on_body(body, poses):
+def on_body(body, poses):
     """SMPL joints [T, 24, 3] of rotations [T, 22 or 24, 3]; NaN where missing."""
     there = gaps.seen(poses).all(axis=1)
     whole = np.zeros((len(poses), 24, 3), dtype=np.float32)

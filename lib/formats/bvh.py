@@ -66,11 +66,11 @@ def of_joints(poses, layout):
     parents = np.array(layout.parents)
     if (parents < 0).sum() != 1:
         raise UserError(
-            f"joints {', '.join(layout.joints[:3])}, ...: no bones join all of them to one root, which BVH needs"
+            f"joints {', '.join(layout.joints[:3])}, ...: no bones join all of them to one root, which an animation needs"
         )
     whole = gaps.seen(poses).all(axis=1)
     if not whole.any():
-        raise UserError("no frame has all joints, which BVH needs. Raise --max_gap, or leave joints out")
+        raise UserError("no frame has all joints, which an animation needs. Raise --max_gap, or leave joints out")
     last = np.maximum.accumulate(np.where(whole, np.arange(len(poses)), np.flatnonzero(whole)[0]))
     poses = poses[last] @ FLIP
     bones = poses - poses[:, np.maximum(parents, 0)]

@@ -3,6 +3,7 @@
 Written back as a copy of the file with new coordinates, so that analog data, events and parameters stay as they are.
 """
 
+import contextlib
 import io
 import struct
 import warnings
@@ -48,9 +49,16 @@ def read(opened, image_size=None, fps=None):
 def _reader(content):
     import c3d  # an extra
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # such as: no analog data. Nothing here needs any
+    with _quiet():
         return c3d.Reader(io.BytesIO(content))
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without the library's remarks, such as: no analog data. Nothing here needs any."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _text(reader, name):
@@ -98,3 +106,20 @@ def write(pose_file, refined, output_path):
         else:
             struct.pack_into("<f", content, place, value)
     write_bytes(output_path, bytes(content))
+
+
+def write_new(path, names, poses, units, fps):
+    """Write a C3D file of markers: names [J]; poses [T, J, 3], NaN where missing; units: "m", "mm", "cm" or "" (unknown)."""
+    import c3d
+
+    seen = np.isfinite(poses).all(axis=-1)
+    points = np.zeros((*poses.shape[:2], 5), dtype=np.float32)  # x, y, z, residual, cameras
+    points[..., :3] = np.where(seen[..., None], poses, 0)
+    points[..., 3] = np.where(seen, 0, -1)
+    writer = c3d.Writer(point_rate=fps, point_units=units)
+    writer.set_point_labels(list(names))
+    writer.add_frames([(frame, np.zeros((0, 0))) for frame in points])
+    buffer = io.BytesIO()
+    with _quiet():
+        writer.write(buffer)
+    write_bytes(path, buffer.getvalue())

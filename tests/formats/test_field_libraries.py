@@ -213,3 +213,21 @@ def test_pose_format(tmp_path):
     np.testing.assert_allclose(back.body.data.filled(0), np.where(mask, 0, data + 1), rtol=1e-5)
     np.testing.assert_array_equal(back.body.confidence, confidence)
     assert back.header.components[1].points == ["P0", "P1", "P2", "P3", "P4"]
+
+
+def test_new_c3d(tmp_path):
+    """Read back by another library."""
+    ezc3d = pytest.importorskip("ezc3d")
+    pytest.importorskip("c3d")
+    from lib.formats import c3d_file
+
+    poses = walk(3, 1.7)
+    poses[3:5, 2] = np.nan
+    c3d_file.write_new(tmp_path / "walk.c3d", NAMES, poses, "m", 29.97)
+    back = ezc3d.c3d(str(tmp_path / "walk.c3d"))
+    assert back["parameters"]["POINT"]["LABELS"]["value"] == list(NAMES)
+    assert back["parameters"]["POINT"]["UNITS"]["value"][0].strip() == "m"
+    assert back["parameters"]["POINT"]["RATE"]["value"][0] == pytest.approx(29.97)
+    np.testing.assert_allclose(back["data"]["points"][:3].transpose(2, 1, 0), poses, rtol=1e-6)
+    (track,) = registry.read(tmp_path / "walk.c3d").tracks
+    np.testing.assert_allclose(track.poses, poses, rtol=1e-6)
