@@ -12,6 +12,7 @@ from . import (
     easymocap,
     gvhmr,
     hdf5_files,
+    hybrik,
     json_files,
     live_file,
     mediapipe,
@@ -22,6 +23,8 @@ from . import (
     phalp,
     pickled_arrays,
     pose_format_file,
+    prompthmr,
+    sam3d_body,
     sequences,
     sleap_project,
     trc,
@@ -52,6 +55,7 @@ FORMATS = {
         "folder of Ultralytics label files", ultralytics.sniff_labels, ultralytics.read_labels, ultralytics.write_labels
     ),
     "easymocap": _json("easymocap", "EasyMocap folder (keypoints3d, annots or smpl)", easymocap.sniff, easymocap.walk),
+    "sam3d_body": Format("SAM 3D Body outputs (MHR-70)", sam3d_body.sniff, sam3d_body.read, sam3d_body.write),
     "live": _json("live", "recorded live stream, JSON lines", live_file.sniff, live_file.walk),
     "openpose": _json("openpose", "OpenPose folder of one JSON a frame", openpose.sniff, openpose.walk),
     "alphapose": _json("alphapose", "AlphaPose results JSON", alphapose.sniff, alphapose.walk),
@@ -94,6 +98,8 @@ FORMATS = {
         translation=True,
         axes=True,
     ),
+    "prompthmr": Format("PromptHMR results.pkl", prompthmr.sniff, prompthmr.read, prompthmr.write, translation=True),
+    "hybrik": Format("HybrIK res.pk", hybrik.sniff, hybrik.read, hybrik.write, translation=True),
     "pkl": Format(
         "pickle of arrays by name (AIST++)",
         pickled_arrays.sniff,

@@ -32,7 +32,7 @@ def content_of(opened):
     return opened.unpickled
 
 
-def _is_pickle(opened):
+def is_pickle(opened):
     return not opened.is_folder and (
         opened.suffix in (".pkl", ".pickle", ".joblib") or joblib_file.is_pickle(opened.head)
     )
@@ -45,7 +45,7 @@ def of_dicts(content):
 def all_have(opened, *keys):
     """Whether this is a pickled dict of dicts that all have these keys."""
     return (
-        _is_pickle(opened)
+        is_pickle(opened)
         and of_dicts(content_of(opened))
         and all(key in value for value in content_of(opened).values() for key in keys)
     )

@@ -19,6 +19,13 @@ _COCO17 = _names(
     "l_hip r_hip l_knee r_knee l_ankle r_ankle"
 )
 
+
+def _fingers(side):
+    """Four joints of each finger of a hand, from the tip to the palm."""
+    fingers = ("thumb", "index", "middle", "ring", "pinky")
+    return tuple(f"{side}_{finger}_{place}" for finger in fingers for place in ("tip", "1", "2", "3"))
+
+
 # Joint names of each layout, in its order; sides are prefixes.
 JOINT_NAMES = {
     "coco17": _COCO17,
@@ -47,6 +54,16 @@ JOINT_NAMES = {
         "neck nose mid_hip l_shoulder l_elbow l_wrist l_hip l_knee l_ankle r_shoulder r_elbow r_wrist r_hip r_knee "
         "r_ankle l_eye l_ear r_eye r_ear"
     ),
+    # SAM 3D Body's 70 key points: COCO's but for the wrists, feet, hands from the thumb's tip on, and places of the arms.
+    "mhr70": _COCO17[:9]
+    + _COCO17[11:]
+    + _names("l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel")
+    + _fingers("right")
+    + ("right_wrist",)
+    + _fingers("left")
+    + ("left_wrist",)
+    + _names("l_olecranon r_olecranon l_cubital_fossa r_cubital_fossa l_acromion r_acromion")
+    + ("neck",),
     **{name: layout.joints for name, layout in LAYOUTS.items()},
     # SMPL without its hands, as SMPL-X body poses have it.
     "smpl22": LAYOUTS["smpl24"].joints[:22],
@@ -159,4 +176,6 @@ def layout_of_count(count, dims=2):
     """The layout that `count` key points of a detector are in, or None where that is not settled."""
     if dims == 3 and count == 17:
         return "h36m17"
+    if dims == 3 and count == 70:
+        return "mhr70"
     return {17: "coco17", 18: "coco18", 25: "openpose25", 26: "halpe26", 33: "mediapipe33"}.get(count)

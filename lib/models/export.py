@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..errors import UserError
 from ..files import atomic_write
+from ..poses.kinds import kind_of
 from ..windows.steps import Entered
 from .residual import correction_features, slow_part
 from .synsp import dct_matrix, positions
@@ -245,7 +246,8 @@ def about(network, recipe, provenance):
     several = (
         f"one; the network was trained on up to {recipe.views}, and reads each view here as if there were no other"
     )
-    units = IMAGE[recipe.normaliser] if recipe.kind == "2D" else UNITS[recipe.kind]
+    in_image = recipe.kind is not None and kind_of(recipe.kind).in_image
+    units = IMAGE[recipe.normaliser] if in_image else UNITS[recipe.kind]
     if network.channels is None:
         units += "; of joints without a root: minus the middle of all joints of the window"
     return {
