@@ -94,7 +94,7 @@ def render(args):
     )
     files.make_folder(plan.out)
     metas = clips.done(plan.out)
-    there = {meta["number"] for meta in metas if meta["seed"] == plan.seed}
+    there = {meta["number"] for meta in metas if (meta["seed"], meta["split"]) == (plan.seed, plan.split)}
     wanted = [number for number in range(plan.clips) if number not in there]
     if wanted:
         print(f"{plan.out}: {len(wanted)} clips to render, {plan.clips - len(wanted)} are there", file=sys.stderr)

@@ -3,7 +3,8 @@
 `synsp pairs render` writes clips, the user's estimator answers them, `synsp pairs collect` makes a dataset of both. Between the
 two stands a folder:
 
-    OUT/<clip>.mp4      one clip; <clip> is letters, digits and _, such as cmu_s14_c00012
+    OUT/<clip>.mp4      one clip; <clip> is letters, digits and _, such as cmu_s14_c1_00012:
+                        person, seed, number
     OUT/<clip>.npz      written whole and before the video, so that a video always has its truth:
         joints3D        [T, J, 3] float32, m, camera coordinates (x right, y down, z away): J = 17 joints in the order of h36m17
         joints2D        [T, J, 2] float32, px from the picture's upper left corner

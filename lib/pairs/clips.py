@@ -1,6 +1,7 @@
 """Many clips: what is drawn for each, the files of each, and going on where a run ended.
 
-Clip i of a seed is always the same: its random numbers come from (seed, i), whatever was rendered before.
+Clip i of a seed and split is always the same: its random numbers come from these, whatever was rendered before. Bodies of the test
+split are no bodies of the training split.
 """
 
 import json
@@ -76,7 +77,8 @@ def save_index(out, metas):
 
 def make(plan, number, motions, pictures):
     """Render clip `number` of a plan into its folder and return its meta."""
-    shared = np.random.default_rng([plan.seed, number // plan.views, 0])  # what all views of a motion have in common
+    test, group = int(plan.split == "test"), number // plan.views
+    shared = np.random.default_rng([plan.seed, test, group, 0])  # what all views of a motion have in common
     fps = int(shared.choice(plan.fps))
     chosen = _choose(motions, plan.frames / fps, shared)
     rotations, roots = motion.cut(chosen, shared, plan.frames, fps, mirrored=shared.random() < 0.5)
@@ -87,7 +89,7 @@ def make(plan, number, motions, pictures):
         other = _choose(motions, plan.frames / fps, shared)
         actors.append(render.actor(body.phenotype(shared), *motion.cut(other, shared, plan.frames, fps), shared))
 
-    rng = np.random.default_rng([plan.seed, number // plan.views, 1 + number % plan.views])
+    rng = np.random.default_rng([plan.seed, test, group, 1 + number % plan.views])
     size = (plan.size, plan.size)
     around = None if plan.views == 1 else 2 * np.pi * (number % plan.views + rng.uniform(-0.2, 0.2)) / plan.views
     eye = camera.around(actors[0].joints, motion.facing(rotations), size, fps, rng, around)
@@ -97,10 +99,10 @@ def make(plan, number, motions, pictures):
         actors, eye, size, fps, look, scene.background(rng, size, pictures), scene.occluders(rng, size), rng
     )
     meta = {
-        "clip": f"{chosen.subject}_c{number:05d}",
+        "clip": f"{chosen.subject}_c{plan.seed}_{number:05d}",
         "number": number,
         "subject": chosen.subject,
-        "body": f"b{plan.seed}_{number // plan.views:05d}",
+        "body": f"{plan.split}{plan.seed}_{group:05d}",
         "motion": {"file": chosen.file, "source": chosen.name},
         "licence": chosen.licence,
         "mode": ("video", "static")[int(rng.integers(2))],
@@ -109,7 +111,7 @@ def make(plan, number, motions, pictures):
         "fps": fps,
         "frames": plan.frames,
         "phenotype": phenotype,
-        "views": f"g{plan.seed}_{number // plan.views:05d}" if plan.views > 1 else None,
+        "views": f"{plan.split}{plan.seed}_{group:05d}" if plan.views > 1 else None,
         "split": plan.split,
     }
     write(plan.out, meta, shot)

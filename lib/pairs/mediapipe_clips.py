@@ -25,7 +25,10 @@ def main():
     )
     parse.add_argument("--mode", choices=("told", "video", "static"), default="told")
     args = parse.parse_args()
-    wanted = [path for path in sorted(args.out.glob("*.mp4")) if args.again or not answer_of(path).exists()]
+    clips = sorted(
+        path for path in args.out.glob("*.mp4") if not path.name.startswith(".")
+    )  # . is one that is being written
+    wanted = [path for path in clips if args.again or not is_answered(path)]
     start, frames = time.time(), 0
     for count, path in enumerate(wanted, 1):
         frames += answer(path, args.complexity, mode_of(path) if args.mode == "told" else args.mode)
@@ -39,6 +42,11 @@ def main():
 
 def answer_of(path):
     return path.with_suffix(".mediapipe.json")
+
+
+def is_answered(path):
+    """Whether a clip's answer is there, and is not that to a clip that stood there before."""
+    return answer_of(path).exists() and answer_of(path).stat().st_mtime >= path.stat().st_mtime
 
 
 def mode_of(path):

@@ -1,6 +1,7 @@
 """What the script in MediaPipe's own environment writes is what this toolkit reads."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,16 @@ def test_the_script_runs_without_this_toolkit(tmp_path):
     assert asked.returncode == 0, asked.stderr
     source = script.read_text(encoding="utf-8")
     assert "from ." not in source and "import lib" not in source and "synsp import" not in source
+
+
+def test_an_answer_to_a_clip_that_was_rendered_again_does_not_count(tmp_path):
+    clip = tmp_path / "walk.mp4"
+    clip.write_bytes(b"")
+    assert not mediapipe_clips.is_answered(clip)
+    answer = mediapipe_clips.answer_of(clip)
+    answer.write_text("{}")
+    os.utime(clip, (100, 100))
+    os.utime(answer, (200, 200))
+    assert mediapipe_clips.is_answered(clip)
+    os.utime(clip, (300, 300))
+    assert not mediapipe_clips.is_answered(clip)

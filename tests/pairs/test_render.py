@@ -142,6 +142,16 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+def test_other_seeds_and_the_other_split_add_clips_to_a_folder(tmp_path):
+    for flags in (["--seed", "5"], ["--seed", "6"], ["--seed", "5", "--split", "test"]):
+        command.main(["render", str(tmp_path), "--clips", "1", "--frames", "2", "--size", "64", *flags])
+    metas = clips.done(tmp_path)
+    assert len({meta["clip"] for meta in metas}) == len({meta["body"] for meta in metas}) == 3
+    assert len({str(meta["phenotype"]) for meta in metas}) == 3
+    assert len(list(tmp_path.glob("*.mp4"))) == 3
+
+
+@pytest.mark.slow
 def test_two_processes_make_the_same_clips_as_one(tmp_path):
     for jobs in ("1", "2"):
         command.main(["render", str(tmp_path / jobs), "--clips", "2", "--jobs", jobs, *SMALL])
