@@ -17,7 +17,7 @@ LAYOUT = LAYOUTS["h36m17"]
 # Share of a clip's frames that an estimate may lack at its end: trackers write no records of frames without anybody.
 SHORT = 0.2
 # Share of the person's own size (the diagonal of the box around it) beyond which key points are another person's.
-ELSEWHERE = 0.5
+ELSEWHERE = 0.3
 
 
 @dataclass(frozen=True)

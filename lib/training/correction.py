@@ -67,8 +67,14 @@ class Ridge:
 
 
 def ridge(windows, chosen, strengths):
-    """{strength: `Ridge`} of the windows that are chosen (bool [N])."""
+    """{strength: `Ridge`} of the windows that are chosen (bool [N]).
+
+    Windows of more than the usual error count in inverse proportion to it: where an estimator took another person, or its
+    pose is upside down, there is nothing to learn, and squares would make most of it.
+    """
     features, error, weight = (values[chosen] for values in (windows.features, windows.error, windows.weight))
+    length = _length(error)
+    weight = weight / np.fmax(length, np.median(length) + 1e-9)
     mean, offset = (np.average(values, axis=0, weights=weight) for values in (features, error))
     spread = features.std(axis=0) + 1e-6
     scaled = (features - mean) / spread
