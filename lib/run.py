@@ -14,6 +14,8 @@ from .messages import logger
 
 log = logger(__name__)
 
+REQUEUE = getattr(signal, "SIGUSR1", None)  # Windows has none
+
 
 def choose_device(cfg):
     """The torch device that cfg.DEVICE asks for; the CPU, with a message, if there is no such device."""
@@ -71,10 +73,13 @@ def _inside(name):
 
 class Deferred:
     """Ctrl-C (and a scheduler's `kill`) noted in `came` while in force, so that a run stops between two batches, where its
-    state is whole. The second one stops at once."""
+    state is whole. The second one stops at once; patient: no, since torchrun sends several.
 
-    def __init__(self, *signals):
-        self.signals, self.came = signals, False
+    requeue: whether it was SIGUSR1, by which Slurm announces that a job is to go, and to be queued again.
+    """
+
+    def __init__(self, *signals, patient=False):
+        self.signals, self.patient, self.came, self.requeue = signals, patient, False, False
 
     def __enter__(self):
         try:
@@ -87,7 +92,8 @@ class Deferred:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _note(self, *_):
-        if self.came:
+    def _note(self, number, *_):
+        if self.came and not self.patient:
             raise KeyboardInterrupt
         self.came = True
+        self.requeue = number == REQUEUE

@@ -1,4 +1,4 @@
-"""The layers of SynSP: multi-head attention, also to tokens that several views share, feed-forward and dropout.
+"""The layers of SynSP: multi-head attention, also to tokens that several views share, and feed-forward.
 
 Shapes: B windows, V views (1 for a single camera), F = W frames, d model width, H heads, M memory tokens.
 """
@@ -10,47 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .dropout import Dropout, dropout
+
 # Added to the attention scores of tokens that are not there. Finite, so that a window in which a view is
 # absent altogether yields numbers (which nobody reads) and not NaN.
 ABSENT = -1e9
-
-
-class _Masked(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, keep):
-        ctx.save_for_backward(keep)
-        return x * keep
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (keep,) = ctx.saved_tensors
-        return gradient * keep, None
-
-
-def dropout(x, share):
-    """Set a share of the elements to 0 and scale the rest; on the CPU from one random byte an element.
-
-    torch's own dropout spends more time on drawing 53-bit Bernoulli numbers than this network's matrix products
-    take in bfloat16. A byte rounds the share to 1/256 (0.2 becomes 0.199).
-    """
-    if x.device.type != "cpu" or not share:
-        return functional.dropout(x, share)
-    threshold = round(share * 256)
-    count = x.numel()
-    words = torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    keep = (words.view(torch.uint8)[:count] >= threshold).view(x.shape).to(x.dtype).mul_(256 / (256 - threshold))
-    return _Masked.apply(x, keep)
-
-
-class Dropout(nn.Module):
-    """`dropout` while training."""
-
-    def __init__(self, share):
-        super().__init__()
-        self.share = share
-
-    def forward(self, x):
-        return dropout(x, self.share) if self.training else x
 
 
 class LayerNorm(nn.LayerNorm):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .dropout import ExactDropout
 from .heads import Heads
 
 
@@ -16,7 +17,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.linear1 = nn.Linear(hidden, inner)
         self.linear2 = nn.Linear(inner, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ExactDropout(dropout)
 
     def forward(self, x):
         out = functional.leaky_relu(self.dropout(self.linear1(x)), 0.2)

@@ -13,7 +13,8 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from .attention import PUBLISHED_SIZES, AttentionBias, DecoderLayer, Dropout, EncoderLayer, Stack, memory_of
+from .attention import PUBLISHED_SIZES, AttentionBias, DecoderLayer, EncoderLayer, Stack, memory_of
+from .dropout import Dropout
 from .heads import Heads
 
 

@@ -23,13 +23,14 @@ from .. import config, messages, run
 from ..dataset import catalog, groups, noise, sequences
 from ..errors import UserError
 from ..messages import logger
-from ..models import checkpoints
+from ..models import checkpoints, dropout
 from ..poses import metrics
 from ..windows import steps, views
 from ..windows.body import bones_of
 from ..windows.canonical import pairs_of
 from ..windows.merge import Merge
 from ..windows.recipe import ALIGNMENTS, Recipe
+from . import distributed
 from .augment import Augment
 from .bank import MIXES, WindowBank, mix_shares
 from .bodies import BodiesOfBank
@@ -47,7 +48,8 @@ def train(cfg, clip=None):
 
     clip: what draws a validation clip, (split, cfg, recipe) -> object with `write(writer, epoch, network)`; None: no pictures.
     """
-    return Trainer(cfg, run.choose_device(cfg), clip).fit()
+    with distributed.joined(cfg) as group:
+        return group.together(lambda: Trainer(cfg, group.device(run.choose_device(cfg)), clip, group)).fit()
 
 
 def load_sets(cfg):
@@ -110,10 +112,10 @@ def recipe_of(cfg, split, views):
 
 
 class Trainer:
-    """One training run: its data, network, optimiser and folder."""
+    """One training run: its data, network, optimiser and folder; group: the processes that share it."""
 
-    def __init__(self, cfg, device, clip=None):
-        self.cfg, self.device = cfg, device
+    def __init__(self, cfg, device, clip=None, group=distributed.ALONE):
+        self.cfg, self.device, self.group = cfg, device, group
         _check(cfg)
         torch.manual_seed(cfg.SEED_VALUE)
         training, validation = load_sets(cfg)
@@ -123,7 +125,7 @@ class Trainer:
         self.run = 1 if self.lag is None else self.lag + (12 if cfg.MODEL.CARRY else 4)
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
-        shown = clip is not None and bool(validation) and cfg.TRAIN.PICTURES_EVERY > 0
+        shown = clip is not None and group.first and bool(validation) and cfg.TRAIN.PICTURES_EVERY > 0
         self.splits = training
         first = training[0]
         self.recipe = recipe_of(cfg, first, self.bank.views)
@@ -151,6 +153,7 @@ class Trainer:
         self.schedule = self._schedule()
         self.epoch, self.step, self.running, self.running_position = 0, 0, 0.0, 0.0
         self.best, self.scores = math.inf, None
+        self.stopped = self.requeued = False  # by a signal
         self.folder = None
 
     def _validation_bank(self, splits):
@@ -175,7 +178,7 @@ class Trainer:
     # ------------------------------------------------------------------------------------- the loop
 
     def fit(self):
-        """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt."""
+        """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt, SIGUSR1 with exit code 0."""
         try:
             return self._fit()
         finally:
@@ -200,10 +203,12 @@ class Trainer:
         )
         log.info("output: %s", self.folder)
         self._saved_at, self._said_at = time.monotonic(), 0.0
-        writer = SummaryWriter(self.folder, purge_step=self.epoch)
-        self._describe(writer)
+        writer = SummaryWriter(self.folder, purge_step=self.epoch) if self.group.first else None
+        if writer is not None:
+            self._describe(writer)
+        signals = [number for number in (signal.SIGINT, signal.SIGTERM, run.REQUEUE) if number is not None]
         try:
-            with logging_redirect_tqdm(), run.Deferred(signal.SIGINT, signal.SIGTERM) as self.signals:
+            with logging_redirect_tqdm(), run.Deferred(*signals, patient=self.group.world > 1) as self.signals:
                 while self.epoch < cfg.TRAIN.EPOCH:
                     self._one_epoch(writer)
         except KeyboardInterrupt:
@@ -214,7 +219,8 @@ class Trainer:
             )
             raise
         finally:
-            writer.close()
+            if writer is not None:
+                writer.close()
         log.info("checkpoint: %s", self.folder / "checkpoint_best.pth.tar")
         return self.folder
 
@@ -248,6 +254,7 @@ class Trainer:
             dynamic_ncols=True,
             mininterval=0.5,
             leave=False,
+            disable=not self.group.first,
         )
         with bar:
             while self.step < self.batches:
@@ -261,9 +268,12 @@ class Trainer:
                 bar.update()
                 if self.step % 10 == 0 or self.step == self.batches:
                     bar.set_postfix(loss=f"{self.running / self.step:.5f}", refresh=False)
-                if self.signals.came or time.monotonic() - self._saved_at > 60 * cfg.TRAIN.SAVE_EVERY_MINUTES:
+                if self.stopped or time.monotonic() - self._saved_at > 60 * cfg.TRAIN.SAVE_EVERY_MINUTES:
                     self.save("last")
-                if self.signals.came:
+                if self.requeued:
+                    log.info("SIGUSR1: saved in epoch %d, to be queued again with TRAIN.RESUME auto", self.epoch + 1)
+                    raise SystemExit(0)
+                if self.stopped:
                     raise KeyboardInterrupt
         self._end_epoch(writer)
 
@@ -275,14 +285,17 @@ class Trainer:
         detected, truth, view_axes = self._aligned(self.bank, index, chosen, detected, truth, present)
         detected, truth, view_axes = self.augment(detected, truth, generator, view_axes)
         body = self._body(self.bank, index, chosen, truth)
+        part = self.group.part(len(index))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
-            _, loss, parts, _ = self._refined(self.network, detected, truth, present, view_axes, body)
+            _, loss, parts, _ = self._refined(self.network, detected, truth, present, view_axes, body, part)
         position = cfg.LOSS.W_POS * sum(value for name, value in parts.items() if name.endswith("_pos"))
-        value, position = torch.stack([loss.detach().float(), position.float()]).tolist()
-        if not math.isfinite(value):
-            raise UserError(self._why_not_finite(value, index, detected, truth))
         self.optimizer.zero_grad()
         loss.backward()
+        found = torch.stack([loss.detach().float(), position.float()])
+        found, self.stopped, self.requeued = self.group.add_up(self.network, found, self.signals)
+        value, position = found.tolist()
+        if not math.isfinite(value):
+            raise UserError(self._why_not_finite(value, index, detected, truth))
         if cfg.TRAIN.CLIP_GRADIENT:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), cfg.TRAIN.CLIP_GRADIENT)
         self.optimizer.step()
@@ -291,30 +304,42 @@ class Trainer:
             self._average()
         return value, position
 
-    def _refined(self, network, detected, truth, present, view_axes, body):
-        """(`Heads`, loss, its parts, the windows (detected, truth, present)) of a batch.
+    def _refined(self, network, detected, truth, present, view_axes, body, part=None):
+        """(`Heads`, loss, its parts, the windows (detected, truth, present)) of a batch, or of the `distributed.Part` of it.
 
         With a TRAIN.LAG the bank's windows are `run` frames longer, and the network's the `run` that they hold.
         """
-        weights = self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL
+        weights, size = (self.cfg.LOSS.W_POS, self.cfg.LOSS.W_ACCEL), self.cfg.MODEL.SLIDE_WINDOW_SIZE
+        whole = present
+        if part is not None:
+            detected, truth, present, view_axes, body = part.of(detected, truth, present, view_axes, body)
         windows = detected, truth, present
         if self.lag is not None:
-            size = self.cfg.MODEL.SLIDE_WINDOW_SIZE
             detected, frames = (x.unfold(2, size, 1).permute(0, 2, 1, 4, 3).flatten(0, 1) for x in (detected, truth))
-            there = None if present is None else present.unfold(2, size, 1).transpose(1, 2).flatten(0, 1)
+            there = self._unfolded(present)
             view_axes, body = (
                 None if each is None else each.repeat_interleave(self.run, 0) for each in (view_axes, body)
             )
             windows = detected, frames, there
         there = windows[2] if self.bank.views > 1 else None
-        refined, _ = steps.run(network, self.recipe, windows[0], there, view_axes, body)
-        loss, parts = refinement_loss(refined, windows[1], *weights, windows[2])
+        with dropout.of_part(part):
+            refined, _ = steps.run(network, self.recipe, windows[0], there, view_axes, body)
+        shares = (1.0, 1.0) if part is None else part.shares(self._unfolded(whole))
+        loss, parts = refinement_loss(refined, windows[1], *weights, windows[2], shares)
         if self.stream is not None:
+            known = None if whole is None else whole[:, :, size - 1 : size - 1 + self.run - self.lag]
+            shares = (1.0, 1.0) if part is None else part.shares(known)
             streamed, more = stream_loss(
-                refined.final.unflatten(0, (-1, self.run)), truth, self.stream, *weights, present
+                refined.final.unflatten(0, (-1, self.run)), truth, self.stream, *weights, present, shares
             )
             loss, parts = loss + streamed, parts | more
         return refined, loss, parts, windows
+
+    def _unfolded(self, present):
+        """Which frames count, bool [B, V, F], for the network's windows, [B * run, V, W]; None: all."""
+        if present is None or self.lag is None:
+            return present
+        return present.unfold(2, self.cfg.MODEL.SLIDE_WINDOW_SIZE, 1).transpose(1, 2).flatten(0, 1)
 
     def _aligned(self, bank, index, chosen, detected, truth, present):
         """Windows of several views in one frame, as MODEL.ALIGN_VIEWS asks, and where their cameras look in it."""
@@ -374,18 +399,19 @@ class Trainer:
         mean, position = self.running / self.batches, self.running_position / self.batches
         done = self.epoch + 1
         terms = {"loss": mean, "loss_position": position, "loss_acceleration": mean - position}
-        for name, value in terms.items():
-            writer.add_scalar(f"train/{name}", value, done)
-        writer.add_scalar("train/lr", self.schedule.get_last_lr()[0], done)
+        shown = {f"train/{name}": value for name, value in terms.items()}
+        shown["train/lr"] = self.schedule.get_last_lr()[0]
         line = f"epoch {done}/{self.cfg.TRAIN.EPOCH}: train loss {mean:.6f}"
         scores = {"train_loss": mean}
         if self.validation is not None:
             found = self.validate()
-            for name, value in found.items():
-                writer.add_scalar(f"validation/{name}", value, done)
+            shown |= {f"validation/{name}": value for name, value in found.items()}
             said = (f"{name} {value:.5g}" for name, value in found.items() if not name.startswith("loss_"))
             line += f", validation {', '.join(said)}"
             scores.update(found)
+        if writer is not None:
+            for name, value in shown.items():
+                writer.add_scalar(name, value, done)
         every = self.cfg.TRAIN.PICTURES_EVERY
         if self.clip is not None and (done % every == 0 or done == self.cfg.TRAIN.EPOCH):
             self.clip.write(writer, done, self.averaged or self.network)
@@ -407,8 +433,8 @@ class Trainer:
         of 3D joints MPJPE, PA-MPJPE (mm) and Accel (mm/frame², unpadded) before and after."""
         network = (self.averaged or self.network).eval()
         totals = {}
-        indices = torch.arange(len(self.validation), device=self.device)
-        for index in indices.split(self.cfg.EVALUATE.BATCH_SIZE):
+        batches = torch.arange(len(self.validation), device=self.device).split(self.cfg.EVALUATE.BATCH_SIZE)
+        for index in batches[self.group.rank :: self.group.world]:
             detected, truth, present = self.validation.batch(index)
             detected, truth, view_axes = self._aligned(self.validation, index, None, detected, truth, present)
             body = self._body(self.validation, index, None, truth)
@@ -426,6 +452,7 @@ class Trainer:
                 found |= self._motion("", refined.final.float(), truth, counts)
             for name, pair in found.items():
                 totals[name] = np.add(totals.get(name, 0.0), pair)
+        totals = self.group.totals(totals)
         return {name: float(value / count) for name, (value, count) in totals.items() if count}
 
     def _motion(self, prefix, poses, truth, counts):
@@ -447,7 +474,7 @@ class Trainer:
         cfg = self.cfg
         resume = cfg.TRAIN.RESUME
         if resume == "auto":
-            self.folder = run.newest_folder(cfg)
+            self.folder = self.group.from_first(lambda: run.newest_folder(cfg))
             resume = str(self.folder / "checkpoint_last.pth.tar") if self.folder else ""
             log.info(
                 "TRAIN.RESUME auto: %s",
@@ -456,12 +483,14 @@ class Trainer:
                 else f"no run of EXP_NAME {cfg.EXP_NAME} in {cfg.OUTPUT_DIR} to continue, starting fresh",
             )
         if resume:
-            self._resume(resume)
+            self.group.together(lambda: self._resume(resume))
         elif cfg.TRAIN.INIT:
-            self._take_weights(checkpoints.load(cfg.TRAIN.INIT, cfg.MODEL.n_head))
+            self.group.together(lambda: self._take_weights(checkpoints.load(cfg.TRAIN.INIT, cfg.MODEL.n_head)))
             log.info("weights from %s", cfg.TRAIN.INIT)
-        self.folder = self.folder or run.new_folder(cfg)
+        self.folder = self.folder or self.group.from_first(lambda: run.new_folder(cfg))
         cfg.LOGDIR = str(self.folder)
+        if not self.group.first:
+            return
         run.write_text(self.folder / "config.yaml", config.dump(cfg))
         messages.also_log_to(self.folder / "train_log.txt")
         log.info("%s", config.command_line())
@@ -556,6 +585,8 @@ class Trainer:
 
     def save(self, name):
         """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
+        if not self.group.first:
+            return
         first = self.splits[0]
         checkpoints.save(
             self.folder / f"checkpoint_{name}.pth.tar",
