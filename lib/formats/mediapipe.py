@@ -105,7 +105,7 @@ def walk(tree, path, image_size=None):
     if frames is None:
         raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
     labels = _numbers(frames)
-    clock, times = _times(frames)
+    clock, times = times_of(frames)
     result = Walk([("", label) for label in labels], [], timestamps=times, clock=clock)
     if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
         result.fps = float(tree["fps"])
@@ -151,7 +151,7 @@ def _numbers(frames):
     return list(range(len(frames)))
 
 
-def _times(frames):
+def times_of(frames):
     """(key, a time for each frame), or ("", None)."""
     for key in ("timestamp_ms", "timestampMs", "time_ms", "timestamp", "time", "t", "ts"):
         values = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]

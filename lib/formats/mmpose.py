@@ -105,8 +105,13 @@ def sniff_nested(opened):
     return (
         isinstance(first, list)
         and isinstance(first[0], dict)
-        and any(key in first[0] for key in ("keypoints", "keypoints_3d"))
+        and any(_of_numbers(first[0].get(key)) for key in ("keypoints", "keypoints_3d"))
     )
+
+
+def _of_numbers(points):
+    """Whether these are key points as lists of numbers, and not {x, y, …} as TensorFlow.js writes them."""
+    return points is not None and not (isinstance(points, list) and points and isinstance(points[0], dict))
 
 
 def walk_nested(tree, path, image_size=None, dims=None):

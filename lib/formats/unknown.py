@@ -1,6 +1,9 @@
 """What to say of a file whose kind is not known: what it looks like, and what to do."""
 
+import numpy as np
+
 from ..errors import UserError
+from .smpl_common import content_of, is_pickle
 
 HELP = "docs/formats.md lists what is read; --input_format names a kind"
 # (an ending, what it is, what to do)
@@ -49,6 +52,9 @@ def _looks(opened):
             f"an .npz with {arrays}",
             "call the poses 'keypoints' and shape them [T, J, D] (T frames, J joints, D coordinates)",
         )
+    if is_pickle(opened):
+        mend = "save the poses by name with numpy.savez, 'keypoints' as an array [T, J, D]"
+        return f"a pickle: {_shape(content_of(opened))}", mend
     try:
         first = opened.lines[0].strip() if opened.lines else ""
     except UserError:
@@ -69,4 +75,6 @@ def _shape(tree, depth=3):
     if isinstance(tree, list):
         inside = f" of {_shape(tree[0], depth - 1)}" if tree and depth > 1 else ""
         return f"a list of {len(tree)}{inside}"
+    if isinstance(tree, np.ndarray):
+        return f"an array {list(tree.shape)}"
     return "a number" if isinstance(tree, (int, float)) else "text" if isinstance(tree, str) else repr(tree)
