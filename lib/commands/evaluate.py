@@ -11,6 +11,7 @@ from ..evaluation.methods import InputMethod, check_fits, load_networks, several
 from ..evaluation.offset import filter_methods
 from ..files import is_stream
 from ..filters import registry as filters
+from ..training import distributed
 
 ACCEL_NOTE = (
     "ACCEL averages over all T frames of a sequence, with two zeros at its ends, as the papers' code does; "
@@ -19,8 +20,14 @@ ACCEL_NOTE = (
 
 
 def evaluate(request):
-    """Score what a command line asked for. Returns the list that `metrics.json` holds."""
-    device = run.choose_device(request.config())
+    """Score what a command line asked for, as one of several processes where torchrun started it. Returns the list that
+    `metrics.json` holds."""
+    with distributed.joined(request.config()) as group:
+        return _evaluate(request, group)
+
+
+def _evaluate(request, group):
+    device = group.device(run.choose_device(request.config()))
     report, figures = (_folder(request.args, flag) for flag in ("report", "figures"))
     if str(request.args.json).lower().endswith(".csv"):
         raise UserError(
@@ -42,14 +49,24 @@ def evaluate(request):
         for network in networks:
             check_fits(network.checkpoint, split)
             warn_of(network.checkpoint, split)
-    folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
-    messages.also_log_to(folder / "eval_log.txt")
+    folder = None
+    if group.first:
+        folder = run.new_folder(cfg, f"{cfg.EXP_NAME}_eval")
+        messages.also_log_to(folder / "eval_log.txt")
     results, scored = [], []
     for split in splits:
-        result, scores = score_split(split, [*others, *several_view_baselines(split, networks), *networks], cfg)
+        result, scores = score_split(split, [*others, *several_view_baselines(split, networks), *networks], cfg, group)
         results.append(result)
         scored.append(scores)
-        print(table(split, scores, result["body"]))
+        if group.first:
+            print(table(split, scores, result["body"]))
+    if group.first:
+        _write(request, folder, splits, scored, results, cfg, report, figures)
+    return results
+
+
+def _write(request, folder, splits, scored, results, cfg, report, figures):
+    """The numbers as files, with a report and figures where they were asked for."""
     print(ACCEL_NOTE)
     text = json.dumps(results, indent=1, allow_nan=False)
     places = [folder / "metrics.json"] + ([Path(request.args.json)] if request.args.json else [])
@@ -73,7 +90,6 @@ def evaluate(request):
             write_figures(figures, split, scores, cfg)
         written.append(("figures", figures))
     print("\n".join(f"{what}: {place}" for what, place in written))
-    return results
 
 
 def _folder(args, flag):

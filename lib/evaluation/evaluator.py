@@ -4,6 +4,7 @@ Definitions of the metrics: SPEC section 6 and lib/poses/metrics.py.
 """
 
 import csv
+import dataclasses
 import io
 import sys
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..tracks.plan import RATE
+from ..training.distributed import ALONE
 from .methods import repaired
 from .scores import Scores, judge_of
 
@@ -22,21 +24,25 @@ TIME = "µs/frame"  # the title of the tables' last column
 # -------------------------------------------------------------------------------------------- scoring
 
 
-def score_split(split, methods, cfg):
-    """Run all methods over one split. Returns (one object of metrics.json, [Scores])."""
+def score_split(split, methods, cfg, group=ALONE):
+    """Run all methods over one split. Returns (one object of metrics.json, [Scores]).
+
+    group: the processes that share the work, `lib.training.distributed`: each takes recordings r::world, and all get the scores of
+    every frame, so that means are over the pooled frames as ever.
+    """
     judge = judge_of(split, cfg)
     scores = [Scores(method, judge) for method in methods]
-    mended = repaired(split, cfg.DATASET.FPS or RATE) if cfg.EVALUATE.REPAIR else split
+    part = dataclasses.replace(split, recordings=split.recordings[group.rank :: group.world])
+    mended = repaired(part, cfg.DATASET.FPS or RATE) if cfg.EVALUATE.REPAIR else part
     for method in methods:
         method.seconds = 0.0
-    total = len(split.sequences) * len(methods)
-    with tqdm(
-        total=total, desc=f"evaluating {split.source}", unit="seq", dynamic_ncols=True, disable=not sys.stderr.isatty()
-    ) as bar:
+    total = len(part.sequences) * len(methods)
+    quiet = not group.first or not sys.stderr.isatty()
+    with tqdm(total=total, desc=f"evaluating {split.source}", unit="seq", dynamic_ncols=True, disable=quiet) as bar:
         for score in scores:
             views, raws = [], []
             for recording, found in zip(
-                split.recordings, score.method(split if score.method.role == "input" else mended)
+                part.recordings, score.method(part if score.method.role == "input" else mended)
             ):
                 views += recording.views
                 raws += found
@@ -45,6 +51,10 @@ def score_split(split, methods, cfg):
                 bar.update(len(recording.views))
             for view, scored in zip(views, judge.all(views, raws)):
                 score.add(view.name, *scored)
+    if group.world > 1:
+        counts = [len(recording.views) for recording in split.recordings]
+        for score, parts in zip(scores, [group.gathered((score.rows(), score.method.seconds)) for score in scores]):
+            score.merge(parts, counts)
     return _result(split, scores, judge.body, cfg), scores
 
 

@@ -47,6 +47,22 @@ class Scores:
         self.joint_sums.append(joint_errors.double().sum(0).cpu().numpy())
         self.lengths.append(len(joint_errors))
 
+    def rows(self):
+        """What is known of each sequence, [(name, values, joint sums, length, cue)]."""
+        return list(zip(self.names, self.per_sequence, self.joint_sums, self.lengths, self.cues))
+
+    def merge(self, parts, counts):
+        """Take the place of what several processes found.
+
+        parts: [(rows, seconds)] of processes, of which process r scored recordings r::len(parts); counts: sequences of each recording.
+        """
+        streams = [iter(rows) for rows, _ in parts]
+        merged = [
+            next(streams[number % len(parts)]) for number, sequences in enumerate(counts) for _ in range(sequences)
+        ]
+        self.names, self.per_sequence, self.joint_sums, self.lengths, self.cues = map(list, zip(*merged))
+        self.method.seconds = sum(seconds for _, seconds in parts)
+
     @property
     def frames(self):
         """How many frames of all sequences count."""

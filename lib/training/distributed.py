@@ -1,4 +1,5 @@
-"""Training by several processes, as torchrun starts them: each takes rows of every batch, and gradients are added up.
+"""Training (and evaluating) by several processes, as torchrun starts them: each takes rows of every batch, and gradients are
+added up.
 
     torchrun --nproc_per_node=4 train_smoothnet.py --cfg configs/mocap_noise_3D.yaml
 
@@ -71,6 +72,10 @@ class Alone:
         queued again)."""
         return loss, signals.came, signals.requeue
 
+    def gathered(self, value):
+        """The values of all processes, in order."""
+        return [value]
+
     def totals(self, totals):
         """{name: sums} of all processes, added up."""
         return totals
@@ -106,7 +111,7 @@ class Group(Alone):
             error = caught
             if message_of(error) is None:
                 raise  # a defect of ours, with its traceback
-        said = self._gathered(None if error is None else str(message_of(error)))
+        said = self.gathered(None if error is None else str(message_of(error)))
         failed = [rank for rank, message in enumerate(said) if message is not None]
         if failed and self.first:
             where = "" if failed[0] == 0 else f"process {failed[0]}: "
@@ -115,7 +120,7 @@ class Group(Alone):
             raise SystemExit(2)
         return result
 
-    def _gathered(self, value):
+    def gathered(self, value):
         values = [None] * self.world
         with _connected():
             torch_distributed.all_gather_object(values, value)
@@ -138,7 +143,7 @@ class Group(Alone):
         return loss, *(more > 0).tolist()
 
     def totals(self, totals):
-        found = self._gathered(totals)
+        found = self.gathered(totals)
         names = dict.fromkeys(name for part in found for name in part)
         return {name: sum(part[name] for part in found if name in part) for name in names}
 
