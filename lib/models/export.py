@@ -15,6 +15,7 @@ from torch.nn import functional
 from ..errors import UserError
 from ..files import atomic_write
 from ..poses.kinds import kind_of
+from ..windows.body import scaled
 from ..windows.steps import Entered
 from .residual import correction_features, slow_part
 from .synsp import dct_matrix, positions
@@ -66,7 +67,7 @@ class SingleView(nn.Module):
         if self.cue:
             embedded = embedded + torch.addmm(self.cue_b, cue, self.cue_w)[:, None]
         if self.bones:
-            embedded = embedded + (body @ self.body_w)[:, None]
+            embedded = embedded + (scaled(body) @ self.body_w)[:, None]
         local, shared = self._encode(embedded + self.positions)
         precise = self._decode("dec", embedded, torch.cat((local, shared + 1.0), dim=1), again=True) + embedded
         both = functional.linear(precise, self.both_w, self.both_b)
@@ -221,7 +222,7 @@ def export(network, recipe, channels=None):
     shapes = ({0: batch} if module.channels else {0: batch, 2: torch.export.Dim("channels", min=1)},)
     examples = (torch.zeros(3, recipe.window, module.channels or channels or 51),)
     if recipe.bones:
-        shapes, examples = (*shapes, {0: batch}), (*examples, torch.zeros(3, len(recipe.bones)))
+        shapes, examples = (*shapes, {0: batch}), (*examples, torch.ones(3, len(recipe.bones)))
     with torch.no_grad():
         # Makes the matrices that the network keeps, which tracing would keep as tensors without numbers.
         module(*examples)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..windows.body import scaled
 from ..windows.canonical import CUE
 from .attention import PUBLISHED_SIZES, AttentionBias
 from .synsp import SynSP, dct_matrix
@@ -105,7 +106,7 @@ class ResidualSynSP(SynSP):
         if self.cue:
             embedded = embedded + self.proj_v(cue)[:, :, None]
         if self.bones:
-            embedded = embedded + self.proj_b(body)[:, :, None]
+            embedded = embedded + self.proj_b(scaled(body))[:, :, None]
         if self.fuses and consensus is not None:
             embedded = embedded + self.proj_d(dct @ (x - consensus))
         bias = AttentionBias.of_absent(present, len(self.decoder.layer_stack))

@@ -323,7 +323,7 @@ class _Network:
         # Of joints without a root as in files: far off, a network would draw them towards where it was trained.
         about_middle = self.fit is None and stream.without_root
         middle = rows.mean(axis=(1, 2), keepdims=True) if about_middle else np.zeros(1, dtype=np.float32)
-        told = () if self.body is None else (torch.from_numpy(self.body.told()),)
+        told = () if self.body is None else (torch.from_numpy(self.body.mean),)
         out = self.module(torch.from_numpy((rows - middle).reshape(*rows.shape[:2], -1)), *told)
         return (out.numpy().reshape(rows.shape) + middle)[..., self.picks, :]
 

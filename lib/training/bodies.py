@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..windows.body import lengths, mean_lengths, told
+from ..windows.body import lengths, mean_lengths
 
 # In this share of an epoch's sequences it is told by a part of the frames, as a short recording or a stream that has just begun would know it.
 PART_SHARE = 0.3
@@ -33,11 +33,11 @@ class BodiesOfBank:
             self.ratios[number] = (measured / true.clamp_min(SMALLEST)).clamp_max(LARGEST)
 
     def __call__(self, index, chosen, truth):
-        """[B, V, K], for the windows `index`; chosen: [B, V'] views or None; truth [B, V, W, C] as augmentation left it."""
+        """Metres, [B, V, K], for the windows `index`; chosen: [B, V'] views or None; truth [B, V, W, C] as augmentation left it."""
         sequence = self.sequence[index]
         if chosen is not None:
             sequence = sequence.gather(1, chosen)
-        return told(self.ratios[sequence] * lengths(truth.float(), self.bones).mean(2))
+        return self.ratios[sequence] * lengths(truth.float(), self.bones).mean(2)
 
 
 def _part(begin, end, rng):

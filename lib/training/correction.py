@@ -140,7 +140,7 @@ def _read(checkpoint, said, real):
     """(features [N, F], error [N, C]) of the windows of one sequence, detections and truth [T, C]."""
     recipe = checkpoint.recipe
     windows, truth = (each.unfold(0, recipe.window, STRIDE).transpose(1, 2)[:, None] for each in (said, real))
-    told = body.whole(said[None], recipe.bones).expand(len(windows), 1, -1) if recipe.bones else None
+    told = body.mean_lengths(said[None], recipe.bones).expand(len(windows), 1, -1) if recipe.bones else None
     entered = Entered(recipe.but(align="none"), windows, body=told)
     final = checkpoint.network(entered.values, entered.present, **entered.told).final
     error = entered.canonical.enter(truth) - final

@@ -10,7 +10,7 @@ V views, T frames, K bones; poses [..., C] are 3D joints in metres, one after th
 import numpy as np
 import torch
 
-# So that what is told lies near 0, with a spread of about 1, whatever the bone.
+# So that what a network reads lies near 0, with a spread of about 1, whatever the bone.
 TYPICAL, SCALE, SMALLEST = 0.25, 3.0, 1e-3
 
 
@@ -37,26 +37,20 @@ def mean_lengths(poses, bones, present=None):
     return (length * weight).sum(-2) / weight.sum(-2).clamp_min(1)
 
 
-def told(mean):
-    """Mean lengths [..., K] in metres as a network is told them; torch or numpy."""
-    library = torch if isinstance(mean, torch.Tensor) else np
-    return SCALE * library.log(mean.clip(SMALLEST) / TYPICAL)
-
-
-def whole(poses, bones, present=None):
-    """What a recording [V, T, C] tells, [V, K]; present: bool [V, T] or None."""
-    return told(mean_lengths(poses, bones, present))
-
-
-def running(poses, bones, present=None):
-    """What the frames of a recording [V, T, C] up to each one tell, [V, T, K]: as `SoFar`, which takes them one by one."""
+def running_lengths(poses, bones, present=None):
+    """`mean_lengths` of the frames up to each one, [..., T, K]: as `SoFar`, which takes them one by one."""
     length = lengths(poses.double(), bones)
     weight = torch.ones_like(length[..., :1]) if present is None else present[..., None].to(length)
-    return told((length * weight).cumsum(-2) / weight.cumsum(-2).clamp_min(1)).float()
+    return ((length * weight).cumsum(-2) / weight.cumsum(-2).clamp_min(1)).float()
+
+
+def scaled(mean):
+    """Mean lengths [..., K] in metres as numbers that a network reads well."""
+    return SCALE * torch.log(mean.clamp_min(SMALLEST) / TYPICAL)
 
 
 class SoFar:
-    """What the frames of a stream so far tell, of P people."""
+    """The mean lengths over the frames of a stream so far, of P people."""
 
     def __init__(self, bones):
         self.bones, self.count = bones, None
@@ -71,6 +65,7 @@ class SoFar:
         self.count += 1
         self.sum += length
 
-    def told(self):
-        """[P, K], float32."""
-        return told(self.sum / self.count).astype(np.float32)
+    @property
+    def mean(self):
+        """Metres, float32 [P, K]."""
+        return (self.sum / self.count).astype(np.float32)

@@ -76,9 +76,9 @@ class _Source:
             None if self.present is None else self.present[:, self.merge.lead :][:, : self.length],
         )
         if self.recipe.lag is None:
-            return body.whole(self.poses, bones, present)[:, None].expand(-1, len(self.starts), -1)
+            return body.mean_lengths(self.poses, bones, present)[:, None].expand(-1, len(self.starts), -1)
         ends = (self.starts + self.recipe.window - 1 - self.merge.lead).clamp_max(self.length - 1)
-        return body.running(self.poses, bones, present)[:, ends]
+        return body.running_lengths(self.poses, bones, present)[:, ends]
 
     def finished(self, final, quality, consensus):
         """The windows' poses [V, N, W, C], cue [V, N, W] and what the views say together, or None: as a `RefinedRecording`."""

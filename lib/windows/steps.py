@@ -19,7 +19,7 @@ class Entered:
     one heading or place (`canonical`), what the views say together (`fuse`), segments as views (`segment`).
 
     values, present: what the network reads; told: what else it is told, {"cue": [B, V, 3], "consensus": [B, 1, F, C],
-    "body": [B, V, K]}, as the recipe has it; view_axes: as given, or after aligning.
+    "body": mean bone lengths [B, V, K] in metres}, as the recipe has it; view_axes: as given, or after aligning.
     """
 
     def __init__(self, recipe, values, present=None, view_axes=None, body=None):

@@ -19,6 +19,7 @@ from lib.windows.recipe import Recipe
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
 H36M = {"kind": "3D", "joints": LAYOUTS["h36m17"].joints}
+BONES = {"bones": tuple((joint, parent) for joint, parent in enumerate(LAYOUTS["h36m17"].parents) if parent >= 0)}
 CANONICAL = {**H36M, "canonical": True, "pairs": ((4, 1), (11, 14)), "fps": 30.0}
 
 # As their training configs say, read by hand.
@@ -30,10 +31,10 @@ SHIPPED = {
     "synsp_2D_w8_bn": Recipe(kind="2D", joints=LAYOUTS["h36m17"].joints, canonical=True, fps=30.0),
     "synsp_3D_w32_bn": Recipe(window=32, segment=8, **CANONICAL),
     "synsp_3D_w8_bn": Recipe(weighting="triangular", **CANONICAL),
-    "synsp_3D_w8": Recipe(weighting="triangular", any_skeleton=True, **CANONICAL),
-    "synsp_3D_w8_kinect": Recipe(weighting="triangular", **CANONICAL),
+    "synsp_3D_w8": Recipe(weighting="triangular", any_skeleton=True, **CANONICAL, **BONES),
+    "synsp_3D_w8_kinect": Recipe(weighting="triangular", smooth=1.3, **CANONICAL),
     "synsp_mv_3D_w8": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
-    "synsp_3D_w8_causal": Recipe(trained_lag=0, carry=0.4, any_skeleton=True, **CANONICAL),
+    "synsp_3D_w8_causal": Recipe(trained_lag=0, carry=0.4, any_skeleton=True, **CANONICAL, **BONES),
     "synsp_3D_w8_general_bn": Recipe(any_skeleton=True, **CANONICAL),
     "synsp_mv_3D_w8_bn": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
     "synsp_smpl_w8_bn": Recipe(kind="smpl", joints=LAYOUTS["smpl24"].joints, fps=30.0),

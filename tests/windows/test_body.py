@@ -45,28 +45,27 @@ def test_the_bones_of_a_layout_are_its_joints_and_parents():
     assert body.bones_of(layout, representation("2D")) == ()
 
 
-def test_a_bone_of_typical_length_is_told_as_zero():
-    none = body.told(torch.full((3,), body.TYPICAL))
-    assert none.shape == (3,) and none.abs().max() < 1e-6
-    assert np.isfinite(body.told(np.zeros(3))).all()  # joints that coincide are no infinity
+def test_a_bone_of_typical_length_is_read_as_zero():
+    assert body.scaled(torch.full((3,), body.TYPICAL)).abs().max() < 1e-6
+    assert body.scaled(torch.zeros(3)).isfinite().all()  # joints that coincide are no infinity
 
 
 def test_a_recording_and_its_frames_so_far_tell_the_same():
     poses = recording(20, views=2)
-    whole, running = body.whole(poses, BONES), body.running(poses, BONES)
+    whole, running = body.mean_lengths(poses, BONES), body.running_lengths(poses, BONES)
     for view in range(2):
-        np.testing.assert_allclose(whole[view], body.told(by_hand(poses[view])), atol=1e-5)
-        np.testing.assert_allclose(running[view, 4], body.told(by_hand(poses[view, :5])), atol=1e-4)
+        np.testing.assert_allclose(whole[view], by_hand(poses[view]), atol=1e-5)
+        np.testing.assert_allclose(running[view, 4], by_hand(poses[view, :5]), atol=1e-4)
     so_far = body.SoFar(BONES)
     for frame in range(20):
         so_far.add(poses[:, frame].numpy())
-        np.testing.assert_allclose(so_far.told(), running[:, frame], atol=1e-4)
+        np.testing.assert_allclose(so_far.mean, running[:, frame], atol=1e-4)
 
 
 def test_frames_that_do_not_count_are_left_out():
     poses, present = recording(20), torch.arange(20)[None] < 12
-    np.testing.assert_allclose(body.whole(poses, BONES, present)[0], body.told(by_hand(poses[0, :12])), atol=1e-5)
-    np.testing.assert_allclose(body.running(poses, BONES, present)[0, -1], body.told(by_hand(poses[0, :12])), atol=1e-4)
+    np.testing.assert_allclose(body.mean_lengths(poses, BONES, present)[0], by_hand(poses[0, :12]), atol=1e-5)
+    np.testing.assert_allclose(body.running_lengths(poses, BONES, present)[0, -1], by_hand(poses[0, :12]), atol=1e-4)
 
 
 def test_whoever_comes_back_begins_anew():
@@ -74,14 +73,14 @@ def test_whoever_comes_back_begins_anew():
     so_far = body.SoFar(BONES)
     for frame in range(20):
         so_far.add(poses[:, frame], np.array([frame == 15, False]))
-    np.testing.assert_allclose(so_far.told()[0], body.told(by_hand(poses[0, 15:])), atol=1e-5)
-    np.testing.assert_allclose(so_far.told()[1], body.told(by_hand(poses[1])), atol=1e-5)
+    np.testing.assert_allclose(so_far.mean[0], by_hand(poses[0, 15:]), atol=1e-5)
+    np.testing.assert_allclose(so_far.mean[1], by_hand(poses[1]), atol=1e-5)
 
 
 @pytest.mark.parametrize("frames", [1, 7, 8, 9, 30])
 def test_every_window_of_a_recording_is_told_of_all_of_it(frames):
     made, recipe, poses = network(), Recipe(window=W, bones=BONES), recording(frames)
-    told = torch.from_numpy(body.told(by_hand(poses[0]))).float()[None, None]
+    told = torch.from_numpy(by_hand(poses[0])).float()[None, None]
     rows = list(range(frames)) + [frames - 1] * max(0, W - frames)
     sums, counts = np.zeros((len(rows), 12)), np.zeros((len(rows), 1))
     for first in range(len(rows) - W + 1):
