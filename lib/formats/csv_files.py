@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import UserError
 from . import csv_columns, csv_rows, sense
 from .axes import stretch
-from .csv_poses import bare, long, wide
+from .csv_poses import bare, exchange, long, wide
 from .grids import joint_confidence
 from .joint_orders import layout_of_poses
 from .table import Table, shortest
@@ -181,26 +181,10 @@ def write(pose_file, refined, output_path):
         inside = poses.frames[chosen] - poses.frames[chosen[0]]
         original = points if factors is None else points * factors
         if done is not None and done.exchanged.any():
-            original = _exchange(rows, poses, chosen, done, inside, original, write=first == 0)
+            original = exchange(rows, poses, chosen, done, inside, original, write=first == 0)
         new = values[inside]
         changed = np.isfinite(new) & (new != original) & (poses.rows[chosen] >= 0)[..., None]
         new = new if factors is None else new / factors
         for pose, joint, axis in zip(*np.nonzero(changed)):
             rows[poses.rows[chosen[pose], joint]][poses.columns[joint, first + axis]] = shortest(new[pose, joint, axis])
     table.write(rows, output_path)
-
-
-def _exchange(rows, poses, chosen, repaired, inside, points, write):
-    """Points [n, J, D] with what was exchanged exchanged; in the rows too, scores with them, where it is to be written."""
-    points = points.copy()
-    cells = np.concatenate([poses.columns, poses.scores[:, None]], axis=1)
-    for place, (pose, frame) in enumerate(zip(chosen, inside)):
-        for left, right in repaired.swaps(frame):
-            first, second = poses.rows[pose, left], poses.rows[pose, right]
-            if first < 0 or second < 0:  # a landmark without a line has no place for the other's numbers
-                continue
-            points[place, [left, right]] = points[place, [right, left]]
-            for here, there in zip(cells[left], cells[right]) if write else ():
-                if here >= 0 and there >= 0:
-                    rows[first][here], rows[second][there] = rows[second][there], rows[first][here]
-    return points

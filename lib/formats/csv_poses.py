@@ -101,3 +101,19 @@ def long(table, header, body, axes, fps):
 def _part_name(group):
     name = joint_name(group.rpartition(".")[2])
     return "body" if name in ("pose", "body", "") else name
+
+
+def exchange(rows, poses, chosen, repaired, inside, points, write):
+    """Points [n, J, D] with what was exchanged exchanged; in the rows too, scores with them, where it is to be written."""
+    points = points.copy()
+    cells = np.concatenate([poses.columns, poses.scores[:, None]], axis=1)
+    for place, (pose, frame) in enumerate(zip(chosen, inside)):
+        for left, right in repaired.swaps(frame):
+            first, second = poses.rows[pose, left], poses.rows[pose, right]
+            if first < 0 or second < 0:  # a landmark without a line has no place for the other's numbers
+                continue
+            points[place, [left, right]] = points[place, [right, left]]
+            for here, there in zip(cells[left], cells[right]) if write else ():
+                if here >= 0 and there >= 0:
+                    rows[first][here], rows[second][there] = rows[second][there], rows[first][here]
+    return points

@@ -10,134 +10,31 @@ import numpy as np
 from ..errors import UserError
 from . import mediapipe, sense
 from .json_numbers import SCORES, short
+from .json_points import is_number, number_of, points_of
 from .numbering import first_id, number_frames
 from .records import Part, Person, Slot, Walk, set_units
 from .tracks import joint_name, layout_of_count, layout_of_names
 
-FRAMES = ("frames", "data", "results", "annotations", "predictions", "poses", "keypoints", "sequence", "tracks")
-LABELS = (
-    "frame",
-    "frame_id",
-    "frame_idx",
-    "frame_index",
-    "frame_number",
-    "frame_num",
-    "image_id",
-    "image",
-    "file_name",
-    "img",
-)
-PEOPLE = (
-    "people",
-    "persons",
-    "instances",
-    "predictions",
-    "detections",
-    "poses",
-    "skeleton",
-    "skeletons",
-    "bodies",
-    "objects",
-    "results",
-)
+FRAMES = "frames data results annotations predictions poses keypoints sequence tracks".split()
+LABELS = "frame frame_id frame_idx frame_index frame_number frame_num image_id image file_name img".split()
+PEOPLE = "people persons instances predictions detections poses skeleton skeletons bodies objects results".split()
 POINTS = (
     "keypoints keypoints2d keypoints_2d kpts pose pose_keypoints landmarks joints joint_positions points skeleton positions"
 ).split()
 SPACE = ("keypoints3D", "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "pose_3d")
-IDS = ("track_id", "id", "person_id", "id_", "body_id", "obj_id", "idx", "player_id")
-POINT_SCORES = ("score", "confidence", "visibility", "likelihood", "conf", "c")
-LEAST = 3  # points of a person
-
-
-class _Points:
-    """Key points where they stand: a holder and key for each number.
-
-    cells: [J] of [(holder, key)] for the coordinates; scores: [J] of (holder, key), or None; names: [J] or None.
-    """
-
-    def __init__(self, cells, scores=None, names=None):
-        self.cells, self.scores, self.names = cells, scores, names
-
-    def array(self, where):
-        """float64 [J, C], null as NaN."""
-        return np.array([[_number(holder[key], where) for holder, key in row] for row in self.cells])
-
-
-def _number(value, where):
-    if value is None:
-        return np.nan
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(f"{where}: {repr(value)[:40]} is not a number. Write key points as numbers")
-    return float(value)
-
-
-def _is_number(value):
-    return value is None or isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _points(value):
-    """The `_Points` that a value is, or None."""
-    if isinstance(value, dict):
-        rows = list(value.items())
-        if len(rows) < LEAST or any(str(name).lstrip("-").isdigit() for name in value):
-            return None
-        return _named([name for name, _ in rows], [row for _, row in rows])
-    if not isinstance(value, list) or len(value) < LEAST:
-        return None
-    if all(isinstance(row, list) and 2 <= len(row) <= 5 and all(map(_is_number, row)) for row in value):
-        width = len(value[0])
-        same = all(len(row) == width for row in value)
-        return _Points([[(row, axis) for axis in range(width)] for row in value]) if same else None
-    if all(isinstance(row, dict) for row in value):
-        return _named([row.get("name", row.get("part")) for row in value], value)
-    if len(value) >= 3 * LEAST and all(map(_is_number, value)):
-        return _flat(value)
-    return None
-
-
-def _named(names, rows):
-    """Points {x, y, …}, or pairs of numbers, with names or without."""
-    cells, scores = [], []
-    for row in rows:
-        if isinstance(row, list) and 2 <= len(row) <= 4 and all(map(_is_number, row)):
-            cells.append([(row, axis) for axis in range(len(row))])
-            scores.append(None)
-            continue
-        place = row.get("position", row) if isinstance(row, dict) else None
-        if not isinstance(place, dict) or not {"x", "y"} <= place.keys():
-            return None
-        cells.append([(place, key) for key in ("x", "y", "z") if key in place])
-        score = next((key for key in POINT_SCORES if key in row), None)
-        scores.append(None if score is None else (row, score))
-    if len({len(row) for row in cells}) != 1:
-        return None
-    known = all(isinstance(name, str) and name for name in names)
-    return _Points(cells, None if None in scores else scores, names if known else None)
-
-
-def _flat(values):
-    """x, y, c, x, y, c, … where every third number is a score, else x, y, x, y, …"""
-    array = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    if len(values) % 3 == 0:
-        third, rest = array[2::3], np.delete(array, np.s_[2::3])
-        scored = np.isfinite(third).any() and (np.nanmin(third) >= 0) and (np.nanmax(third) <= 1)
-        if len(values) % 2 or scored and np.nanmax(np.abs(rest), initial=0) > 1:
-            return _Points([[(values, 3 * joint + axis) for axis in range(3)] for joint in range(len(values) // 3)])
-    if len(values) % 2:
-        return None
-    return _Points([[(values, 2 * joint + axis) for axis in range(2)] for joint in range(len(values) // 2)])
+IDS = "track_id id person_id id_ body_id obj_id idx player_id".split()
 
 
 def _person(value):
-    """({part: _Points}, id) of one person; ({}, None) where it is none."""
-    points = _points(value)
+    """({part: Points}, id) of one person; ({}, None) where it is none."""
+    points = points_of(value)
     if points is not None:
         return {"body": points}, None
     if not isinstance(value, dict):
         return {}, None
     found = {}
     for part, keys in (("body", POINTS), ("body_3d", SPACE)):
-        points = next((made for key in keys if key in value and (made := _points(value[key])) is not None), None)
+        points = next((made for key in keys if key in value and (made := points_of(value[key])) is not None), None)
         if points is not None:
             if points.scores is None:
                 points.scores = _scores_beside(value, len(points.cells))
@@ -148,13 +45,13 @@ def _person(value):
 def _scores_beside(person, count):
     for key in (*SCORES, "score"):
         values = person.get(key)
-        if isinstance(values, list) and len(values) == count and all(map(_is_number, values)):
+        if isinstance(values, list) and len(values) == count and all(map(is_number, values)):
             return [(values, joint) for joint in range(count)]
     return None
 
 
 def _people(frame):
-    """[({part: _Points}, id)] of a frame."""
+    """[({part: Points}, id)] of a frame."""
     found, identity = _person(frame)
     if found:
         return [(found, identity)]
@@ -196,7 +93,7 @@ def _are_tracks(tree):
     return all(
         isinstance(track, (dict, list))
         and len(track) > max(len(tree), 2)
-        and all(_points(frame) is not None for frame in (track.values() if isinstance(track, dict) else track))
+        and all(points_of(frame) is not None for frame in (track.values() if isinstance(track, dict) else track))
         for track in tracks
     )
 
@@ -269,7 +166,7 @@ def _slot(part, points, array, meaning, where):
     cells = (
         points.scores if points.scores is not None else None if score is None else [row[score] for row in points.cells]
     )
-    confidence = None if cells is None else np.nan_to_num([_number(holder[key], where) for holder, key in cells])
+    confidence = None if cells is None else np.nan_to_num([number_of(holder[key], where) for holder, key in cells])
     poses = array[:, :dims].copy()
     poses[~np.isfinite(poses).all(axis=1) | (False if confidence is None else confidence <= 0)] = np.nan
     names = None if points.names is None else tuple(map(joint_name, points.names))

@@ -30,6 +30,7 @@ from . import (
     sleap_project,
     trc,
     ultralytics,
+    ultralytics_labels,
     vibe,
     videopose3d,
 )
@@ -53,7 +54,7 @@ FORMATS = {
         ultralytics.write,
     ),
     "ultralytics_labels": Format(
-        "folder of Ultralytics label files", ultralytics.sniff_labels, ultralytics.read_labels, ultralytics.write_labels
+        "folder of Ultralytics label files", ultralytics_labels.sniff, ultralytics_labels.read, ultralytics_labels.write
     ),
     "easymocap": _json("easymocap", "EasyMocap folder (keypoints3d, annots or smpl)", easymocap.sniff, easymocap.walk),
     "sam3d_body": Format("SAM 3D Body outputs (MHR-70)", sam3d_body.sniff, sam3d_body.read, sam3d_body.write),

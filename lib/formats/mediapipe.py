@@ -1,9 +1,8 @@
 """MediaPipe landmarks as JSON: a list of frames. There is no standard; the usual ways are understood.
 
-A frame is null or [] (nobody), a list of 33 landmarks {x, y, z, visibility} (or [x, y, z, visibility]), a
-list of such lists (people), an object {landmark name or number: {x, y, z, visibility}}, or an object whose keys end in `landmarks` and hold any of these:
-`pose_landmarks`, `pose_world_landmarks`, `left_hand_landmarks`, `face_landmarks`, … The list may stand under
-a key of its own.
+A frame is null or [] (nobody), a list of 33 landmarks {x, y, z, visibility} (or [x, y, z, visibility]), a list of such lists
+(people), an object {landmark name or number: {x, y, z, visibility}}, or an object whose keys end in `landmarks` and hold any of
+these: `pose_landmarks`, `pose_world_landmarks`, `face_landmarks`, … The list may stand under a key of its own.
 
 Landmarks normalised to the image are refined in x, y; their z, which has no unit, as a track of its own
 ("depth"). World landmarks (metres, the origin between the hips) are 3D.

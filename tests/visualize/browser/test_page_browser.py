@@ -555,3 +555,28 @@ def test_ten_thousand_frames_play_at_sixty_a_second(show, tmp_path):
     times = browser.execute_script("return posePage.drawTimes")
     assert len(times) > 30  # 90 on a free machine
     assert statistics.median(times) < 8
+
+
+def test_all_views_at_once(show):
+    """A panel per view; a click on one shows its curves."""
+    time = np.arange(30)[:, None, None] / 30
+    still = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 17, 3))
+    tracks = [
+        PageTrack(name, role, still + 0.1 * np.sin(time + k + view), f"camera{view}")
+        for view in range(4)
+        for k, (name, role) in enumerate((("estimator", "input"), ("SynSP", "refined"), ("ground truth", "truth")))
+    ]
+    browser = show(PageSequence("walk", 30, tracks, views=True))
+    assert text_of(browser, "person-field").strip().startswith("View")
+    assert not browser.find_element("id", "side-by-side").is_displayed()
+    drawn = {(round(x), round(y)) for x, y, _ in browser.execute_script("return posePage.pickable()")}
+    width, height = browser.execute_script(
+        "const s = document.getElementById('stage'); return [s.clientWidth, s.clientHeight]"
+    )
+    quarters = {(x > width / 2, y > height / 2) for x, y in drawn}
+    assert len(quarters) == 4
+    assert state(browser, "person") == "camera0"
+    stage = browser.find_element("id", "stage")
+    ActionChains(browser).move_to_element_with_offset(stage, int(width / 4), int(height / 4)).click().perform()
+    settle(browser)
+    assert state(browser, "person") == "camera3"
