@@ -179,12 +179,11 @@ def rows(base, split, count, wanted=("",), networks="free"):
                 yield measured(Row(f"{name} + {size:g} {UNITS[kind]}", kind, "jitter", size), pairs, networks)
     for name in (*SIMULATED, *REAL):
         what = "real" if name in REAL else "simulated"
-        # Real errors differ from clip to clip more than simulated ones.
-        some = 4 * count if what == "real" else count
         if not asked(f"{name}, {what} errors"):
             continue
-        truth, kind = read(base, name, "groundtruth", split, some), kind_of(name)
-        detected = read(base, name, "detected", split, some)
+        # What lasts differs from clip to clip more than jitter does.
+        truth, kind = read(base, name, "groundtruth", split, 4 * count), kind_of(name)
+        detected = read(base, name, "detected", split, 4 * count)
         if truth and not detected and kind == "3D":
             detected = [simulated(clip, seed) for seed, clip in enumerate(truth)]
         if truth:
@@ -207,7 +206,7 @@ def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--data", type=Path, metavar="DIR", help="folder of more sets, in the published layout")
     parse.add_argument("--split", default="test", choices=("train", "test"))
-    parse.add_argument("--clips", type=int, default=3, help="clips a row; four times as many of real errors")
+    parse.add_argument("--clips", type=int, default=3, help="clips a row; four times as many of estimators' errors")
     parse.add_argument(
         "--clean", type=Path, nargs="*", default=[], metavar="FILE", help="recordings without errors, in 3D"
     )

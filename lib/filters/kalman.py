@@ -20,8 +20,9 @@ PRIOR = np.diag([1e6, 1e6, 1e6])
 # Innovations further out than this many standard deviations count less, by the squared ratio; the noise level is not learnt
 # from samples that count less than this.
 OUTLIER, LEARNT, IGNORED = 4.0, 0.25, 1e-3
+IN_A_ROW = 2  # so many frames: more of them are abrupt motion, and count fully
 # A live stream weighs candidate smoothnesses by the likelihood of the last seconds.
-MEMORY = 4.0  # s
+MEMORY = 2.0  # s
 CANDIDATES = 9
 ENOUGH = 8  # samples that a noise level is first learnt from
 LIVE_SHARES = (1 / 100, 0.3)  # their lowest and highest cut-off as shares of the rate
@@ -35,6 +36,7 @@ class WhiteJerk:
         self.mean = np.zeros((*self.ratio.shape, ORDER, coordinates))
         self.covariance = np.broadcast_to(PRIOR, (*self.ratio.shape, ORDER, ORDER)).copy()
         self.begun = np.zeros(self.ratio.shape[-1], dtype=bool)
+        self.outliers = np.zeros(self.ratio.shape, dtype=int)  # in a row, up to the last sample
 
     def predict(self, step):
         """Move on by `step` frames. Returns the transition matrix [3, 3]."""
@@ -55,7 +57,9 @@ class WhiteJerk:
         if noise is not None:
             deviation = np.sqrt(own + 1 / np.where(seen, weight, 1)) * noise
             size = np.sqrt((innovation**2).mean(axis=-1)) / np.maximum(deviation, 1e-300)
-            weight = weight * np.maximum(OUTLIER / np.maximum(size, OUTLIER), IGNORED) ** 2
+            doubted = (size > OUTLIER) & (self.outliers < IN_A_ROW)
+            weight = weight * np.where(doubted, np.maximum(OUTLIER / np.maximum(size, OUTLIER), IGNORED) ** 2, 1.0)
+            self.outliers = np.where(seen, np.where(size > OUTLIER, self.outliers + 1, 0), self.outliers)
         variance = own + 1 / np.where(seen, weight, 1)
         gain = np.where(seen, 1 / variance, 0)[..., None] * self.covariance[..., 0]
         self.mean = self.mean + gain[..., None] * innovation[..., None, :]
