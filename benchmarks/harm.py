@@ -226,7 +226,8 @@ def main():
         replace_between(args.markdown.read_text(encoding="utf-8"), "harm", "", args.markdown)
     if args.parts:
         listed = [row for path in args.parts for row in json.loads(path.read_text(encoding="utf-8"))]
-        found = [Row(**{key: value for key, value in row.items() if key != "bars"}) for row in listed]
+        named = {row["name"]: row for row in listed}  # of a row that is in several, the last counts
+        found = [Row(**{key: value for key, value in row.items() if key != "bars"}) for row in named.values()]
     else:
         for row in rows(args.data, args.split, args.clips, args.rows.split(","), args.networks):
             found.append(row)
