@@ -66,11 +66,23 @@ def scores(pose_file, results):
             if both.any() and len(start) > 2:
                 for numbers, key in ((there, "range"), (np.where(both[..., None], start, np.nan), "was")):
                     usable = numbers[:, both.any(axis=0)]
-                    part[key].append(
-                        (np.nanpercentile(usable, 95, axis=0) - np.nanpercentile(usable, 5, axis=0)).ravel()
-                    )
+                    part[key].append(_range(usable).ravel())
         part["moved"].append(moved[both].ravel())
     return {key: _row(part) for key, part in rows.items()}
+
+
+def _range(values):
+    """The range from 5 to 95 % over the frames [T, ...] that are not NaN, of which there is at least one in each column.
+
+    As numpy's nanpercentile says, which works column by column: that took half the time of a file of 49 frames.
+    """
+    ordered, last = np.sort(values, axis=0), np.isfinite(values).sum(axis=0) - 1  # NaN comes last
+    ends = []
+    for share in (0.05, 0.95):
+        below = np.floor(share * last).astype(int)
+        one, other = (np.take_along_axis(ordered, np.minimum(at, last)[None], axis=0)[0] for at in (below, below + 1))
+        ends.append(one + (other - one) * (share * last - below))
+    return ends[1] - ends[0]
 
 
 def before_and_after(pose_file, results, method):
