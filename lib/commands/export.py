@@ -4,12 +4,13 @@ synsp export data/checkpoints/synsp_3D_w8.pth.tar synsp.onnx      # needs the ex
 """
 
 import argparse
+import io
 from pathlib import Path
 
 import torch
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_bytes
 from ..models import checkpoints
 from ..models.export import about, export, to_onnx
 
@@ -31,8 +32,9 @@ def main(argv=None, prog=None):
         raise UserError(f"--window is {window}; {args.checkpoint} is a SmoothNet of window {network.window}")
     recipe = recipe.but(window=window)
     if Path(args.output).suffix == ".pt2":
-        with atomic_write(args.output) as temporary:
-            torch.export.save(export(network, recipe), temporary)
+        buffer = io.BytesIO()  # where a disk is full, torch's own writer of files ends the process
+        torch.export.save(export(network, recipe), buffer)
+        write_bytes(args.output, buffer.getvalue())
     else:
         to_onnx(network, recipe, args.output, provenance=checkpoint.provenance)
     said = about(network, recipe, checkpoint.provenance)

@@ -6,14 +6,13 @@ The command is `synsp export` (lib/commands/export.py).
 import copy
 import logging
 import warnings
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from ..errors import UserError
-from ..files import atomic_write
+from ..files import write_bytes
 from ..poses.kinds import kind_of
 from ..windows.body import scaled
 from ..windows.steps import Entered
@@ -294,8 +293,7 @@ def to_onnx(network, recipe, path, channels=None, provenance=None):
     model = program.model_proto
     _name_axes(model)
     onnx.helper.set_model_props(model, about(network, recipe, provenance or {}))
-    with atomic_write(path) as temporary:
-        Path(temporary).write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString())
 
 
 def _name_axes(model):

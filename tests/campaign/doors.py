@@ -16,7 +16,8 @@ import lib.evaluation.evaluator  # noqa: F401
 from lib import errors
 from lib.commands import cli
 
-COMMANDS = {"refine_smoothnet.py": cli.refine, "eval_smoothnet.py": cli.evaluate}
+ROOT = Path(__file__).parents[2]
+COMMANDS = {"refine_smoothnet.py": cli.refine, "eval_smoothnet.py": cli.evaluate, "export": cli.export}
 Ended = namedtuple("Ended", "code out err seconds")  # code: as a shell has it; negative where a signal ended it
 
 

@@ -101,3 +101,15 @@ def test_a_full_disk(name, tmp_path):
         errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
         assert ended.code == 2 and len(errors) == 1 and str(out) in errors[0], ended.err
         assert "Traceback" not in ended.err and not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [".pt2", ".onnx"])
+def test_an_export_to_a_full_disk(ending, tmp_path):
+    """torch's own writer of files ended the process there."""
+    pytest.importorskip("onnxscript" if ending == ".onnx" else "torch")
+    out = tmp_path / f"network{ending}"
+    checkpoint = doors.ROOT / "tests" / "reference" / "format_1_smoothnet.pth.tar"
+    ended = doors.run(("export", checkpoint, out), file_size=1000)
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert ended.code == 2 and str(out) in line and not list(tmp_path.iterdir()), ended.err
