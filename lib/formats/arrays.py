@@ -121,7 +121,7 @@ def _rate(arrays):
     for key in RATES:
         if key in arrays and arrays[key].size == 1 and arrays[key].dtype.kind in "iuf":
             value = float(arrays[key].reshape(()))
-            if 0 < value < np.inf:
+            if value:  # 0 is written where it is not known; what cannot be a rate is refused by the registry
                 return value
     return None
 

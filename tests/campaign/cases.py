@@ -101,7 +101,7 @@ SAYS = {
     "zip_bomb.npz": "would unpack to",
     "live_digits.jsonl": "standard input, line 1: not JSON",
     "live_nested.jsonl": "standard input, line 1: nested too deeply",
-    "npz_fps_inf.npz": "written",
+    "npz_fps_inf.npz": "inf frames a second cannot be. Pass --fps",
     "mediapipe_timestamp_ms.json": "written",
     "mediapipe_timestamp_us.json": "written",
     "videopose3d_tuple.npz": "written",
