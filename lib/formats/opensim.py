@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import write_text
+from . import times
 from .table import cell_number, shortest
 from .tracks import PoseFile, Track, joint_name, layout_of_names
 
@@ -47,17 +48,18 @@ def read(opened, image_size=None, fps=None):
     values = np.array(
         [_numbers(lines[row], names, width, f"{path}: line {row + 1}") for row in rows]
     )  # [T, columns, width]
-    times = values[:, 0, 0]
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+    seconds = values[:, 0, 0]
+    if not np.isfinite(seconds).all() or (np.diff(seconds) <= 0).any():
         raise UserError(f"{path}: its times do not rise. Pass --fps with the rate of the recording, or correct them")
     source = {"lines": lines, "rows": rows, "places": [], "originals": [], "offsets": []}
-    notes, tracks = [], []
+    clock, note = times.in_seconds(seconds, path, "time", fps=fps)
+    notes, tracks = [note] if note else [], []
     for track, columns, offsets in _tracks(values, names, kind, settings, path, notes):
         tracks.append(track)
         source["places"].append(columns)
         source["originals"].append(track.poses.copy())
         source["offsets"].append(offsets)
-    return PoseFile("opensim", tracks, len(rows), fps, None if fps else times, None, True, source, notes)
+    return PoseFile("opensim", tracks, len(rows), fps, clock, None, True, source, notes)
 
 
 def _numbers(line, names, width, where):

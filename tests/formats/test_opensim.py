@@ -94,3 +94,16 @@ def test_damaged(tmp_path, change, says):
     with pytest.raises(UserError, match=says) as caught:
         registry.read(path, "opensim")
     assert "ik.mot" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("factor, unit", [(1e3, "ms"), (1e6, "µs")])
+def test_times_in_another_unit_are_converted_and_said(tmp_path, factor, unit):
+    path, _ = motion(tmp_path)
+    lines = path.read_text().splitlines()
+    for number in range(len(lines) - FRAMES, len(lines)):
+        time, *cells = lines[number].split()
+        lines[number] = "\t".join([f"{factor * float(time):.4f}", *cells])
+    path.write_text("\n".join(lines) + "\n")
+    pose_file = registry.read(path)
+    np.testing.assert_allclose(np.diff(pose_file.timestamps), 0.02)
+    assert f"taken as {unit}, 50 frames a second" in pose_file.notes[0]
