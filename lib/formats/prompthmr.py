@@ -82,7 +82,8 @@ def write(pose_file, refined, output_path, translations=None):
         if np.array_equal(new["pose"], old["pose"], equal_nan=True) and new.get("trans") is old.get("trans"):
             continue
         turned = np.isfinite(values).all(axis=-1) & (values != original).any(axis=-1)
-        if len(shape_of(old.get("rotmat"))) == 4 and old["rotmat"].shape[1] >= BODY:
+        rotations = shape_of(old.get("rotmat"))
+        if len(rotations) == 4 and rotations[0] == len(pose) and rotations[1] >= BODY and rotations[2:] == (3, 3):
             new["rotmat"] = old["rotmat"].copy()
             new["rotmat"][:, :BODY][turned] = Rotation.from_rotvec(values[turned]).as_matrix()
         for name in FOLLOWS:

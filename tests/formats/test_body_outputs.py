@@ -175,3 +175,15 @@ def test_damaged(tmp_path, content, kind, says):
         with pytest.raises(UserError, match=says) as caught:
             registry.read(path, forced)
         assert "x.pkl" in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(5, 55, 3, 3), (FRAMES, 55, 3, 2)])
+def test_matrices_of_another_size_are_left(tmp_path, shape):
+    """Of PromptHMR: matrices that do not belong to the poses are not written to."""
+    content = prompthmr()
+    for person in content["people"].values():
+        person["smplx_cam"]["rotmat"] = np.zeros(shape, np.float32)
+    pose_file = registry.read(pickled(tmp_path / "results.pkl", content))
+    registry.write(pose_file, [0.9 * track.poses for track in pose_file.tracks], tmp_path / "out.pkl")
+    out = pickle.loads((tmp_path / "out.pkl").read_bytes())
+    assert not out["people"][3]["smplx_cam"]["rotmat"].any()
