@@ -222,7 +222,11 @@ def _is_left(entry):
 
 def check_unpacked(archive, size, what):
     """Refuse a zip archive of `size` bytes that would unpack to far more than poses do. Raises UserError."""
-    total = sum(entry.file_size for entry in archive.infolist())
+    check_size(sum(entry.file_size for entry in archive.infolist()), size, what)
+
+
+def check_size(total, size, what):
+    """Refuse a file of `size` bytes that would unpack to `total`, far more than poses do. Raises UserError."""
     if total > 2**28 + 30 * size:
         raise UserError(
             f"{what}: refused, because its {size} bytes would unpack to {total}. Write it again uncompressed"

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import safe_pickle
 from ..errors import UserError
-from ..files import write_bytes
+from ..files import check_size, write_bytes
 from . import csv_columns
 from .grids import joint_confidence
 from .tracks import PoseFile, Track, joint_name, layout_of_names
@@ -24,18 +24,48 @@ def sniff(opened):
     return opened.head[:8] == b"\x89HDF\r\n\x1a\n" and opened.suffix in (".h5", ".hdf5", ".hdf")
 
 
-def _open(content, mode="r"):
+def open_copy(content, path, mode="r"):
+    """(buffer, h5py.File) of a file's bytes. Raises UserError for what is no HDF5, would need far more memory than its size, or
+    keeps data in other files, which would be read, and written to, without anybody's knowing."""
     import h5py  # an extra
 
     buffer = io.BytesIO(content)
-    return buffer, h5py.File(buffer, mode)
+    try:
+        file = h5py.File(buffer, mode)
+    except OSError as error:
+        raise UserError(f"{path}: not a readable HDF5 file ({str(error)[:80]}). Copy it again") from None
+    try:
+        _check(file, len(content), path)
+    except BaseException:
+        file.close()
+        raise
+    return buffer, file
+
+
+def _check(file, size, path):
+    import h5py
+
+    outside, total = [], 0
+
+    def look(name, item):
+        nonlocal total
+        if isinstance(item, h5py.Dataset):
+            total += item.nbytes
+            if item.external or item.is_virtual:
+                outside.append(name)
+        elif isinstance(item, h5py.Group):
+            links = ((key, item.get(key, getlink=True)) for key in item)
+            outside.extend(f"{name}/{key}" for key, link in links if isinstance(link, h5py.ExternalLink))
+
+    look("", file)
+    file.visititems(look)
+    if outside:
+        raise UserError(f"{path}: {outside[0]} lies in another file. Export everything into one file")
+    check_size(total, size, path)
 
 
 def read(opened, image_size=None, fps=None):
-    try:
-        _, file = _open(opened.content)
-    except OSError as error:
-        raise UserError(f"{opened.path}: not a readable HDF5 file ({str(error)[:80]}). Copy it again") from None
+    _, file = open_copy(opened.content, opened.path)
     with file:
         if "tracks" in file and "node_names" in file:
             tracks, places = _sleap(file, opened.path)
@@ -124,7 +154,7 @@ def _sleap(file, path):
 
 
 def write(pose_file, refined, output_path):
-    buffer, file = _open(pose_file.source["content"], "r+")
+    buffer, file = open_copy(pose_file.source["content"], output_path, "r+")
     with file:
         source = pose_file.source
         repaired = pose_file.repaired or [None] * len(refined)

@@ -4,13 +4,13 @@
 labelled one was made from is left as it is. Written back as a copy in which coordinates are replaced.
 """
 
-import io
 import json
 
 import numpy as np
 
 from ..errors import UserError
 from ..files import write_bytes
+from .hdf5_files import open_copy
 from .json_files import put_back
 from .people import build
 from .records import Part, Person, Slot, Walk
@@ -24,19 +24,9 @@ def sniff(opened):
     return opened.head[:8] == b"\x89HDF\r\n\x1a\n" and opened.suffix == ".slp"
 
 
-def _open(content, mode="r"):
-    import h5py  # an extra
-
-    buffer = io.BytesIO(content)
-    return buffer, h5py.File(buffer, mode)
-
-
 def read(opened, image_size=None, fps=None):
     path = opened.path
-    try:
-        _, file = _open(opened.content)
-    except OSError as error:
-        raise UserError(f"{path}: not a readable HDF5 file ({str(error)[:80]}). Copy it again") from None
+    _, file = open_copy(opened.content, path)
     with file:
         tables = _tables(file, path)
         about = _about(file, path)
@@ -76,12 +66,14 @@ def _text(value):
 def _walk(tables, about, path):
     frames, people = [], []
     instances, videos = tables["instances"], np.unique(tables["frames"]["video"])
+    if sum(len(_numbers(frame, instances)) for frame in tables["frames"]) > len(instances):
+        raise UserError(f"{path}: several of its frames have the same instances. Save it again with SLEAP")
     by_id = {int(instance["instance_id"]): instance for instance in instances}
     made_from = {int(one["from_predicted"]) for one in instances if one["instance_type"] == USER}
     for frame in tables["frames"]:
         key = (f"video {frame['video']}" if len(videos) > 1 else "", int(frame["frame_idx"]))
         frames.append(key)
-        for number in range(int(frame["instance_id_start"]), min(int(frame["instance_id_end"]), len(instances))):
+        for number in _numbers(frame, instances):
             instance = by_id.get(number, instances[number])
             if instance["instance_type"] != USER and number in made_from:
                 continue
@@ -94,13 +86,18 @@ def _walk(tables, about, path):
     return Walk(frames, people, image_size=size)
 
 
+def _numbers(frame, instances):
+    """The numbers of a frame's instances."""
+    return range(max(int(frame["instance_id_start"]), 0), min(int(frame["instance_id_end"]), len(instances)))
+
+
 def _slot(instance, tables, about, where):
     predicted = instance["instance_type"] != USER
     table = tables["pred_points" if predicted else "points"]
     first, last = int(instance["point_id_start"]), int(instance["point_id_end"])
     skeleton = int(instance["skeleton"])
-    names = about["skeletons"][skeleton] if skeleton < len(about["skeletons"]) else []
-    if last > len(table) or last - first != len(names) or not names:
+    names = about["skeletons"][skeleton] if 0 <= skeleton < len(about["skeletons"]) else []
+    if first < 0 or last > len(table) or last - first != len(names) or not names:
         raise UserError(
             f"{where}: {last - first} points for {len(names)} nodes of its skeleton. Save it again with SLEAP"
         )
@@ -120,7 +117,7 @@ def _slot(instance, tables, about, where):
 
 def write(pose_file, refined, output_path):
     source = pose_file.source
-    buffer, file = _open(source["content"], "r+")
+    buffer, file = open_copy(source["content"], source["path"], "r+")
     with file:
         tables = _tables(file, source["path"])
         put_back(_walk(tables, source["about"], source["path"]).people, source["places"], refined, pose_file.repaired)

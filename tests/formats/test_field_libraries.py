@@ -7,6 +7,7 @@ import pytest
 
 from lib.errors import UserError
 from lib.formats import registry
+from tests.campaign import samples
 from tests.formats.test_csv import NAMES
 from tests.formats.walker import FRAMES, walk
 
@@ -231,3 +232,56 @@ def test_new_c3d(tmp_path):
     np.testing.assert_allclose(back["data"]["points"][:3].transpose(2, 1, 0), poses, rtol=1e-6)
     (track,) = registry.read(tmp_path / "walk.c3d").tracks
     np.testing.assert_allclose(track.poses, poses, rtol=1e-6)
+
+
+def sleap_tables(h5py, path):
+    with h5py.File(path, "w") as file:
+        file["tracks"] = np.stack([PX]).transpose(0, 3, 2, 1)
+        file["node_names"] = np.array(NAMES, dtype="S")
+
+
+@pytest.mark.parametrize("kind", ["link", "raw", "virtual"])
+def test_an_h5_that_keeps_its_data_elsewhere_is_refused(tmp_path, kind):
+    """Such data would be read from, and refined into, another file of the user."""
+    h5py = pytest.importorskip("h5py")
+    sleap_tables(h5py, tmp_path / "mine.h5")
+    sleap_tables(h5py, tmp_path / "theirs.h5")
+    before = (tmp_path / "mine.h5").read_bytes()
+    with h5py.File(tmp_path / "theirs.h5", "r+") as file:
+        shape = file["tracks"].shape
+        del file["tracks"]
+        if kind == "link":
+            file["tracks"] = h5py.ExternalLink(str(tmp_path / "mine.h5"), "tracks")
+        elif kind == "raw":
+            place = [(str(tmp_path / "mine.h5"), 0, h5py.h5f.UNLIMITED)]
+            file.create_dataset("tracks", shape, "u1", external=place)
+        else:
+            layout = h5py.VirtualLayout(shape, "f8")
+            layout[...] = h5py.VirtualSource(str(tmp_path / "mine.h5"), "tracks", shape)
+            file.create_virtual_dataset("tracks", layout)
+    with pytest.raises(UserError, match="tracks lies in another file"):
+        registry.read(tmp_path / "theirs.h5")
+    assert (tmp_path / "mine.h5").read_bytes() == before
+
+
+def test_an_h5_of_far_more_numbers_than_bytes_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    sleap_tables(h5py, tmp_path / "large.h5")
+    with h5py.File(tmp_path / "large.h5", "r+") as file:
+        del file["tracks"]
+        file.create_dataset("tracks", (1, 2, 17, 10**9), "f8", chunks=(1, 2, 17, 1000))
+    with pytest.raises(UserError, match="would unpack to"):
+        registry.read(tmp_path / "large.h5")
+
+
+def test_sleap_frames_that_share_instances_are_refused(tmp_path):
+    """A thousand frames of the same thousand instances would be a million people."""
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("sleap_io")
+    path = samples.slp(tmp_path)
+    with h5py.File(path, "r+") as file:
+        frames = file["frames"][()]
+        frames["instance_id_start"] = 0
+        file["frames"][...] = frames
+    with pytest.raises(UserError, match="several of its frames have the same instances"):
+        registry.read(path)
