@@ -1,16 +1,18 @@
 """The truth of the clips that `pairs render` made (the layout: lib/pairs/__init__.py), read without executing anything in it."""
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..dataset import storage
+from ..errors import UserError, reading
 from ..poses.skeletons import LAYOUTS
 
 JOINTS = LAYOUTS["h36m17"].size
+KEYS = ("joints3D", "joints2D", "K", "size", "fps", "segments", "segment_of_joint", "meta")
+AGAIN = "Remove it, or render it again with `synsp pairs render`"
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,32 @@ def clips(folder):
 def read(folder, clip):
     """The `Truth` of a clip. Raises UserError for a file that `pairs render` did not write."""
     path = Path(folder) / f"{clip}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {key: data[key] for key in data.files}
+    with reading(path, "a clip's truth"):
+        arrays = storage.read_arrays(path)
+        lacking = [key for key in KEYS if key not in arrays]
+        if lacking:
+            raise UserError(f"{path}: no {', '.join(lacking)} in it. {AGAIN}")
         meta = json.loads(str(arrays["meta"]))
         meta["clip"], meta["subject"], meta["body"] = (str(meta[key]) for key in ("clip", "subject", "body"))
         joints, flat, segments = (arrays[key].astype(float) for key in ("joints3D", "joints2D", "segments"))
-        rotations = segments[:, arrays["segment_of_joint"]]
-        if joints.shape[1:] != (JOINTS, 3) or flat.shape != (*joints.shape[:2], 2) or len(rotations) != len(joints):
-            raise ValueError(f"joints3D {list(joints.shape)}")
         size = tuple(int(side) for side in arrays["size"])
-        return Truth(joints, flat, arrays["K"].astype(float), size, float(arrays["fps"]), rotations, meta)
-    except (KeyError, IndexError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}: is not a clip's truth as `pairs render` writes it ({error}). Remove it, or render it again"
-        ) from None
+        rotations = segments[:, arrays["segment_of_joint"]]
+        found = Truth(joints, flat, arrays["K"].astype(float), size, float(arrays["fps"]), rotations, meta)
+        _check(found, path)
+    return found
+
+
+def _check(found, path):
+    frames = found.frames
+    shapes = {
+        "joints3D": (frames, JOINTS, 3),
+        "joints2D": (frames, JOINTS, 2),
+        "rotations": (frames, JOINTS, 3, 3),
+        "K": (3, 3),
+    }
+    for key, shape in shapes.items():
+        array = getattr(found, key)
+        if array.shape != shape or not frames or not np.isfinite(array).all():
+            raise UserError(f"{path}: {key} {list(array.shape)}, expected finite numbers {list(shape)}. {AGAIN}")
+    if not 1 <= found.fps <= 1000 or len(found.size) != 2 or min(found.size) < 1:
+        raise UserError(f"{path}: {found.fps:g} frames a second of {found.size} px cannot be. {AGAIN}")

@@ -50,6 +50,13 @@ def answers(said, made, offset=0.0, root=0.0):
         np.save(said / f"{name}.npy", 1000 * (points - joints[:, :1] + root) * [1, -1, -1])
 
 
+def spoilt(out, **changes):
+    """The truth of one clip with some arrays changed, or left out where they are None."""
+    with np.load(out / "ann_c0.npz") as data:
+        arrays = {key: array for key, array in ({**data} | changes).items() if array is not None}
+    np.savez(out / "ann_c0.npz", **arrays)
+
+
 def test_a_dataset_comes_out_whose_persons_do_not_mix(rendered, tmp_path):
     out, said, made = rendered
     answers(said, made)
@@ -185,7 +192,10 @@ def test_of_several_people_the_rendered_one_is_taken(rendered, tmp_path):
         ),
         (lambda said, out: np.save(said / "eve.npy", np.zeros((60, 17, 3))), "eve.npy is of no clip"),
         (lambda said, out: (said / "ann_c0.json").write_text("[]"), "are all of clip ann_c0"),
-        (lambda said, out: (out / "ann_c0.npz").write_bytes(b"PK"), "is not a clip's truth"),
+        (lambda said, out: (out / "ann_c0.npz").write_bytes(b"PK"), "not a readable .npz"),
+        (lambda said, out: spoilt(out, fps=np.float32(np.nan)), "nan frames a second"),
+        (lambda said, out: spoilt(out, K=np.full((3, 3), np.inf)), "K .* expected finite numbers"),
+        (lambda said, out: spoilt(out, segments=None), "no segments in it"),
         (lambda said, out: [path.unlink() for path in said.iterdir()], "no estimates"),
         (lambda said, out: [path.unlink() for path in out.iterdir()], "holds no clips"),
     ),
