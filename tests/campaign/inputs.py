@@ -13,15 +13,18 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import samples as more_samples
 import torch
 from mutators import mutate
 
 from lib import config, safe_pickle
-from lib.commands import live_lines
+from lib.commands import live_lines, pairs_collect, refine_exports
 from lib.dataset import storage
 from lib.errors import UserError, printable
 from lib.formats import registry
 from lib.models import checkpoints
+from lib.pairs import collect as pairs
+from lib.pairs import truth
 from lib.tracks.refiner import Refiner
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +48,15 @@ def samples(folder):
     for name in NAMES:
         (folder / name).mkdir(parents=True)
         found[name] = "refine", BUILDERS[name](folder / name).path
+    for name, build in more_samples.BUILDERS.items():
+        (folder / f"more {name}").mkdir()
+        found[name] = "newer", build(folder / f"more {name}")
+    (folder / "clips").mkdir()
+    found["clips"] = "pairs", more_samples.clips(folder / "clips")
+    for name in ("mmpose_demo_3d", "trc", "vibe"):
+        found[f"export {name}"] = "export", found[name][1]
+    for name in ("sam3d", "hybrik", "sto"):
+        found[f"export {name}"] = "export", found[name][1]
     for name in ("sequences", "sequences_smpl"):
         found[f"set {name}"] = "dataset", found[name][1]
     for path in sorted((ROOT / "configs").glob("*.yaml"))[:4]:
@@ -61,7 +73,17 @@ def samples(folder):
 
 
 # How often each door is chosen, of 100.
-SHARES = {"refine": 66, "dataset": 6, "config": 6, "checkpoint": 6, "live": 8, "pickle": 8}
+SHARES = {
+    "refine": 40,
+    "newer": 24,
+    "export": 4,
+    "pairs": 4,
+    "dataset": 5,
+    "config": 5,
+    "checkpoint": 5,
+    "live": 7,
+    "pickle": 6,
+}
 
 
 def make(known, folder, seed, number):
@@ -111,6 +133,41 @@ def refine(path, dice):
     return "done"
 
 
+def export(path, dice):
+    """Refined and written for other programs; what comes out must hold finite numbers."""
+    pose_file = registry.read(path)
+    refiner = Refiner("savgol", cfg=config.defaults())
+    results = refiner.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
+    out = path.with_name(f"out{dice.choice(['.bvh', '.glb', '.c3d'])}")
+    for made in refine_exports.write(pose_file, results, out, refiner, config.defaults()):
+        content = made.read_bytes()
+        if made.suffix == ".glb":
+            size = int.from_bytes(content[12:16], "little")
+            text = content[20 : 20 + size].decode()
+            binary = np.frombuffer(content[28 + size :], "<f4", len(content[28 + size :]) // 4)
+            fail_unless(np.isfinite(binary).all(), "a .glb whose numbers are not finite")
+        else:
+            text = "" if made.suffix == ".c3d" else content.decode()
+        fail_unless("nan" not in text.lower() and "infinity" not in text.lower(), f"a {made.suffix} with NaN in it")
+        if made.suffix == ".c3d":
+            (track,) = registry.read(made).tracks
+            fail_unless(np.isfinite(track.poses).any(), "a .c3d without a marker")
+    return "done"
+
+
+def collect(path, dice):
+    """A dataset of rendered clips; it must be readable, and finite."""
+    base = path.parent / "poses"
+    options = pairs.Options("my", "est", base)
+    known = truth.clips(path)
+    pairs.collect(path, pairs_collect.find(path, path, known, "est"), options)
+    for made in base.glob("*/*.npz"):
+        for key, sequences in storage.read(made).items():
+            if key in storage.POSE_KEYS:
+                fail_unless(all(np.isfinite(one).all() for one in sequences), f"{made.name}: {key} is not finite")
+    return "done"
+
+
 def dataset(path, dice):
     data = storage.read(path)
     for key in storage.POSE_KEYS:
@@ -155,6 +212,9 @@ def hostile(path, dice):
 
 DOORS = {
     "refine": refine,
+    "newer": refine,
+    "export": export,
+    "pairs": collect,
     "dataset": dataset,
     "config": config_file,
     "checkpoint": checkpoint,

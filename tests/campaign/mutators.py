@@ -56,7 +56,8 @@ def mutate(path, dice):
         return "bytes"
     change = {
         ".json": of_json, ".jsonl": of_lines, ".npz": of_npz, ".npy": of_npy, ".pkl": of_pickle, ".pt": of_torch, ".tar": of_torch,
-        ".yaml": of_yaml, ".csv": of_table, ".trc": of_table,
+        ".yaml": of_yaml, ".csv": of_table, ".trc": of_table, ".mot": of_table, ".sto": of_table, ".txt": of_table, ".pk": of_pickle,
+        ".h5": of_hdf5, ".slp": of_hdf5, ".pose": of_numbers, ".c3d": of_numbers,
     }.get(path.suffix)  # fmt: skip
     try:
         content, said = change(content, dice) if change else (damaged(content, dice), "bytes")
@@ -326,12 +327,93 @@ def of_torch(content, dice):
     return buffer.getvalue(), "tree"
 
 
+# ------------------------------------------------------------------------------------- binary files
+
+
+def of_numbers(content, dice):
+    """One to four numbers of the file, mostly of its head, become another of 2, 4 or 8 bytes."""
+    content = bytearray(content)
+    for _ in range(dice.choice([1, 1, 2, 4])):
+        size = dice.choice([2, 4, 4, 8])
+        number = dice.choice(
+            [0, 1, -1, 2 ** (8 * size - 1) - 1, -(2 ** (8 * size - 1)), dice.randrange(2 ** (8 * size - 1))]
+        )
+        new = number.to_bytes(size, "little", signed=True)
+        if size > 2 and dice.random() < 0.4:
+            real = dice.choice([np.nan, np.inf, -np.inf, 1e30, -1.0, 1e-30, 0.0])
+            new = np.array(real, "<f4" if size == 4 else "<f8").tobytes()
+        at = dice.randrange(min(len(content), dice.choice([16, 64, 700, 10**9])))
+        content[at : at + size] = new
+    return bytes(content), "numbers"
+
+
+def of_hdf5(content, dice):
+    """Datasets and attributes changed, removed, made large without data, or put elsewhere."""
+    import h5py
+
+    buffer, known = io.BytesIO(content), []
+    with h5py.File(buffer, "r+") as file:
+        file.visititems(lambda name, item: known.append(name))
+        for _ in range(dice.choice([1, 1, 2])):
+            name = dice.choice([name for name in known if name in file])
+            item, kind = (
+                file[name],
+                dice.choice(["cell", "cell", "cell", "array", "drop", "large", "link", "attribute"]),
+            )
+            if kind == "drop":
+                del file[name]
+            elif kind == "link":
+                del file[name]
+                file[name] = dice.choice([h5py.SoftLink("/"), h5py.SoftLink(name), h5py.ExternalLink("other.h5", name)])
+            elif kind == "attribute" or isinstance(item, h5py.Group):
+                owner = item if item.attrs else file[dice.choice([n for n in known if n in file and file[n].attrs])]
+                key = dice.choice(list(owner.attrs))
+                old = owner.attrs[key]
+                if isinstance(old, str | bytes):
+                    text = old if isinstance(old, bytes) else old.encode()
+                    owner.attrs[key] = np.void(damaged(text, dice) or b"x")
+                    if text[:1] in b"{[":
+                        owner.attrs[key] = of_json(text, dice)[0].decode("utf-8", "replace")
+                else:
+                    owner.attrs[key] = dice.choice([0, -1, np.nan, "x", [1, 2]])
+            elif kind == "large":
+                dtype = item.dtype
+                del file[name]
+                file.create_dataset(
+                    name, dice.choice([(10**5, 10**6), (10**8,), (3, 2, 17, 10**7)]), dtype, chunks=True
+                )
+            elif kind == "array" or not item.size:
+                array = strange_array(item[()], dice)
+                del file[name]
+                file[name] = array
+            else:
+                array = item[()]
+                flat = array.reshape(-1)
+                place = dice.randrange(len(flat))
+                if array.dtype.names:
+                    field = dice.choice(array.dtype.names)
+                    flat[field][place] = _number_of(flat[field].dtype, dice)
+                elif array.dtype.kind == "O":
+                    flat[place] = of_json(b'["%d", {"a": 1}]' % place, dice)[0]
+                else:
+                    flat[place] = _number_of(array.dtype, dice)
+                item[...] = flat.reshape(array.shape)
+    return buffer.getvalue(), "tables"
+
+
+def _number_of(dtype, dice):
+    """A number, or a text, at the edge of what a type holds."""
+    if dtype.kind in "iu":
+        return dice.choice([0, 1, 5, 300, np.iinfo(dtype).max, np.iinfo(dtype).min])
+    return dice.choice([np.nan, np.inf, -np.inf, 1e30, 0, -1, 5])
+
+
 # -------------------------------------------------------------------------------------------- tables
 
 
 def of_table(content, dice):
     text = content.decode("utf-8-sig")
-    delimiter = max(",;\t", key=text.count)
+    delimiter = max(",;\t ", key=text.count)
     rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
     for _ in range(dice.choice([1, 1, 3])):
         row = dice.choice([0, 1, 2, 3, 4, dice.randrange(len(rows))]) % len(rows)

@@ -1,6 +1,7 @@
 """Give thousands of mutated files to every reader and door, in workers with limits, and print one table.
 
 python tests/campaign/run.py --inputs 10000 --seeds 1 2 3 --command_line 60        (`make campaign`)
+python tests/campaign/run.py --inputs 300 --doors newer pairs                      some doors alone
 python tests/campaign/run.py --only 2:1234 --keep folder                           one input again, kept in a folder
 """
 
@@ -162,11 +163,15 @@ def main():
     parse.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parse.add_argument("--command_line", type=int, default=0, help="so many of them as users start the program")
     parse.add_argument("--only", help="SEED:NUMBER, one input again")
+    parse.add_argument("--doors", nargs="+", help="these alone; with --only as the run that found it")
     parse.add_argument("--keep", help="folder for it")
     args = parse.parse_args()
+    import inputs
     import torch
 
     torch.set_num_threads(1)
+    if args.doors:
+        inputs.SHARES = {door: inputs.SHARES[door] for door in args.doors}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         if args.only:
