@@ -150,7 +150,7 @@ def _check_rate(times, stream, say):
     step = float(np.median(np.diff(times)))
     if step > 0 and abs(1 / step / stream.rate - 1) > 0.1:
         say(
-            f"warning: frames come at {1 / step:.3g} a second by their t, {stream.rate:g} was taken. Pass --fps {1 / step:.3g}"
+            f"warning: frames come at {1 / step:.3g} per second by their t, {stream.rate:g} was taken. Pass --fps {1 / step:.3g}"
         )
 
 

@@ -11,15 +11,14 @@ import torch
 from .. import config
 from ..errors import UserError
 from ..files import atomic_folder, atomic_write
-from ..filters import registry as filters
 from ..formats import registry
 from ..messages import logger
 from ..poses import gaps
-from ..poses.kinds import kind_of
 from ..tracks import closing
 from ..tracks.plan import short
 from ..tracks.refiner import Refiner
-from .refine_scores import licences, scores
+from . import comparison
+from .refine_scores import licences
 
 log = logger(__name__)
 
@@ -97,9 +96,10 @@ def refine_file(path, cfg, args):
     _say(pose_file, results, refine, table)
     rows = []
     if args.compare:
-        rows, advice = compare(pose_file, cfg, args, refine, results)
-        print(table_text(rows))
-        log.info("%s", advice)
+        found = comparison.compare(pose_file, cfg, args, refine, results, build)
+        rows = comparison.rows_of(pose_file, found)
+        print(comparison.table_text(rows))
+        log.info("%s", comparison.recommendation(pose_file, found))
     removed = []
     if output.suffix.lower() in EXPORTS and output.suffix.lower() != source.suffix.lower():
         from . import refine_exports
@@ -155,7 +155,7 @@ def _describe(path, pose_file):
     people = len({str(track.id) for track in tracks})
     clips = pose_file.format in CLIPS and people > 1
     rate = (
-        f"{pose_file.fps:g} a second"
+        f"{pose_file.fps:g} per second"
         if pose_file.fps
         else "timestamps"
         if pose_file.timestamps is not None
@@ -227,12 +227,11 @@ def _say(pose_file, results, refine, table):
         log.info("%s%s", "" if len(names) == len(results) else f"{_few(names)}: ", note)
     for line in licences(refine, results):
         log.info("%s", line)
-    if any(not kind_of(track.kind).in_image for track in pose_file.tracks) and refine.method != "none":
+    paths = {result.path_kept for result in results} - {None}
+    if paths:
         log.info(
-            "translation: %s",
-            "refined too"
-            if refine.translation
-            else "where the body goes (root of 3D joints, SMPL trans) is left as it is; --refine_translation smooths it",
+            "translation: where the body goes (root of 3D joints, SMPL trans) is %s",
+            "left as it is; --refine_translation smooths it" if True in paths else "smoothed too",
         )
     if refine.lag is not None:
         log.info(
@@ -326,46 +325,3 @@ def _copy(source, output):
         return
     with atomic_write(output) as temporary:
         shutil.copyfile(source, temporary)
-
-
-# ----------------------------------------------------------------------------------------- comparison
-
-
-def compare(pose_file, cfg, args, refine, results, make=build):
-    """(rows {method, kind, …} of every method that can be had for this file, which one is recommended and why); make: `build`, or
-    what remembers its results."""
-    done = []
-    methods = ["none", "auto", "synsp", "smoothnet", *filters.FILTERS]
-    for method in methods:
-        if method == refine.method:
-            done.append((method, results))
-            continue
-        args_cfg = cfg.clone()
-        args_cfg.REFINE.CUTOFF = 0.0  # of the method asked for
-        if method not in ("synsp", "smoothnet"):
-            args_cfg.EVALUATE.PRETRAINED = ""
-        try:
-            other = make(args_cfg, args, method)
-            found = other.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
-        except UserError as error:
-            log.info("not compared: %s", error)
-            continue
-        done.append((method, found))
-    rows = []
-    for method, found in done:
-        for (kind, unit), row in scores(pose_file, found).items():
-            rows.append({"method": "input" if method == "none" else method, "kind": kind, "unit": unit, **row})
-    return rows, closing.recommendation(dict(done).get("auto", results))
-
-
-def table_text(rows):
-    """The comparison as text."""
-    lines = [
-        f"{'method':<17}{'kind':<6}{'jitter':>10}{'amplitude':>11}{'moved':>10}{'largest':>10}  unit (jitter: a frame²)"
-    ]
-    for row in rows:
-        lines.append(
-            f"{row['method']:<17}{row['kind']:<6}{row['jitter']:>10.4g}{row['amplitude kept']:>10.1%} "
-            f"{row['displacement']:>9.4g} {row['largest']:>9.4g}  {row['unit']}"
-        )
-    return "\n".join(lines)

@@ -12,7 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..errors import UserError
 from ..files import make_folder, write_text
 from ..messages import logger
-from . import done, inputs, refine_file, shards, workers
+from . import comparison, done, inputs, refine_file, shards, workers
 from .totals import Totals
 
 log = logger(__name__)
@@ -56,7 +56,7 @@ def main(request):
     for line in [*sorted(totals.licences), totals.sentence()]:
         log.info("%s", line)
     if args.compare and totals.done:
-        print(refine_file.table_text(totals.means()))
+        print(comparison.table_text(totals.means()))
     if totals.failed:
         log.warning("%d of %d failed: %s", totals.failed, len(mine), folder / shard.named("failures", ".jsonl"))
     return totals.failed

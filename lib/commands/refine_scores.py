@@ -36,37 +36,30 @@ def shown(track, values):
 def scores(pose_file, results):
     """What can be said without ground truth, over the tracks of a file: {kind: row}.
 
-    jitter: mean norm of the second difference in time; amplitude: the joints' range (5 to 95 %) as a share of the
-    input's; displacement: mean distance from the input; largest: its largest. In the file's unit (`IMAGE_UNIT` of shares of an
-    image); rotations in degrees. Depths, which have no unit, are left out.
+    jitter: mean norm of the second difference in time; amplitude: that of the motion, without white jitter, as a share of the
+    input's (`closing.motion_kept`); displacement: mean distance from the input; largest: its largest. In the file's unit
+    (`IMAGE_UNIT` of shares of an image); rotations in degrees. Depths, which have no unit, are left out.
     """
     rows = {}
     for track, result in zip(pose_file.tracks, results):
-        if track.poses.shape[-1] == 1:
-            continue  # a depth without a unit
+        if track.is_depth:
+            continue
         kind = kind_of(track.kind)
         unit = IMAGE_UNIT if in_shares(track) else kind.unit if kind.rotations else track.units or kind.unit
-        part = rows.setdefault((track.kind, unit), {"jitter": [], "range": [], "was": [], "moved": []})
+        part = rows.setdefault((track.kind, unit), {"jitter": [], "kept": [], "moved": []})
+        part["kept"].append(np.array([1.0 if result.said is None else result.said.kept]))
         start, values = shown(track, track.poses), shown(track, result.poses)
         both = gaps.seen(start) & gaps.seen(values)
         if kind_of(track.kind).rotations:
             start, values = (torch.from_numpy(rotations_of).double() for rotations_of in (start, values))
             start, values = (rotations.axis_angle_to_matrix(matrix) for matrix in (start, values))
             moved = _angle(start, values)
-            steps = _angle(values[1:], values[:-1])
             axis = rotations.matrix_to_axis_angle(values[1:] @ values[:-1].transpose(-1, -2)).numpy()
             part["jitter"].append(np.degrees(np.linalg.norm(np.diff(axis, axis=0), axis=-1)).ravel())
-            for numbers, key in ((steps, "range"), (_angle(start[1:], start[:-1]), "was")):
-                numbers = np.where(both[1:] & both[:-1], numbers, 0)
-                part[key].append(numbers.ravel())
         else:
             moved = np.linalg.norm(values - start, axis=-1)
             there = np.where(both[..., None], values, np.nan)
             part["jitter"].append(np.linalg.norm(np.diff(there, n=2, axis=0), axis=-1).ravel())
-            if both.any() and len(start) > 2:
-                for numbers, key in ((there, "range"), (np.where(both[..., None], start, np.nan), "was")):
-                    usable = numbers[:, both.any(axis=0)]
-                    part[key].append(_range(usable).ravel())
         part["moved"].append(moved[both].ravel())
     return {key: _row(part) for key, part in rows.items()}
 
@@ -102,11 +95,11 @@ def _angle(a, b):
 
 def _row(part):
     joined = {key: np.concatenate(values) if values else np.zeros(0) for key, values in part.items()}
-    was = float(joined["was"].sum())
+    kept = joined["kept"][np.isfinite(joined["kept"])]
     jitter = joined["jitter"][np.isfinite(joined["jitter"])]
     return {
         "jitter": float(jitter.mean()) if len(jitter) else float("nan"),
-        "amplitude kept": float(joined["range"].sum()) / was if was > 0 else float("nan"),
+        "amplitude kept": float(kept.mean()) if len(kept) else float("nan"),
         "displacement": float(joined["moved"].mean()) if len(joined["moved"]) else float("nan"),
         "largest": float(joined["moved"].max(initial=0)),
     }

@@ -24,7 +24,7 @@ def suggest(pose_file, cfg):
     """Print the table of a pose file, and plot it where there is to be a report. Returns {track's name: Residuals or None}."""
     rate = cfg.REFINE.FPS or pose_file.fps
     if not rate and pose_file.timestamps is None:
-        log.info("frame rate unknown: taken as %g a second (--fps says otherwise)", RATE)
+        log.info("frame rate unknown: %g frames per second are assumed (--fps sets it)", RATE)
     found, lines = {}, []
     for track in pose_file.tracks:
         poses = enter(track.poses, track.kind)

@@ -48,7 +48,7 @@ class Totals:
         return self.new_frames / max(time.monotonic() - self._begun, 1e-9)
 
     def means(self):
-        """Rows as `refine_file.compare` has them: each recording counts once, and `largest` is that of all."""
+        """Rows as `comparison.rows_of` has them: each recording counts once, and `largest` is that of all."""
         rows = []
         for key, total in sorted(self._rows.items(), key=lambda item: (item[0][1:], item[0][0] != "input", item[0])):
             means = {name: float(total[name][1] / total[name][0]) if name in total else math.nan for name in MEANS}

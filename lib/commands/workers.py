@@ -19,6 +19,7 @@ import torch
 from .. import errors, messages
 from ..errors import UserError
 from . import done, refine_file
+from .comparison import compare, rows_of
 from .refine_scores import before_and_after, licences
 
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next recording would meet too
@@ -112,7 +113,7 @@ class Worker:
         tracks = pose_file.tracks
         results = self.refiner.refine_tracks(tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
         rows = (
-            refine_file.compare(pose_file, self.cfg, self.args, self.refiner, results, self._other)[0]
+            rows_of(pose_file, compare(pose_file, self.cfg, self.args, self.refiner, results, self._other))
             if self.args.compare
             else before_and_after(pose_file, results, self.refiner.method)
         )

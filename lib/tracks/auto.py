@@ -147,7 +147,7 @@ def running_shares(poses, names, rate, scale):
 
 
 def low_passed(correction, rate):
-    """What is slow of a correction [T, ...] at `rate` frames a second."""
+    """What is slow of a correction [T, ...] at `rate` frames per second."""
     return gaussian_filter1d(correction, SMOOTH * rate, axis=0, mode="nearest")
 
 

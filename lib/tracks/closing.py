@@ -16,6 +16,8 @@ from ..poses.kinds import kind_of
 
 # Rotations by small vectors of size s an axis change each of the 6 numbers (two columns of the matrix) by s * sqrt(2/3).
 _DEGREES = math.degrees(math.sqrt(1.5))
+SHARES = "of the image"  # the unit of coordinates that are normalised to the image
+MOVES = 0.2  # variance of the motion, as a multiple of the jitter's, from which amplitudes can be told apart
 
 
 @dataclass
@@ -39,18 +41,25 @@ def unit_of(track, space):
         return _DEGREES, "degrees"
     if kind.in_space and track.poses.shape[-1] == 3:
         return 1000 * float(np.mean(space.scale)), "mm"
-    return 1.0, track.units or kind.unit
+    return 1.0, SHARES if track.units == "normalised" else track.units or kind.unit
 
 
-def motion_kept(before, after):
-    """The amplitude of the motion after refining as a share of the one before, over poses [T, J, D]; NaN without motion.
+def motion_kept(before, after, jitter_before, jitter_after):
+    """The amplitude of the motion after refining as a share of the one before, over poses [T, J, D] in which NaN is missing.
 
-    var(after) / cov(before, after): jitter before, of which nothing is left after, does not count as motion.
+    Amplitude is the root mean square distance from each joint's mean place, less the white jitter [J] that was measured. NaN where
+    jitter is not known, or where there is hardly any motion beside it.
     """
-    seen = np.isfinite(before).all(axis=(0, 2)) & np.isfinite(after).all(axis=(0, 2))
-    before, after = (values[:, seen] - values[:, seen].mean(axis=0) for values in (before, after))
-    shared = float((before * after).sum())
-    return float((after**2).sum()) / shared if shared > 0 else math.nan
+    both = np.isfinite(before).all(axis=-1) & np.isfinite(after).all(axis=-1)
+    known = (both.sum(axis=0) > 1) & np.isfinite(jitter_before) & np.isfinite(jitter_after)
+    motion = []
+    for values, jitter in ((before, jitter_before), (after, jitter_after)):
+        values = np.where(both[..., None], values, np.nan)[:, known]
+        noise = values.shape[-1] * jitter[known] ** 2
+        motion.append(float((np.nanvar(values, axis=0).sum(axis=-1) - noise).sum()) if known.any() else 0.0)
+        if motion[0] <= MOVES * float(noise.sum()):
+            return math.nan
+    return math.sqrt(max(motion[1], 0.0) / motion[0])
 
 
 def measured_line(results):
@@ -60,10 +69,10 @@ def measured_line(results):
         jitter = _joined(one.measured.jitter * one.unit[0] for one in said)
         if len(jitter):
             low, high = np.percentile(jitter, [5, 95])
-            parts.append(f"jitter {_short(np.median(jitter))} {name} (joints {_short(low)} to {_short(high)})")
+            parts.append(f"jitter {short(np.median(jitter))} {name} (joints {short(low)} to {short(high)})")
         wander = _joined(one.measured.wander * one.unit[0] for one in said)
         if len(wander):
-            parts.append(f"bone lengths wander by {_short(math.sqrt((wander**2).mean()))} {name}")
+            parts.append(f"bone lengths wander by {short(math.sqrt((wander**2).mean()))} {name}")
     missing = _joined(result.said.measured.missing for result in results if result.said)
     if len(missing) and missing.any():
         parts.append(f"{missing.mean():.1%} missing")
@@ -78,7 +87,7 @@ def closing_line(results):
         after = _joined(one.after * one.unit[0] for one in said)
         if len(before) and len(after):
             where = " about the root" if any(one.about_root for one in said) else ""
-            parts.append(f"jitter{where} {_short(np.median(before))} -> {_short(np.median(after))} {name}")
+            parts.append(f"jitter{where} {short(np.median(before))} -> {short(np.median(after))} {name}")
         kept = _joined(np.array([one.kept]) for one in said)
         if len(kept):
             parts.append(f"motion kept {kept.mean():.0%}".replace("%", " %"))
@@ -97,13 +106,6 @@ def mended(results):
     return tuple(np.sum(counts, axis=0).tolist()) if counts else (0, 0)
 
 
-def recommendation(results):
-    """Which method is recommended, and why, by what `auto` made of the tracks."""
-    plans = list(dict.fromkeys(result.plan for result in results))
-    whole = "; ".join(plans[:3]) + (f"; and {len(plans) - 3} more" if len(plans) > 3 else "")
-    return f"recommended: auto, which is here {whole}"
-
-
 def _by_unit(results):
     """{unit's name: the `Said` of the tracks that have it}."""
     groups = {}
@@ -119,6 +121,6 @@ def _joined(arrays):
     return numbers[np.isfinite(numbers)]
 
 
-def _short(number):
-    """A number with two or three digits, no more than hundredths."""
-    return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 0.95 else f"{number:.2f}"
+def short(number):
+    """A number with two or three digits."""
+    return f"{number:.0f}" if number >= 99.5 else f"{number:.1f}" if number >= 0.95 else f"{number:.2g}"

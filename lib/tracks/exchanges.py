@@ -134,7 +134,7 @@ def _states_of(counts, depth):
 def find(poses, body, fps, camera=False):
     """The state of each frame of a track, an int [T]: rows of `body.states`, 0 where it is as is.
 
-    poses: [T, J, D], NaN where missing, 3D ones relative to the root; fps: frames a second; camera: whether they are
+    poses: [T, J, D], NaN where missing, 3D ones relative to the root; fps: frames per second; camera: whether they are
     3D in a camera's axes (x right, y down, z ahead), so that the way a body faces tells its sides.
     """
     if len(poses) < 2:

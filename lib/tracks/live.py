@@ -57,7 +57,7 @@ class Stream:
         self.rate = refiner.fps or (self.plan.rate if self.plan else RATE)
         if self.plan and self.plan.blend and self.plan.network and self._other_rate():
             self.notes.append(
-                f"the network was trained at {self.plan.rate:g} frames a second, not {self.rate:g}: left out"
+                f"the network was trained at {self.plan.rate:g} frames per second, not {self.rate:g}: left out"
             )
             self.plan = replace(self.plan, network=None, sentence=f"the filter {self.plan.channel}: another frame rate")
         self.keeps_places = refiner.own_places and not kind_of(self.kind).rotations
@@ -66,7 +66,7 @@ class Stream:
         self.window = max(windows, default=1)
         if self.plan and windows and self._other_rate():
             self.notes.append(
-                f"warning: frames come at {self.rate:g} a second, the network was trained at {self.plan.rate:g}: live "
+                f"warning: frames come at {self.rate:g} per second, the network was trained at {self.plan.rate:g}: live "
                 "frames are not re-timed"
             )
         self.patience = refiner.max_gap * self.rate + 1e-6
@@ -117,7 +117,7 @@ class Stream:
 
     def describe(self):
         """Lag and method in one line, once a frame has come."""
-        delay = f"lag {self.lag} frames = {1000 * self.lag / self.rate:.0f} ms at {self.rate:g} frames a second"
+        delay = f"lag {self.lag} frames = {1000 * self.lag / self.rate:.0f} ms at {self.rate:g} frames per second"
         return f"{delay}; {self.plan.sentence if self.plan else 'none: the input as it is'}"
 
     # ---------------------------------------------------------------------------------------------- stepping

@@ -18,7 +18,7 @@ LEAP = 0.1  # of the body's size, between two frames: from here on an exchange o
 class LiveRepair:
     """What the last L + 1 frames of a stream look like repaired: `push(poses)` for each frame.
 
-    names: J joint names or None; kind: 2D or 3D; rate: frames a second. Nothing is found at lag 0: of an exchange
+    names: J joint names or None; kind: 2D or 3D; rate: frames per second. Nothing is found at lag 0: of an exchange
     that lasts, the frame that comes next tells; and a frame is compared with the two that follow before it is taken
     for a spike. An exchange that lasts for more than 0.3 of what is looked back on is no longer told from what is right.
     """

@@ -99,7 +99,7 @@ class Plan:
 
 
 def pace(times):
-    """Frames a second of times [T], by the median step."""
+    """Frames per second of times [T], by the median step."""
     return float(1 / np.median(np.diff(times))) if len(times) > 1 else RATE
 
 

@@ -44,7 +44,7 @@ class Refiner:
     """Refines pose sequences of any kind.
 
     method: auto, synsp, smoothnet, a filter's name or none; or a checkpoint's path. checkpoint: a file; default: what
-    lies in `folder`. fps: frames a second of the poses (default: the model's). strength: 0 (input) to 1 (refined).
+    lies in `folder`. fps: frames per second of the poses (default: the model's). strength: 0 (input) to 1 (refined).
     max_gap: seconds that are filled. lag: None for whole recordings, else frames after which a pose must be out. kind:
     2D, 3D or smpl (default: 2 or 3 coordinates; matrices and 6D are smpl; 3 coordinates are 3D); layout: a key of
     `lib.formats.tracks.JOINT_NAMES`; joint_names: J names; units: m, mm or px; up: the axis that is up in 3D, -y, y,
@@ -276,7 +276,8 @@ class Refiner:
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
         live = live or self.lag is not None
         if self.blends and not kind_of(track.kind).in_space:
-            model, fit, why = None, None, "how much a network helps is told by bones, in 3D"
+            model, fit = None, None
+            why = "networks join in on 3D joints alone, where bone lengths tell how much they help"
         else:
             model, fit, why = self.network_for(track, poses)
             if self.blends and model is not None and (self.lag or 0) >= model.window:

@@ -15,7 +15,7 @@ from ..poses import gaps, space
 LONGEST = 3  # frames of a spike; longer excursions are an estimator's error that lasts, not a spike
 SPAN = 1.0  # seconds around a frame that its distance from the line is compared with
 SIGMAS = 8.0  # robust standard deviations
-ACCELERATION = 100.0  # body sizes a second², beyond what limbs do: 160 m/s² where the body is 1.6 m
+ACCELERATION = 100.0  # body sizes per second², beyond what limbs do: 160 m/s² where the body is 1.6 m
 LEAST = 0.06  # of the body's size: smaller spikes are jitter, which smoothing mends
 LEAP = 3.0  # times the steps before and after it that the steps into and out of a spike measure
 SHARE = 0.05  # of a key point's frames: one that has more spikes is noisy, and is left as it is
@@ -24,7 +24,7 @@ SHARE = 0.05  # of a key point's frames: one that has more spikes is noisy, and 
 def find(poses, fps, size=None):
     """bool [T, J]: the key points of poses [T, J, D] (NaN: missing) that are spikes of at most `LONGEST` frames.
 
-    fps: frames a second; size: what the body measures, in the unit of the poses (default: `space.extent`). A key point
+    fps: frames per second; size: what the body measures, in the unit of the poses (default: `space.extent`). A key point
     is compared with the frames in which it was seen, so that a spike beside a missing one is found too; of the first
     two and the last two frames nothing is said.
     """

@@ -16,8 +16,9 @@ from .repair import repair
 # Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
 # test data 3 to 4 %.
 MOVED = 0.06
-# Metres a frame² from which a root's path counts as noisy; people who run keep below it.
+# Metres per frame² from which a root's path counts as noisy; people who run keep below it.
 SHAKE = 0.01
+STILL = 1e-6  # of the body's size: a root that stays in such a place is put there by the file, and rounded
 
 
 @dataclass
@@ -28,7 +29,8 @@ class RefinedTrack:
     filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
     one sentence; sigma: [T, J] in the poses' unit, the standard deviation of a refined coordinate where the method says it, else NaN;
     repaired: what was put right before (`lib.tracks.repair.Repaired`), or None; said: what was measured before and after, in numbers for
-    people (`lib.tracks.closing.Said`).
+    people (`lib.tracks.closing.Said`); path_kept: whether where the body goes was left as it is, None where it is not known or
+    not apart from the pose.
     """
 
     poses: np.ndarray
@@ -41,6 +43,7 @@ class RefinedTrack:
     repaired: object = None
     sigma: np.ndarray | None = None
     said: object = None
+    path_kept: bool | None = None
 
 
 @dataclass
@@ -85,12 +88,14 @@ class Work:
             self.times = None  # the user's word goes before the file's
         if self.times is None:
             if not rate:
-                self.notes.append(f"frame rate unknown: taken as {self.plan.rate:g} a second (--fps says otherwise)")
+                self.notes.append(
+                    f"frame rate unknown: {self.plan.rate:g} frames per second are assumed (--fps sets it)"
+                )
             self.times = np.arange(count) / (rate or self.plan.rate)
         self.rate = pace(self.times) if count > 1 else rate or self.plan.rate
         if refiner.cutoff is not None and refiner.cutoff > 0.999 * self.rate / 2:
             raise UserError(
-                f"--cutoff {refiner.cutoff:g}: {track.name} has {self.rate:g} frames a second, which hold nothing above "
+                f"--cutoff {refiner.cutoff:g}: {track.name} has {self.rate:g} frames per second, which hold nothing above "
                 f"{self.rate / 2:g} Hz. Pass a lower cut-off"
             )
         longest = int(refiner.max_gap * self.rate + 1e-6)
@@ -153,6 +158,8 @@ class Work:
                 self._settle(filled)
             else:
                 self._settle_live()
+        # Jitter of the root is in every joint: `auto` takes it out too; other methods leave where the body goes as it is.
+        self.root_refined = refiner.translation or self.plan.blend and refiner.lag is None
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
@@ -165,13 +172,14 @@ class Work:
         self.filters, self.share = self.judged.filters, np.full(len(filled), self.judged.share)
         network = self.plan.network if self.judged.share else None
         what = " and ".join(one.name for one in self.filters)
+        what = f"filter{'s' * (len(self.filters) > 1)} {what}"
         if network is not None:
             how = (
-                f"the filter {what}, and {self.judged.share:.0%} of the correction of {network.label}, as bone lengths wander by "
+                f"the {what}, and {self.judged.share:.0%} of the correction of {network.label}, as bone lengths wander by "
                 f"{1000 * self.judged.wander:.0f} mm beyond what jitter explains"
             )
         else:
-            how = f"the filter {what}: " + (self.plan.reason or "white jitter explains how far bone lengths wander")
+            how = f"the {what}: " + (self.plan.reason or "white jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
     def _settle_live(self):
@@ -280,7 +288,8 @@ class Work:
         if self.cutoffs:
             low, middle, high = np.percentile(self.cutoffs, [0, 50, 100])
             self.notes.append(
-                f"{self.plan.channel}: as a low-pass of {middle:.1f} Hz (joints {low:.1f} to {high:.1f}; {self.rate / 2:.3g} Hz: untouched)"
+                f"{self.plan.channel}: as a low-pass of {middle:.1f} Hz (joints {low:.1f} to {high:.1f} Hz; at {self.rate / 2:.3g} Hz "
+                "nothing is smoothed)"
             )
 
     def _check_moved(self):
@@ -299,12 +308,12 @@ class Work:
 
     def _check_root(self):
         """Say so where most of the jitter is in the root, which is left as it is."""
-        if self.space.root is None or self.refiner.translation or len(self.roots) < 3:
+        if self.space.root is None or self.root_refined or len(self.roots) < 3:
             return
         shake = np.linalg.norm(np.diff(self.roots[:, 0] * self.space.scale, n=2, axis=0), axis=-1).mean()
         if shake > SHAKE:
             self.notes.append(
-                f"warning: the root jitters by {1000 * shake:.0f} mm a frame², and every joint "
+                f"warning: the root jitters by {1000 * shake:.0f} mm per frame², and every joint "
                 "with it: --refine_translation (translation=True) smooths it too"
             )
 
@@ -314,15 +323,12 @@ class Work:
         self._check_root()
         self._say_cutoffs()
         roots, translation = self.roots, track.translation
-        if refiner.translation:
-            apply = self._root_filter()
-            if self.space.root is not None and len(roots) > 2:
-                moved = np.concatenate(
-                    [apply(roots[part]) if part.stop - part.start > 2 else roots[part] for part in self._parts()]
-                )
-                roots = roots + refiner.strength * (moved - roots)
-            if translation is not None and np.isfinite(translation).all(axis=1).sum() > 2:
-                translation = _filtered_where_seen(translation, apply, refiner.strength)
+        goes = self.space.root is not None and np.ptp(roots, axis=0).max() > STILL * space.extent(self.poses)
+        if self.root_refined and goes:
+            moved = np.concatenate([self._root_smoothed(roots[part], self.times[part]) for part in self._parts()])
+            roots = roots + refiner.strength * (moved - roots)
+        if refiner.translation and translation is not None:
+            translation = self._translation_smoothed()
         done = self.by > 0
         refined = self.space.out(self.out, roots)
         made = self.filled if self.repaired is None else self.filled | self.repaired.spikes  # not the file's own
@@ -339,35 +345,52 @@ class Work:
                 methods[method.label if isinstance(method, Model) else method] = count
         plan = self.plan.sentence
         said = self._said(space.enter(poses, track.kind))
+        kept = (
+            not (self.root_refined if goes else refiner.translation) if goes or track.translation is not None else None
+        )
         return RefinedTrack(
-            poses, self.filled, methods, translation, self.notes, plan, self.space, self.repaired, self.sigma, said
+            poses,
+            self.filled,
+            methods,
+            translation,
+            self.notes,
+            plan,
+            self.space,
+            self.repaired,
+            self.sigma,
+            said,
+            kept,
         )
 
     def _said(self, after):
-        """What is to be said of refined poses [T, J, D], about the root where it is left as it is."""
-        before = self.start
-        about_root = self.space.root is not None and not self.refiner.translation
+        """What is to be said of refined poses [T, J, D], about the root where it is left as it is; nothing of depths alone."""
+        if self.track.is_depth:
+            return None
+        before, after = (np.where(self.filled[..., None], np.nan, values) for values in (self.start, after))
+        about_root = self.space.root is not None and not self.root_refined
         if about_root:
             before, after = (values - self.space.roots(values) for values in (before, after))
+        jitter = [auto.jitter(values, self.times) for values in (before, after)]
         return closing.Said(
             self.measured,
-            auto.jitter(before, self.times),
-            auto.jitter(after, self.times),
-            closing.motion_kept(before, after),
+            *jitter,
+            closing.motion_kept(before, after, *jitter),
             closing.unit_of(self.track, self.space),
             about_root,
         )
 
-    def _root_filter(self):
+    def _root_smoothed(self, path, times):
+        """Where a root goes, [T, 1, C], smoothed: by `auto` with the filter that is never worse on it, else with that of the joints."""
+        if len(path) < 3:
+            return path
         name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK
-        apply = filters.at_rate(name, self.refiner.cfg, self.rate, self.refiner.lag)
-        return lambda tracks: apply(tracks).values
+        apply = filters.at_rate(auto.WHITE if self.plan.blend else name, self.refiner.cfg, self.rate, self.refiner.lag)
+        return apply(path, times).values
 
-
-def _filtered_where_seen(values, apply, strength):
-    """values [T, C] with each run of finite rows filtered."""
-    out = values.copy()
-    for run in gaps.runs(np.isfinite(values).all(axis=1)):
-        part = values[run]
-        out[run] = part + strength * (apply(part[:, None])[:, 0] - part)
-    return out
+    def _translation_smoothed(self):
+        """SMPL's translation [T, 3] with each run of frames that have one smoothed."""
+        out = self.track.translation.copy()
+        for run in gaps.runs(np.isfinite(out).all(axis=1)):
+            part = out[run]
+            out[run] += self.refiner.strength * (self._root_smoothed(part[:, None], self.times[run])[:, 0] - part)
+        return out

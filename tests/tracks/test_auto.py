@@ -157,7 +157,24 @@ def test_motion_kept_is_the_amplitude_s_share_whatever_the_jitter(share):
     rng = np.random.default_rng(0)
     motion = np.sin(np.arange(2000) / 9)[:, None, None] * np.ones((1, 5, 3))
     before = motion + rng.normal(0, 0.3, motion.shape)
-    assert closing.motion_kept(before, share * motion) == pytest.approx(share, abs=0.01)
+    kept = closing.motion_kept(before, share * motion, np.full(5, 0.3), np.zeros(5))
+    assert kept == pytest.approx(share, abs=0.01)
+
+
+def test_motion_that_a_low_pass_takes_out_is_not_kept():
+    """Of two waves of one size the quicker one is gone: 1 / sqrt(2) of the amplitude is left."""
+    time = np.arange(2000)[:, None, None]
+    slow, quick = np.sin(time / 40) * np.ones((1, 5, 2)), np.sin(time / 4) * np.ones((1, 5, 2))
+    assert closing.motion_kept(slow + quick, slow, np.zeros(5), np.zeros(5)) == pytest.approx(0.5**0.5, abs=0.01)
+    noise = np.random.default_rng(0).normal(0, 1, slow.shape)
+    assert np.isnan(closing.motion_kept(noise, 0 * noise, np.ones(5), np.zeros(5)))  # of nobody who moves
+
+
+def test_small_numbers_keep_their_digits():
+    shares = said(0.00213, 0.00004, np.nan)
+    assert closing.closing_line([shares]) == "jitter 0.0021 -> 4e-05 px"
+    track = Track(0, "", np.zeros((4, 3, 2)), None, "2D", None, None, "normalised")
+    assert closing.unit_of(track, None) == (1.0, "of the image")
 
 
 def test_unit_of_people():
@@ -165,3 +182,20 @@ def test_unit_of_people():
     for kind, units, dims, expected in (("2D", "px", 2, (1, "px")), ("3D", "mm", 3, (1, "mm"))):
         track = Track(0, "", np.zeros((4, 3, dims)), None, kind, None, None, units)
         assert closing.unit_of(track, space) == expected
+
+
+def test_auto_takes_the_jitter_of_the_root_out_of_every_joint(clips):
+    """In room coordinates: somebody who goes 4 m, with white jitter of 5 mm in every joint."""
+    truth = clips[0] + np.linspace([0, 0, 3], [4, 0, 3], len(clips[0]))[:, None]
+    rough = truth + np.random.default_rng(0).normal(0, 0.005, truth.shape)
+    refine = Refiner("auto", **OPTIONS)
+    errors = [np.linalg.norm(poses - truth, axis=-1).mean(axis=0) for poses in (rough, refine(rough))]
+    assert (errors[1] < errors[0]).all() and errors[1].mean() < 0.9 * errors[0].mean()
+    (result,) = refine.results
+    assert result.path_kept is False and not result.said.about_root
+    left = Refiner("butterworth", **OPTIONS)
+    np.testing.assert_allclose(left(rough)[:, 0], rough[:, 0], atol=1e-9)
+    assert left.results[0].path_kept and left.results[0].said.about_root
+    still = Refiner("auto", **OPTIONS)
+    still(rough - rough[:, :1])
+    assert still.results[0].path_kept is None  # the root stays at 0

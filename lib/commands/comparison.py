@@ -1,0 +1,178 @@
+"""`--compare`: every method on one file without ground truth, as a table, and which one is recommended and why.
+
+Of white jitter of a known size sigma, how far a method leaves key points from the truth can be estimated without it (C. M. Stein,
+Estimation of the mean of a multivariate normal distribution, Ann. Statist. 9(6), 1981):
+
+    error² = mean (given - refined)² - sigma² + 2 sigma² * mean d refined / d given
+
+with the derivative by refining once more with a little noise added (S. Ramani et al., Monte-Carlo SURE, IEEE Trans. Image
+Process. 17(9), 2008). Errors that last for several frames it takes for motion; whether there are such, `auto` tells.
+"""
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import UserError
+from ..filters import registry as filters
+from ..messages import logger
+from ..poses import gaps
+from ..poses.kinds import kind_of
+from ..poses.space import extent
+from ..tracks import auto, closing
+from .refine_scores import licences, scores
+
+log = logger(__name__)
+
+NIL = 1e-4  # of the body's size: jitter of less needs no mending (0.2 mm of a person)
+CLEARLY = 0.95  # of `auto`'s estimated error: what another method must reach to be recommended instead
+PROBE = 0.1  # noise that is added for the derivative, in the jitter's size
+
+
+@dataclass
+class Compared:
+    """One method. refiner: a `Refiner`; results: its `RefinedTrack`s of the file's tracks."""
+
+    refiner: object
+    results: list
+
+
+def compare(pose_file, cfg, args, refine, results, make):
+    """{method: `Compared`} of every method that can be had for this file; `none` is the input.
+
+    refine, results: the method that was asked for and its results; make: function (cfg, args, method) that gives a `Refiner`.
+    """
+    found = {}
+    for method in ["none", "auto", "synsp", "smoothnet", *filters.FILTERS]:
+        if method == refine.method:
+            found[method] = Compared(refine, results)
+            continue
+        other = cfg.clone()
+        other.REFINE.CUTOFF = 0.0  # of the method asked for
+        if method not in ("synsp", "smoothnet"):
+            other.EVALUATE.PRETRAINED = ""
+        try:
+            refiner = make(other, args, method)
+            found[method] = Compared(refiner, _refined(refiner, pose_file, pose_file.tracks))
+        except UserError as error:
+            log.info("not compared: %s", error)
+    return found
+
+
+def _refined(refiner, pose_file, tracks):
+    return refiner.refine_tracks(tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
+
+
+def rows_of(pose_file, found):
+    """Rows {method, kind, …} of the scores of every method."""
+    return [
+        {"method": "input" if method == "none" else method, "kind": kind, "unit": unit, **row}
+        for method, one in found.items()
+        for (kind, unit), row in scores(pose_file, one.results).items()
+    ]
+
+
+def table_text(rows):
+    """The comparison as text."""
+    lines = [
+        f"{'method':<17}{'kind':<6}{'jitter':>10}{'amplitude':>11}{'moved':>10}{'largest':>10}  unit (jitter: per frame²)"
+    ]
+    for row in rows:
+        kept = "-" if math.isnan(row["amplitude kept"]) else f"{row['amplitude kept']:.1%}"  # where jitter is not known
+        lines.append(
+            f"{row['method']:<17}{row['kind']:<6}{row['jitter']:>10.4g}{kept:>10} "
+            f"{row['displacement']:>9.4g} {row['largest']:>9.4g}  {row['unit']}"
+        )
+    return "\n".join(lines)
+
+
+# ----------------------------------------------------------------------------------------- recommendation
+
+
+def recommendation(pose_file, found):
+    """Which method is recommended for a file and why, in one line; found: as `compare` gives it."""
+    chosen = found.get("auto") or next(iter(found.values()))
+    results = chosen.results
+    still = _jitter_is_nil(pose_file, chosen)
+    if still and closing.mended(results) == (0, 0) and all(gaps.seen(track.poses).all() for track in pose_file.tracks):
+        return f"nothing needs doing: {_before(results)}, no key point is missing and no side is exchanged"
+    plans = list(dict.fromkeys(re.split(r": | \(window", result.plan)[0] for result in results))
+    plan = "; ".join(plans[:3]) + (f"; and {len(plans) - 3} more" if len(plans) > 3 else "")
+    advice = f"recommended: auto ({plan})"
+    done = "".join(f"; {part}" for part in [closing.closing_line(results)] if part)
+    if chosen.refiner.blends and licences(chosen.refiner, results):
+        return f"{advice}: bone lengths show errors that last, which no filter takes out{done}"
+    if any(auto.LASTING in result.methods for result in results):
+        return f"{advice}: the errors last for several frames, which weaker filters leave{done}"
+    if still:
+        return f"{advice}: {_before(results)}, so that only gaps, exchanged sides and spikes need mending{done}"
+    errors, doubt = estimated_errors(pose_file, found)
+    if "auto" not in errors:
+        return f"{advice}: how far each method is from the truth cannot be estimated here{done}"
+    ranked = sorted(errors, key=errors.get)
+    clearly = errors["auto"] ** 2 - errors[ranked[0]] ** 2 > doubt and errors[ranked[0]] < CLEARLY * errors["auto"]
+    best = ranked[0] if clearly else "auto"
+    factor, unit = next(result.said.unit for result in results if result.said is not None)
+    said = [f"{method} {closing.short(factor * errors[method])}" for method in ranked if method not in (best, "none")]
+    before = closing.short(factor * errors["none"])
+    return (
+        f"recommended: {f'auto ({plan})' if best == 'auto' else best}: estimated error per coordinate {before} -> "
+        f"{closing.short(factor * errors[best])} {unit} (then {', '.join(said[:3])})"
+    )
+
+
+def _before(results):
+    known = [float(np.nanmedian(one.said.before)) * one.said.unit[0] for one in results if one.said is not None]
+    unit = next(result.said.unit[1] for result in results if result.said is not None)
+    return f"the jitter is {closing.short(max(known))} {unit}"
+
+
+def _jitter_is_nil(pose_file, chosen):
+    """Whether there is next to no jitter, nor anything else that filters and networks mend."""
+    if licences(chosen.refiner, chosen.results):
+        return False
+    for track, result in zip(pose_file.tracks, chosen.results):
+        if track.is_depth:
+            continue
+        if result.said is None or not np.isfinite(result.said.before).any():
+            return False
+        size = 1.0 if kind_of(track.kind).rotations else extent(track.poses)
+        if np.nanmedian(result.said.before) > NIL * size:
+            return False
+    return True
+
+
+def estimated_errors(pose_file, found, seed=0):
+    """({method: the root mean square error of a coordinate that its white jitter leaves}, in the unit of the tracks' numbers; how far
+    squares of two may differ by chance).
+
+    Empty where the jitter is not known, where tracks have several units, and for rotations.
+    """
+    places = [number for number, track in enumerate(pose_file.tracks) if not track.is_depth]
+    alike = {(track.kind, track.units) for track in pose_file.tracks if not track.is_depth}
+    tracks = [pose_file.tracks[number] for number in places]
+    said = [found["auto"].results[number].said for number in places] if "auto" in found else []
+    known = [one is not None and np.isfinite(one.measured.jitter).all() for one in said]
+    if not known or not all(known) or len(alike) > 1 or any(kind_of(track.kind).rotations for track in tracks):
+        return {}, math.inf
+    rng = np.random.default_rng(seed)
+    noises = [one.measured.jitter[:, None] * rng.standard_normal(track.poses.shape) for one, track in zip(said, tracks)]
+    probed = list(pose_file.tracks)
+    for number, track, noise in zip(places, tracks, noises):
+        probed[number] = replace(track, poses=track.poses + PROBE * noise)
+    errors = {}
+    for method, one in found.items():
+        again = _refined(one.refiner, pose_file, probed)
+        total = count = 0.0
+        for number, track, noise, measured in zip(places, tracks, noises, said):
+            result, other = one.results[number], again[number].poses
+            given = track.poses if result.repaired is None else result.repaired.poses
+            seen = gaps.seen(track.poses) & gaps.seen(given) & gaps.seen(result.poses) & gaps.seen(other)
+            jitter = np.broadcast_to(measured.measured.jitter[:, None] ** 2, noise.shape[1:])
+            slope = 2 * noise * (other - result.poses) / PROBE
+            total += ((given - result.poses) ** 2 - jitter + slope)[seen].sum()
+            count += seen.sum() * track.poses.shape[-1]
+        errors[method] = math.sqrt(max(total, 0.0) / count) if count else math.nan
+    return errors, 2 * errors["none"] ** 2 * math.sqrt(2 / count) if count else math.inf

@@ -1,0 +1,66 @@
+"""`--compare`: errors are estimated without truth as far as jitter is white, and the recommendation says why."""
+
+import numpy as np
+import pytest
+
+from lib.commands.comparison import Compared, estimated_errors, recommendation
+from lib.formats.tracks import PoseFile, Track
+from lib.tracks.refiner import Refiner
+
+
+def file_of(poses, kind="2D", units="px"):
+    return PoseFile("npy", [Track(0, "person", poses, None, kind, None, None, units)], len(poses), 30.0)
+
+
+def compared(pose_file, **methods):
+    """{name: Compared}: the `Refiner` method that each stands for."""
+    found = {}
+    for name, method in methods.items():
+        refiner = Refiner(method, fps=30, folder="nowhere")
+        found[name] = Compared(refiner, refiner.refine_tracks(pose_file.tracks, 30))
+    return found
+
+
+@pytest.fixture(scope="module")
+def wave():
+    """Truth [T, J, D] in px."""
+    time = np.arange(240)[:, None, None] / 30
+    return 500 + 100 * np.sin(2 * np.pi * (0.4 * time + 0.1 * np.arange(9)[:, None] + 0.25 * np.arange(2)))
+
+
+def test_errors_are_estimated_without_truth(wave):
+    given = wave + np.random.default_rng(0).normal(0, 4, wave.shape)
+    pose_file = file_of(given)
+    found = compared(pose_file, none="none", auto="gcv", gaus1d="gaus1d", savgol="savgol", butterworth="butterworth")
+    errors, doubt = estimated_errors(pose_file, found)
+    for method, one in found.items():
+        true = float(np.sqrt(((one.results[0].poses - wave) ** 2).mean()))
+        assert abs(errors[method] ** 2 - true**2) < 2 * doubt + 0.05 * true**2, method
+    assert errors["auto"] == min(errors.values())
+    line = recommendation(pose_file, found)
+    assert line.startswith("recommended: auto (gcv (as asked)): estimated error per coordinate "), line
+    assert "px (then " in line and "gaus1d" in line
+
+
+def test_another_method_is_recommended_where_it_is_clearly_nearer(wave):
+    given = wave + np.random.default_rng(0).normal(0, 4, wave.shape)
+    pose_file = file_of(given)
+    found = compared(pose_file, none="none", auto="gaus1d", gcv="gcv")
+    assert recommendation(pose_file, found).startswith("recommended: gcv: estimated error per coordinate")
+
+
+def test_clean_poses_need_nothing(wave):
+    pose_file = file_of(wave)
+    line = recommendation(pose_file, compared(pose_file, none="none", auto="auto"))
+    assert line.startswith("nothing needs doing: the jitter is ") and line.endswith("no side is exchanged")
+    holes = wave.copy()
+    holes[40:44, 3] = np.nan
+    pose_file = file_of(holes)
+    line = recommendation(pose_file, compared(pose_file, none="none", auto="auto"))
+    assert line.startswith("recommended: auto") and "only gaps, exchanged sides and spikes need mending" in line
+
+
+def test_where_nothing_can_be_estimated_it_says_so(wave):
+    short = file_of(wave[:9] + np.random.default_rng(0).normal(0, 4, wave[:9].shape))
+    line = recommendation(short, compared(short, none="none", auto="gcv"))
+    assert "cannot be estimated here" in line
