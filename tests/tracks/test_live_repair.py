@@ -65,3 +65,13 @@ def test_a_stream_repairs_what_a_filter_cannot(clip, wrong, tmp_path):
 
     right = live(clip)
     assert np.abs(live(wrong) - right).max() < 0.2 * np.abs(live(wrong, repair=False) - right).max()
+
+
+@pytest.mark.parametrize("lag", [1, 3, 7])
+def test_a_network_reads_the_frames_of_an_exchange_repaired_in_streams_as_in_files(clip, wrong, lag):
+    """An exchange is known from its first frame on, so that every window is cut from repaired frames."""
+    stream = Refiner("synsp", fps=30, lag=lag).stream()
+    live = [stream.step(frame) for frame in wrong] + stream.flush()
+    live = np.array([frame for frame in live if frame is not None])
+    np.testing.assert_allclose(live, Refiner("synsp", fps=30, lag=lag)(wrong), atol=1e-5)
+    assert np.abs(live - Refiner("synsp", fps=30, lag=lag)(clip)).max() < 0.1 * np.abs(wrong - clip).max()

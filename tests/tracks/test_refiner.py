@@ -457,10 +457,10 @@ def test_a_world_with_another_axis_up_is_turned_for_the_network(folder, up, flip
 def test_auto_says_what_it_falls_back_to(folder, tmp_path):
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
-    assert refine.results[0].plan.startswith("the filter ")
+    assert refine.results[0].plan.startswith("the filter")
     refine = Refiner("auto", fps=30, folder=folder)
     refine(np.random.default_rng(0).normal(size=(30, 21, 3)))  # a hand
-    assert refine.results[0].plan.startswith("the filter ") and "does not name" in refine.results[0].plan
+    assert refine.results[0].plan.startswith("the filter") and "does not name" in refine.results[0].plan
     refine(straight()[:, ::-1])  # 17 joints in another order
     assert "not in Human3.6M order" in refine.results[0].plan
 
@@ -470,7 +470,7 @@ def test_a_damaged_checkpoint_is_passed_over(folder, tmp_path, caplog):
     save_smoothnet(tmp_path)
     refine = Refiner("auto", fps=30, folder=tmp_path)
     refine(straight())
-    assert refine.results[0].plan.startswith("the filter ")
+    assert refine.results[0].plan.startswith("the filter")
     assert "Git LFS pointer" in caplog.text
 
 
