@@ -111,16 +111,20 @@ def recommendation(pose_file, found):
     errors, doubt = estimated_errors(pose_file, found)
     if "auto" not in errors:
         return f"{advice}: how far each method is from the truth cannot be estimated here{done}"
+    best, line = _ranked(errors, doubt, next(result.said.unit for result in results if result.said is not None))
+    return f"{advice if best == 'auto' else f'recommended: {best}'}: {line}"
+
+
+def _ranked(errors, doubt, unit):
+    """(the method with the smallest estimated error, or `auto` where none is clearly better; the errors in words)."""
     ranked = sorted(errors, key=errors.get)
     clearly = errors["auto"] ** 2 - errors[ranked[0]] ** 2 > doubt and errors[ranked[0]] < CLEARLY * errors["auto"]
     best = ranked[0] if clearly else "auto"
-    factor, unit = next(result.said.unit for result in results if result.said is not None)
-    said = [f"{method} {closing.short(factor * errors[method])}" for method in ranked if method not in (best, "none")]
-    before = closing.short(factor * errors["none"])
-    return (
-        f"recommended: {f'auto ({plan})' if best == 'auto' else best}: estimated error per coordinate {before} -> "
-        f"{closing.short(factor * errors[best])} {unit} (then {', '.join(said[:3])})"
-    )
+    before, after = (closing.short(unit[0] * errors[method]) for method in ("none", best))
+    others = [
+        f"{method} {closing.short(unit[0] * errors[method])}" for method in ranked if method not in (best, "none")
+    ]
+    return best, f"estimated error per coordinate {before} -> {after} {unit[1]} (then {', '.join(others[:3])})"
 
 
 def _before(results):
@@ -150,29 +154,39 @@ def estimated_errors(pose_file, found, seed=0):
 
     Empty where the jitter is not known, where tracks have several units, and for rotations.
     """
-    places = [number for number, track in enumerate(pose_file.tracks) if not track.is_depth]
-    alike = {(track.kind, track.units) for track in pose_file.tracks if not track.is_depth}
-    tracks = [pose_file.tracks[number] for number in places]
-    said = [found["auto"].results[number].said for number in places] if "auto" in found else []
-    known = [one is not None and np.isfinite(one.measured.jitter).all() for one in said]
-    if not known or not all(known) or len(alike) > 1 or any(kind_of(track.kind).rotations for track in tracks):
+    white = _white_jitter(pose_file, found["auto"].results) if "auto" in found else None
+    if white is None:
         return {}, math.inf
-    rng = np.random.default_rng(seed)
-    noises = [one.measured.jitter[:, None] * rng.standard_normal(track.poses.shape) for one, track in zip(said, tracks)]
-    probed = list(pose_file.tracks)
-    for number, track, noise in zip(places, tracks, noises):
-        probed[number] = replace(track, poses=track.poses + PROBE * noise)
+    rng, probed, noises = np.random.default_rng(seed), list(pose_file.tracks), {}
+    for number, jitter in white.items():
+        track = pose_file.tracks[number]
+        noises[number] = jitter[:, None] * rng.standard_normal(track.poses.shape)
+        probed[number] = replace(track, poses=track.poses + PROBE * noises[number])
     errors = {}
     for method, one in found.items():
         again = _refined(one.refiner, pose_file, probed)
-        total = count = 0.0
-        for number, track, noise, measured in zip(places, tracks, noises, said):
-            result, other = one.results[number], again[number].poses
-            given = track.poses if result.repaired is None else result.repaired.poses
-            seen = gaps.seen(track.poses) & gaps.seen(given) & gaps.seen(result.poses) & gaps.seen(other)
-            jitter = np.broadcast_to(measured.measured.jitter[:, None] ** 2, noise.shape[1:])
-            slope = 2 * noise * (other - result.poses) / PROBE
-            total += ((given - result.poses) ** 2 - jitter + slope)[seen].sum()
-            count += seen.sum() * track.poses.shape[-1]
+        total = count = 0
+        for number, jitter in white.items():
+            squares = _squares(pose_file.tracks[number], one.results[number], again[number], noises[number], jitter)
+            total, count = total + squares.sum(), count + squares.size
         errors[method] = math.sqrt(max(total, 0.0) / count) if count else math.nan
     return errors, 2 * errors["none"] ** 2 * math.sqrt(2 / count) if count else math.inf
+
+
+def _white_jitter(pose_file, results):
+    """{number of a track: its jitter [J]} of all tracks but depths; None where it is not known, or they have several units."""
+    found = {number: result for number, result in enumerate(results) if not pose_file.tracks[number].is_depth}
+    tracks = [pose_file.tracks[number] for number in found]
+    if len({(track.kind, track.units) for track in tracks}) != 1 or kind_of(tracks[0].kind).rotations:
+        return None
+    if any(result.said is None or not np.isfinite(result.said.measured.jitter).all() for result in found.values()):
+        return None
+    return {number: result.said.measured.jitter for number, result in found.items()}
+
+
+def _squares(track, result, again, noise, jitter):
+    """The estimated squared error of each coordinate that was seen, [N]; again: refined with `PROBE` times the noise added."""
+    given = track.poses if result.repaired is None else result.repaired.poses
+    slope = 2 * noise * (again.poses - result.poses) / PROBE
+    squares = (given - result.poses) ** 2 - jitter[:, None] ** 2 + slope
+    return squares[np.isfinite(squares).all(axis=-1) & gaps.seen(track.poses)].ravel()
