@@ -124,7 +124,7 @@ def _ranked(errors, doubt, unit):
     others = [
         f"{method} {closing.short(unit[0] * errors[method])}" for method in ranked if method not in (best, "none")
     ]
-    return best, f"estimated error per coordinate {before} -> {after} {unit[1]} (then {', '.join(others[:3])})"
+    return best, f"estimated error per coordinate {before} -> {after} {unit[1]} (others: {', '.join(others[:3])})"
 
 
 def _before(results):

@@ -39,7 +39,7 @@ def test_errors_are_estimated_without_truth(wave):
     assert errors["auto"] == min(errors.values())
     line = recommendation(pose_file, found)
     assert line.startswith("recommended: auto (gcv (as asked)): estimated error per coordinate "), line
-    assert "px (then " in line and "gaus1d" in line
+    assert "px (others: " in line and "gaus1d" in line
 
 
 def test_another_method_is_recommended_where_it_is_clearly_nearer(wave):
