@@ -18,6 +18,9 @@ LAYOUT = LAYOUTS["h36m17"]
 SHORT = 0.2
 # Share of the person's own size (the diagonal of the box around it) beyond which key points are another person's.
 ELSEWHERE = 0.3
+# Key points beyond this (px, or a file's own unit, of which mm is the smallest) are missing: no camera films a kilometre, and
+# squares of such numbers are too large for the single precision of datasets.
+FAR = 1e6
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def read(path, truth, input_format=None):
         poses[track.start : track.start + count] = fit.take(track.poses[:count])
         if kind.in_image and track.units == "normalised":
             poses *= truth.size
+        poses[~(np.abs(poses) < FAR).all(axis=-1)] = np.nan
         (flat if kind.in_image else solid).setdefault(str(track.id), poses)
         units = units if kind.in_image else track.units
         own = np.isin(np.arange(LAYOUT.size), [target for target, _ in fit.written])

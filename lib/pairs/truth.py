@@ -12,6 +12,7 @@ from ..poses.skeletons import LAYOUTS
 
 JOINTS = LAYOUTS["h36m17"].size
 KEYS = ("joints3D", "joints2D", "K", "size", "fps", "segments", "segment_of_joint", "meta")
+FAR = 1e6  # m or px
 AGAIN = "Remove it, or render it again with `synsp pairs render`"
 
 
@@ -76,7 +77,7 @@ def _check(found, path):
     }
     for key, shape in shapes.items():
         array = getattr(found, key)
-        if array.shape != shape or not frames or not np.isfinite(array).all():
-            raise UserError(f"{path}: {key} {list(array.shape)}, expected finite numbers {list(shape)}. {AGAIN}")
+        if array.shape != shape or not frames or not (np.abs(array) < FAR).all():
+            raise UserError(f"{path}: {key} {list(array.shape)}, expected numbers below {FAR:g}, {list(shape)}. {AGAIN}")
     if not 1 <= found.fps <= 1000 or len(found.size) != 2 or min(found.size) < 1:
         raise UserError(f"{path}: {found.fps:g} frames a second of {found.size} px cannot be. {AGAIN}")
