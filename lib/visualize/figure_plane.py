@@ -57,11 +57,7 @@ def plane(scored):
         if role in ("input", "refined"):
             labels.append((name, mean))
     axes.set_xscale("log")
-    middle = np.exp(np.mean(np.log(axes.get_xlim())))
-    for label, mean in labels:
-        right = mean[0] < middle
-        place = dict(xytext=(8 if right else -8, -3), textcoords="offset points", ha="left" if right else "right")
-        axes.annotate(label, mean, weight="bold", zorder=6, **place)
+    _name_points(axes, labels)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(_minor_labels(*axes.get_xlim()))
     axes.tick_params(axis="x", which="minor", pad=5)  # on the line of the longer ticks' numbers
@@ -74,6 +70,15 @@ def plane(scored):
         title=f"accuracy and smoothness{on}",
     )
     return finished(figure, scored, axes)
+
+
+def _name_points(axes, labels):
+    """Names [(name, place)] beside their points, towards the middle of the axes."""
+    middle = np.exp(np.mean(np.log(axes.get_xlim())))
+    for name, place in labels:
+        right = place[0] < middle
+        beside = dict(xytext=(8 if right else -8, -3), textcoords="offset points", ha="left" if right else "right")
+        axes.annotate(name, place, weight="bold", zorder=6, **beside)
 
 
 def _curve(axes, scored, score, part, truths):
