@@ -138,7 +138,7 @@ def finished(figure, scored, axes):
 
 def small():
     """The size of small letters, in points."""
-    return matplotlib.rcParams["legend.fontsize"]
+    return font_manager.FontProperties(size=matplotlib.rcParams["legend.fontsize"]).get_size_in_points()  # it may be a word
 
 
 def opacity(dots):
