@@ -45,7 +45,8 @@ def bars(row):
         if row.size <= LIKE_5_MM[row.kind]:
             # Jitter that is left counts as motion too: what the best filter leaves may be left.
             low, high = min(0.95, tuned[2]), max(1.05, tuned[2])
-            asked.append(("motion kept", mine[2], low, low - 1e-9 <= mine[2] <= high + 1e-9))
+            broken = high if mine[2] > high else low  # the limit on the side where it lies
+            asked.append(("motion kept", mine[2], broken, low - 1e-9 <= mine[2] <= high + 1e-9))
         else:
             asked.append(("motion kept", mine[2], min(tuned[2], 1.05) - 0.03, mine[2] >= min(tuned[2], 1.05) - 0.03))
     elif row.what == "simulated":
