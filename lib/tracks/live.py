@@ -1,8 +1,8 @@
 """Live refinement: one frame in, one frame out, a fixed number of frames later.
 
 A stream of lag L gives frame t when frame t + L has come: the mean of the windows that end by then and hold it, which is
-what `lib.windows.pipeline.refine(..., lag=L)` computes for a whole recording. L = W - 1 equals the offline result, L = 0 is
-causal. One step is one pass of one window through the network, for all people at once.
+what `lib.windows.pipeline.refine(..., lag=L)` computes for a whole recording. L = W - 1 equals the offline
+result but for what is known of the body so far, L = 0 is causal. One step is one pass of one window through the network, for all people at once.
 
 P people, J joints, D coordinates, W window, L lag.
 """
