@@ -78,6 +78,8 @@ def _check(found, path):
     for key, shape in shapes.items():
         array = getattr(found, key)
         if array.shape != shape or not frames or not (np.abs(array) < FAR).all():
-            raise UserError(f"{path}: {key} {list(array.shape)}, expected numbers below {FAR:g}, {list(shape)}. {AGAIN}")
+            raise UserError(
+                f"{path}: {key} {list(array.shape)}, expected numbers below {FAR:g}, {list(shape)}. {AGAIN}"
+            )
     if not 1 <= found.fps <= 1000 or len(found.size) != 2 or min(found.size) < 1:
         raise UserError(f"{path}: {found.fps:g} frames a second of {found.size} px cannot be. {AGAIN}")

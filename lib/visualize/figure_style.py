@@ -138,7 +138,9 @@ def finished(figure, scored, axes):
 
 def small():
     """The size of small letters, in points."""
-    return font_manager.FontProperties(size=matplotlib.rcParams["legend.fontsize"]).get_size_in_points()  # it may be a word
+    return font_manager.FontProperties(
+        size=matplotlib.rcParams["legend.fontsize"]
+    ).get_size_in_points()  # it may be a word
 
 
 def opacity(dots):
