@@ -53,8 +53,8 @@ LEAST = 0.04  # of the limbs' spread: smaller steps are all alike
 HOLD = 0.25  # seconds for which a missing joint is taken to be where it was
 # Where so much is exchanged that it could as well be the rest, nothing is changed: share of the frames from AROUND
 # seconds before to AROUND seconds after a stretch, where it is one of several, and where it is the only one.
-AROUND, CROWDED, ALONE = 2.0, 0.15, 0.3
-GAIN = 8.0  # how much less a stretch must cost exchanged than as it is, and it must begin or end with a leap
+AROUND, CROWDED, ALONE = 1.5, 0.15, 0.3
+GAIN = 6.0  # how much less a stretch must cost exchanged than as it is, and it must begin or end with a leap
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,9 @@ class Trainer:
         """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt, SIGUSR1 with exit code 0."""
         try:
             return self._fit()
+        except OSError as error:  # TensorBoard's writer does not say where its disk was full
+            error.filename = error.filename or str(self.folder or self.cfg.OUTPUT_DIR)
+            raise
         finally:
             messages.stop_log()
 

@@ -8,11 +8,11 @@ import pytest
 from lib.commands import pairs as command
 from lib.commands import pairs_render
 from lib.errors import UserError
-from lib.pairs import INDEX, clips
+from lib.pairs import INDEX
 
 anny = pytest.importorskip("anny")
 pytest.importorskip("numba")
-from lib.pairs import body, camera, motion, motion_files, render, scene  # noqa: E402
+from lib.pairs import body, camera, clips, motion, motion_files, render, scene  # noqa: E402
 
 SMALL = ["--frames", "3", "--size", "64", "--seed", "5"]
 
