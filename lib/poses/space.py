@@ -177,7 +177,7 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
         elif factor != 1:
             notes.append(f"3D joints taken as {'mm' if factor == 0.001 else 'cm'} (a body {size:.4g} across)")
     factor = factor or 1.0
-    if size > 0 and not ODD[0] <= size * factor <= ODD[1]:
+    if not usual_size(poses, factor):
         notes.append(
             f"warning: the body is {size * factor:.2f} m across, the training data have {USUAL[0]} to {USUAL[1]}: "
             "check the units; SynSP may do worse"
@@ -186,6 +186,12 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
     if up != AXES["-y"]:
         notes.append(f"3D joints have {_said(up)} up: turned for the network, and back")
     return Space(_TURNS[up], np.zeros(3), factor, root), notes
+
+
+def usual_size(poses, scale):
+    """Whether poses [T, J, 3] in units of `scale` metres may be a person's, by how far joints lie apart; True where nothing is known."""
+    size = extent(poses)
+    return not size > 0 or ODD[0] <= size * scale <= ODD[1]
 
 
 # Seconds of the straight line or bow along which a body's own path is told from its motion.

@@ -169,8 +169,12 @@ class Work:
         """Where the plan is to blend: decide by what was measured how much of what."""
         scale = float(np.mean(self.space.scale))
         self.judged = auto.judge(self.measured, filled, self.times, scale)
-        self.filters, self.share = self.judged.filters, np.full(len(filled), self.judged.share)
-        network = self.plan.network if self.judged.share else None
+        network, reason = self.plan.network, self.plan.reason
+        if network is not None and self.judged.share and not space.usual_size(self.poses, scale):
+            network, reason = None, "a body of an unusual size has unknown units, which no network reads"
+        self.filters = self.judged.filters
+        self.share = np.full(len(filled), self.judged.share if network is not None else 0.0)
+        network = network if self.judged.share else None
         what = " and ".join(one.name for one in self.filters)
         what = f"filter{'s' * (len(self.filters) > 1)} {what}"
         if network is not None:
@@ -179,7 +183,7 @@ class Work:
                 f"{1000 * self.judged.wander:.0f} mm beyond what jitter explains"
             )
         else:
-            how = f"the {what}: " + (self.plan.reason or "white jitter explains how far bone lengths wander")
+            how = f"the {what}: " + (reason or "white jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
     def _settle_live(self):

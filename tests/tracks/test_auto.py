@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 from scipy.spatial.transform import Rotation
 
@@ -15,6 +16,7 @@ from lib.poses.skeletons import LAYOUTS
 from lib.tracks import auto, closing
 from lib.tracks.refiner import Refiner
 from lib.tracks.repair import Repaired
+from tests.tracks.test_refiner import save_synsp, straight
 
 LAYOUT = LAYOUTS["h36m17"]
 SHIPPED = Path(__file__).parents[2] / "data" / "poses" / "mocap_noise_3D" / "groundtruth" / "mocap_gt_3D_train.npz"
@@ -199,3 +201,15 @@ def test_auto_takes_the_jitter_of_the_root_out_of_every_joint(clips):
     still = Refiner("auto", **OPTIONS)
     still(rough - rough[:, :1])
     assert still.results[0].path_kept is None  # the root stays at 0
+
+
+@pytest.mark.parametrize("scale, reads", [(1.0, True), (0.25, False)])
+def test_a_body_of_an_unusual_size_takes_no_network(tmp_path, scale, reads):
+    """Image landmarks with a depth, in pixels taken as mm, once got 7 % of the body's size as a network's correction."""
+    rng = np.random.default_rng(0)
+    slow = gaussian_filter1d(rng.normal(0, 0.15, (120, 17, 3)), 10, axis=0)
+    save_synsp(tmp_path, any_skeleton=True)
+    refine = Refiner("auto", fps=30, folder=tmp_path, layout="h36m17", units="m")
+    refine((straight(1) + slow) * scale)
+    plan = refine.results[0].plan
+    assert ("correction of SynSP" in plan) == reads and ("unusual size" in plan) == (not reads)
