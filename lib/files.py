@@ -68,6 +68,9 @@ def atomic_folder(path):
     with _naming(path):
         make_folder(holder)
         _remove_leftovers(holder)
+        if holder == target:  # a run that was killed before the folder was there left its own beside it
+            with contextlib.suppress(OSError):
+                _remove_leftovers(target.parent)
         temporary = Path(tempfile.mkdtemp(dir=holder, prefix=_prefix()))
     try:
         with _naming(path, temporary):

@@ -132,6 +132,18 @@ def test_what_dead_processes_left_is_removed(tmp_path):
     assert {entry.name for entry in tmp_path.iterdir()} == kept
 
 
+def test_what_was_left_beside_a_folder_is_removed_once_the_folder_is_there(tmp_path):
+    """A run that is killed before its folder exists leaves its temporary one beside it; later runs write into the folder."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f"{files._prefix().rsplit('-', 2)[0]}-{dead.pid}-folder"
+    left.mkdir()
+    (tmp_path / "out").mkdir()
+    with atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "1.json").write_text("new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_folder_comes_whole(tmp_path):
     with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as temporary:
         (temporary / "1.json").write_text("half")
