@@ -173,6 +173,12 @@ def test_inputs_are_told_by_their_endings_unless_named(tree):
 # ------------------------------------------------------------------------------------ where results go
 
 
+@pytest.mark.parametrize("name", ["walk.slp", "walk.pose", "ik.mot", "ik.sto", "res.pk"])
+def test_files_of_kinds_that_came_later_are_found_in_a_folder(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    assert names(inputs.find([str(tmp_path)])) == [name]
+
+
 def test_the_output_mirrors_the_tree_and_failures_are_lines(tree, tmp_path):
     assert many(tree, "--recursive", "--output", tmp_path / "out") == 2
     out = content(tmp_path / "out")
