@@ -296,7 +296,7 @@ class _Network:
         self.merge, self.roots = None, None
         self.body = SoFar(self.recipe.bones) if self.recipe.bones else None
         mapped = fit is not None and len(fit.written) < len(fit.gather)
-        keeps = stream.keeps_places and not model.knows_places
+        keeps = stream.keeps_places and not model.recipe.knows_places
         self.slow = SlowPart(stream.rate) if mapped and keeps else None
         self.names = stream.likeness.joint_names
         self.shares = [] if stream.plan.blend else None  # `RunningShare` a person, of `auto`

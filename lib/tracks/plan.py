@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import weights
 from ..errors import UserError
 from ..filters import registry as filters
 from ..models import checkpoints, translate
@@ -45,11 +44,6 @@ class Model:
     @property
     def fps(self):
         return self.recipe.fps or RATE
-
-    @property
-    def knows_places(self):
-        """Whether it learnt from one estimator where on the body that puts its joints."""
-        return self.recipe.knows_places or weights.estimator_of(self.path) is not None
 
     @property
     def label(self):

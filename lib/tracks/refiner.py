@@ -225,7 +225,7 @@ class Refiner:
         windows that have it first."""
         recipe = model.recipe
         other_lag = 0 if recipe.trained_lag == self.lag else 1 if recipe.trained_lag is None else 2
-        general = not model.knows_places
+        general = weights.estimator_of(model.path) is None
         return other_lag, recipe.views, general, model.window <= (self.lag or 0), not recipe.any_skeleton, model.window
 
     def network_for(self, track, poses):

@@ -277,7 +277,7 @@ class Work:
         fit, rate = self.plan.mapping, pace(job.times)
         mapped = len(fit.written) < len(fit.gather)
         start = before if self.plan.blend else job.values[:, job.picks]
-        keeps = self.refiner.own_places and not self.plan.network.knows_places
+        keeps = self.refiner.own_places and not self.plan.network.recipe.knows_places
         if mapped and keeps and not kind_of(self.track.kind).rotations:
             slow = own_places.slow_part if self.refiner.lag is None else own_places.slow_part_so_far
             result = result - slow(result - start, rate)

@@ -604,7 +604,7 @@ def test_weights_of_an_estimator_say_where_its_joints_should_be(tmp_path):
     noisy = poses + np.random.default_rng(0).normal(0, 0.01, poses.shape)
     results = {}
     for name in ("synsp_3D_w8", "synsp_3D_w8_mediapipe"):
-        path = save_synsp(tmp_path, name=f"{name}.pth.tar", random=True)
+        path = save_synsp(tmp_path, name=f"{name}.pth.tar", random=True, knows_places="mediapipe" in name)
         results[name] = Refiner("synsp", checkpoint=path, **options)(noisy)
     joint = JOINT_NAMES["mediapipe33"].index("left_wrist")
     general, specific = (np.linalg.norm((each - noisy)[:, joint].mean(axis=0)) for each in results.values())
