@@ -169,12 +169,11 @@ class Work:
         """Where the plan is to blend: decide by what was measured how much of what."""
         scale = float(np.mean(self.space.scale))
         self.judged = auto.judge(self.measured, filled, self.times, scale)
-        network, reason = self.plan.network, self.plan.reason
-        if network is not None and self.judged.share and not space.usual_size(self.poses, scale):
+        network, reason = self.plan.network if self.judged.share else None, self.plan.reason
+        if network is not None and not space.usual_size(self.poses, scale):
             network, reason = None, "a body of an unusual size has unknown units, which no network reads"
         self.filters = self.judged.filters
         self.share = np.full(len(filled), self.judged.share if network is not None else 0.0)
-        network = network if self.judged.share else None
         what = " and ".join(one.name for one in self.filters)
         what = f"filter{'s' * (len(self.filters) > 1)} {what}"
         if network is not None:
