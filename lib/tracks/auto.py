@@ -23,6 +23,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ..filters import measure, tuned
+from ..poses import space
 
 WHITE, LASTING = "gcv", "kalman"  # the filters for the two kinds of errors
 # Metres of slow spread of the limbs' lengths at which half of a network's correction is taken; 0 to 1 mm on clean
@@ -121,7 +122,10 @@ def _unless_least(share):
 
 
 class RunningShare:
-    """A network's share of a person in a stream, frame by frame: 0 until `FIRST`, then as `judge` says of the last `SPAN` seconds."""
+    """A network's share of a person in a stream, frame by frame: 0 until `FIRST`, then as `judge` says of the last `SPAN` seconds.
+
+    0 also while the body is of an unusual size in them (`space.usual_size`): its units are not what they seem to be.
+    """
 
     def __init__(self, names, rate):
         self.bones, self.rate, self.past = limbs(names), rate, deque(maxlen=int(SPAN * rate))
@@ -133,11 +137,16 @@ class RunningShare:
         self.past.append(pose)
         self.count += 1
         if self.bones and self.count >= FIRST * self.rate and self.count % self.every == 0:
-            poses = np.stack(self.past)
-            spread = wander(measure.measure(poses, np.arange(len(poses)) / self.rate, self.bones), scale)
-            self.found = _unless_least(wiener(spread)) if np.isfinite(spread) else 0.0
+            self.found = self._of(np.stack(self.past), scale)
         self.share += self.ease * (self.found - self.share)
         return self.share
+
+    def _of(self, poses, scale):
+        """The share that poses [T, J, 3] call for."""
+        if not space.usual_size(poses, scale):
+            return 0.0
+        spread = wander(measure.measure(poses, np.arange(len(poses)) / self.rate, self.bones), scale)
+        return _unless_least(wiener(spread)) if np.isfinite(spread) else 0.0
 
 
 def running_shares(poses, names, rate, scale):

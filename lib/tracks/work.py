@@ -18,6 +18,7 @@ from .repair import repair
 MOVED = 0.06
 # Metres per frame² from which a root's path counts as noisy; people who run keep below it.
 SHAKE = 0.01
+UNUSUAL = "a body of an unusual size has unknown units, which no network reads"
 STILL = 1e-6  # of the body's size: a root that stays in such a place is put there by the file, and rounded
 
 
@@ -171,7 +172,7 @@ class Work:
         self.judged = auto.judge(self.measured, filled, self.times, scale)
         network, reason = self.plan.network if self.judged.share else None, self.plan.reason
         if network is not None and not space.usual_size(self.poses, scale):
-            network, reason = None, "a body of an unusual size has unknown units, which no network reads"
+            network, reason = None, UNUSUAL
         self.filters = self.judged.filters
         self.share = np.full(len(filled), self.judged.share if network is not None else 0.0)
         what = " and ".join(one.name for one in self.filters)
@@ -191,8 +192,9 @@ class Work:
             names, scale = self.track.joint_names, float(np.mean(self.space.scale))
             self.share = auto.running_shares(self.poses, names, self.rate, scale)
             if not self.share.any():
-                how = f"the filter {self.plan.channel}: at no time bone lengths wander beyond what jitter explains"
-                self.plan = replace(self.plan, network=None, sentence=how)
+                usual = space.usual_size(self.poses, scale)
+                why = "at no time bone lengths wander beyond what jitter explains" if usual else UNUSUAL
+                self.plan = replace(self.plan, network=None, sentence=f"the filter {self.plan.channel}: {why}")
 
     def _parts(self):
         """The stretches of frames between jumps, as slices."""

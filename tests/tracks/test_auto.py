@@ -203,13 +203,32 @@ def test_auto_takes_the_jitter_of_the_root_out_of_every_joint(clips):
     assert still.results[0].path_kept is None  # the root stays at 0
 
 
-@pytest.mark.parametrize("scale, reads", [(1.0, True), (0.25, False)])
-def test_a_body_of_an_unusual_size_takes_no_network(tmp_path, scale, reads):
-    """Image landmarks with a depth, in pixels taken as mm, once got 7 % of the body's size as a network's correction."""
+@pytest.fixture
+def wandering(tmp_path):
+    """Poses whose bones wander slowly, and a folder with a network for them."""
     rng = np.random.default_rng(0)
-    slow = gaussian_filter1d(rng.normal(0, 0.15, (120, 17, 3)), 10, axis=0)
     save_synsp(tmp_path, any_skeleton=True)
-    refine = Refiner("auto", fps=30, folder=tmp_path, layout="h36m17", units="m")
-    refine((straight(1) + slow) * scale)
+    return straight(1) + gaussian_filter1d(rng.normal(0, 0.15, (120, 17, 3)), 10, axis=0), tmp_path
+
+
+@pytest.mark.parametrize("scale, reads", [(1.0, True), (0.25, False)])
+@pytest.mark.parametrize("lag", [None, 3])
+def test_a_body_of_an_unusual_size_takes_no_network(wandering, scale, reads, lag):
+    """Image landmarks with a depth, in pixels taken as mm, once got 7 % of the body's size as a network's correction."""
+    poses, folder = wandering
+    refine = Refiner("auto", fps=30, folder=folder, layout="h36m17", units="m", lag=lag)
+    refine(poses * scale)
     plan = refine.results[0].plan
     assert ("correction of SynSP" in plan) == reads and ("unusual size" in plan) == (not reads)
+
+
+@pytest.mark.parametrize("scale, reads", [(1.0, True), (0.25, False)])
+def test_a_stream_of_a_body_of_an_unusual_size_takes_no_network(wandering, scale, reads):
+    poses, folder = wandering
+    (folder / "none").mkdir()
+    streams = [
+        Refiner("auto", fps=30, folder=place, layout="h36m17", units="m", lag=3).stream()
+        for place in (folder, folder / "none")
+    ]
+    out = [np.array([stream.step(pose) for pose in poses * scale][3:]) for stream in streams]
+    assert (np.abs(out[0] - out[1]).max() > 1e-6) == reads
