@@ -96,6 +96,8 @@ def _ndarray(machine, shape=(0,), dtype=None, buffer=None, *more):
     """numpy.ndarray(shape, dtype, buffer), as our own writer uses it."""
     if more:
         raise Refused("it calls numpy.ndarray with offsets")
+    if buffer is None and isinstance(dtype, _Dtype) and dtype.dtype.hasobject:
+        return _Array(machine)  # its objects come in a list
     return _numbers(b"" if buffer is None else buffer, dtype or np.dtype(float), shape, "C")
 
 

@@ -70,6 +70,17 @@ def load(content, what):
     return loaded
 
 
+def storage(content, what):
+    """The numbers [N] of a tensor's storage in the bytes of torch.save, as a numpy array. Raises UserError as `load`."""
+    found = load(content, what)
+    if not isinstance(found, torch.storage.TypedStorage):
+        raise UserError(f"{what}: refused, because it holds a {type(found).__name__}, not the numbers of a tensor")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that storages will have no type some day
+        numbers = torch.empty(0, dtype=found.dtype).set_(found.untyped())
+    return (numbers.float() if numbers.dtype == torch.bfloat16 else numbers).numpy()  # numpy has no bfloat16
+
+
 def _scan(content, what):
     """Run the program of a file for its budgets. Raises Refused, or whatever a damaged stream makes the machine raise."""
     if content[:2] != b"PK":

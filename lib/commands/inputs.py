@@ -15,7 +15,7 @@ from .refine_file import beside
 
 # Endings of the files that lib/formats reads; a file of another ending is refined only where it is named itself.
 ENDINGS = set(
-    ".json .jsonl .npy .npz .csv .tsv .trc .c3d .mot .sto .slp .pose .h5 .hdf5 .hdf .pkl .pk .pickle .joblib .pt .pth".split()
+    ".json .jsonl .npy .npz .csv .tsv .trc .c3d .mot .sto .slp .pose .h5 .hdf5 .hdf .pkl .pk .pickle .joblib .pt .pth .skeleton".split()
 )
 OWN = re.compile(r"(failures|summary)(\.\d+)?\.jsonl?")  # what an earlier run wrote (lib/commands/refine_many.py)
 

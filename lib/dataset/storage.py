@@ -62,13 +62,14 @@ def _read_arrays(path):
                 raise UserError(
                     f"{path}: {key} is damaged ({_brief(error)}). Copy or download the file again"
                 ) from None
-            arrays[key] = _read_array(content, f"{path}: {key}")
+            arrays[key] = read_array(content, f"{path}: {key}")
     if not arrays:
         raise UserError(f"{path}: holds no arrays")
     return arrays
 
 
-def _read_array(content, what):
+def read_array(content, what, extra=None):
+    """The array in the bytes of an .npy file; objects by `safe_pickle.load`, with its `extra`. Raises UserError."""
     file = io.BytesIO(content)
     try:
         major, _ = np.lib.format.read_magic(file)
@@ -81,7 +82,7 @@ def _read_array(content, what):
             return np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:  # the header is a line of Python, and a damaged one raises nearly anything
         raise UserError(f"{what} is not a readable array ({_brief(error)}). Copy or download the file again") from None
-    array = safe_pickle.load(file, what)
+    array = safe_pickle.load(file, what, extra)
     if not isinstance(array, np.ndarray) or array.shape != shape:
         raise UserError(f"{what} does not hold the array that its header announces. Write the file again")
     return array

@@ -23,7 +23,7 @@ RATES = "fps frame_rate framerate mocap_framerate mocap_frame_rate mocap_fps rat
 
 
 def sniff_npy(opened):
-    return opened.head[:6] == b"\x93NUMPY"
+    return opened.is_npy and not opened.holds_objects
 
 
 def sniff_npz(opened):
@@ -31,7 +31,7 @@ def sniff_npz(opened):
 
 
 def read_npy(opened, image_size=None, fps=None, axes=None):
-    if not sniff_npy(opened):
+    if not opened.is_npy:
         raise UserError(f"{opened.path}: not an .npy file. Save the poses with numpy.save as a float array [T, J, D]")
     try:
         array = np.load(opened.path, allow_pickle=False)

@@ -19,6 +19,7 @@ from .. import safe_pickle
 from ..errors import UserError
 from ..files import atomic_write
 from ..pickle_machine import StandIn
+from . import pickled_tensors
 
 WRAPPERS = [
     (module, "NumpyArrayWrapper") for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
@@ -59,7 +60,7 @@ def load(content, what, extra=None):
                 raise UserError(f"{what}: the compressed data are damaged ({error}). Copy the file again") from None
             break
     file = io.BytesIO(content)
-    names = dict(extra or {})
+    names = pickled_tensors.NAMES | (extra or {})
     for module in ("numpy", "numpy.core.memmap"):
         names[module, "memmap"] = np.ndarray
     wrapper = _wrapper(file, what, names)
@@ -101,7 +102,11 @@ class _Pickler(pickle.Pickler):
     """
 
     def reducer_override(self, value):
-        if type(value) is np.ndarray and not value.dtype.hasobject:
+        if isinstance(value, pickled_tensors.TensorArray):
+            return value.tensor.__reduce_ex__(4)
+        if type(value) is np.ndarray and value.dtype.hasobject:
+            return np.ndarray, (value.shape, value.dtype), (1, value.shape, value.dtype, False, value.ravel().tolist())
+        if type(value) is np.ndarray:
             return np.ndarray, (value.shape, value.dtype, bytearray(value.tobytes()))
         if isinstance(value, np.number) and isinstance(value.item(), (int, float)):
             return type(value), (value.item(),)
@@ -109,6 +114,12 @@ class _Pickler(pickle.Pickler):
 
 
 def dump(path, value):
-    """A plain pickle (protocol 4), which `pickle.load` and `joblib.load` both read; whole or not at all."""
+    """A plain pickle (protocol 4), which `pickle.load` and `joblib.load` both read; whole or not at all.
+
+    Where the name ends in .npy, as numpy.save writes one object.
+    """
+    if path.suffix == ".npy":
+        pickled_tensors.write_npy(path, value, _Pickler)
+        return
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
         _Pickler(file, protocol=4).dump(value)

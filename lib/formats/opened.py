@@ -81,6 +81,15 @@ class Opened:
         return self.head[:4] == b"PK\x03\x04" and self.suffix not in (".pt", ".pth")
 
     @cached_property
+    def is_npy(self):
+        return self.head[:6] == b"\x93NUMPY"
+
+    @cached_property
+    def holds_objects(self):
+        """Whether this is an .npy of Python objects, as numpy.save writes a dict, and not of numbers."""
+        return self.is_npy and b"'descr': '|O'" in self.head
+
+    @cached_property
     def arrays(self):
         return storage.read_arrays(self.path)
 

@@ -1,11 +1,10 @@
-"""Pickles of arrays by name, such as AIST++'s {smpl_poses, smpl_trans, smpl_scaling}: read as an .npz of the same names."""
+"""Pickles, and .npy files of one object, of arrays by name, such as AIST++'s {smpl_poses, smpl_trans, smpl_scaling}: read as an .npz of the same names."""
 
 import numpy as np
 
 from ..errors import UserError
 from . import arrays, joblib_file, rotation_arrays
-from .joblib_file import is_pickle
-from .smpl_common import content_of
+from .smpl_common import content_of, is_pickle
 
 
 def _arrays(content):
@@ -19,7 +18,7 @@ def _arrays(content):
 
 
 def sniff(opened):
-    if opened.is_folder or not (opened.suffix in (".pkl", ".pickle") or is_pickle(opened.head)):
+    if not is_pickle(opened):
         return False
     found = _arrays(content_of(opened))
     return bool(found) and (rotation_arrays.find(found) is not None or bool(arrays.pose_keys(found)))

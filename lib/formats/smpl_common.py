@@ -5,8 +5,9 @@ import copy
 
 import numpy as np
 
+from ..dataset import storage
 from ..errors import UserError
-from . import joblib_file
+from . import joblib_file, pickled_tensors
 from .tracks import Track
 
 # Fields that follow from pose and shape, by the names that these tools give them.
@@ -26,15 +27,20 @@ EXTRA = {("collections", "defaultdict"): collections.defaultdict}
 
 
 def content_of(opened):
-    """The unpickled file, once."""
+    """The unpickled file, once; of an .npy file of one Python object that object."""
     if not hasattr(opened, "unpickled"):
-        opened.unpickled = joblib_file.load(opened.content, str(opened.path), EXTRA)
+        if opened.is_npy:
+            array = storage.read_array(opened.content, str(opened.path), pickled_tensors.NAMES | EXTRA)
+            opened.unpickled = array.item() if array.ndim == 0 else array
+        else:
+            opened.unpickled = joblib_file.load(opened.content, str(opened.path), EXTRA)
     return opened.unpickled
 
 
 def is_pickle(opened):
+    """Whether this is a pickle, or an .npy of Python objects, which holds one."""
     return not opened.is_folder and (
-        opened.suffix in (".pkl", ".pickle", ".joblib") or joblib_file.is_pickle(opened.head)
+        opened.suffix in (".pkl", ".pickle", ".joblib") or opened.holds_objects or joblib_file.is_pickle(opened.head)
     )
 
 

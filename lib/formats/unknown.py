@@ -54,7 +54,8 @@ def _looks(opened):
         )
     if is_pickle(opened):
         mend = "save the poses by name with numpy.savez, 'keypoints' as an array [T, J, D]"
-        return f"a pickle: {_shape(content_of(opened))}", mend
+        kind = "an .npy of Python objects" if opened.holds_objects else "a pickle"
+        return f"{kind}: {_shape(content_of(opened))}", mend
     try:
         first = opened.lines[0].strip() if opened.lines else ""
     except UserError:

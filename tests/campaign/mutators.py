@@ -57,7 +57,7 @@ def mutate(path, dice):
     change = {
         ".json": of_json, ".jsonl": of_lines, ".npz": of_npz, ".npy": of_npy, ".pkl": of_pickle, ".pt": of_torch, ".tar": of_torch,
         ".yaml": of_yaml, ".csv": of_table, ".trc": of_table, ".mot": of_table, ".sto": of_table, ".txt": of_table, ".pk": of_pickle,
-        ".h5": of_hdf5, ".slp": of_hdf5, ".pose": of_numbers, ".c3d": of_numbers,
+        ".tsv": of_table, ".skeleton": of_table, ".h5": of_hdf5, ".slp": of_hdf5, ".pose": of_numbers, ".c3d": of_numbers,
     }.get(path.suffix)  # fmt: skip
     try:
         content, said = change(content, dice) if change else (damaged(content, dice), "bytes")

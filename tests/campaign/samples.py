@@ -18,8 +18,11 @@ sys.modules.setdefault("tests", ours)
 
 from tests.formats import test_body_outputs as bodies  # noqa: E402
 from tests.formats import test_json_files as trees  # noqa: E402
+from tests.formats import test_tensors as tensors  # noqa: E402
 from tests.formats.test_csv import NAMES  # noqa: E402
+from tests.formats.test_ntu import ntu  # noqa: E402
 from tests.formats.test_opensim import motion  # noqa: E402
+from tests.formats.test_qualisys import qualisys  # noqa: E402
 from tests.formats.walker import FRAMES, walk  # noqa: E402
 
 PX = np.round(walk(2, 400.0, place=100.0), 3)
@@ -99,6 +102,10 @@ def prompthmr(folder):
     return bodies.pickled(folder / "results.pkl", content)
 
 
+def tram(folder):
+    return tensors.saved(folder, tensors.tram())
+
+
 def hybrik(folder):
     return bodies.pickled(folder / "res.pk", bodies.hybrik())
 
@@ -159,7 +166,7 @@ BUILDERS = {
     function.__name__: function
     for function in (
         slp, sleap_h5, deeplabcut_h5, pose, c3d, mot, sto, prompthmr, hybrik, sam3d, sam3d_json, aist, ultralytics,
-        ultralytics_labels, panoptic, easymocap, recorded,
+        ultralytics_labels, panoptic, easymocap, recorded, tram, ntu, qualisys,
     )
 }  # fmt: skip
 

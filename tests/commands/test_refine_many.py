@@ -173,7 +173,7 @@ def test_inputs_are_told_by_their_endings_unless_named(tree):
 # ------------------------------------------------------------------------------------ where results go
 
 
-@pytest.mark.parametrize("name", ["walk.slp", "walk.pose", "ik.mot", "ik.sto", "res.pk"])
+@pytest.mark.parametrize("name", ["walk.slp", "walk.pose", "ik.mot", "ik.sto", "res.pk", "S001.skeleton"])
 def test_files_of_kinds_that_came_later_are_found_in_a_folder(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     assert names(inputs.find([str(tmp_path)])) == [name]

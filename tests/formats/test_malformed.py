@@ -204,7 +204,7 @@ CASES = [
     (
         "npy",
         lambda path: np.save(path, np.array([Hostile()], dtype=object), allow_pickle=True),
-        r"holds Python objects",
+        r"refused, because loading it would call",
     ),
     ("npz", truncate, r"poses.npz: not a readable .npz"),
     ("npz", resave_npz(a=np.zeros(3), b=np.zeros((4, 4))), r"what kind of pose file"),
