@@ -26,7 +26,7 @@ from ..models.residual import correction_features
 from ..models.translate import to_format_2
 from ..windows import body
 from ..windows.steps import Entered
-from .trainer import load_sets
+from .sets import load_sets
 
 log = logger(__name__)
 

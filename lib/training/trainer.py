@@ -10,7 +10,6 @@ import logging
 import math
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,26 +19,21 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from .. import config, messages, run
-from ..dataset import catalog, groups, noise, sequences
 from ..errors import UserError
 from ..messages import logger
 from ..models import checkpoints, dropout
 from ..poses import metrics
 from ..windows import steps, views
-from ..windows.body import bones_of
-from ..windows.canonical import pairs_of
 from ..windows.merge import Merge
-from ..windows.recipe import ALIGNMENTS, Recipe
-from . import distributed
+from . import distributed, saved, settings
 from .augment import Augment
-from .bank import MIXES, WindowBank, mix_shares
+from .bank import WindowBank
 from .bodies import BodiesOfBank
 from .loss import ACCEL_SHARE, refinement_loss, stream_loss
+from .sets import BATCH, BODY, NOISE, ORDER, VALIDATION_NOISE, load_sets, recipe_of
 
 log = logger(__name__)
 
-# Streams of random numbers, told apart by their first number.
-NOISE, ORDER, BATCH, SHARE, VALIDATION_NOISE, BODY = range(6)
 SHOWN = ("validation/loss", "validation/mpjpe", "validation/accel")  # TensorBoard's columns beside hyperparameters
 
 
@@ -52,71 +46,12 @@ def train(cfg, clip=None):
         return group.together(lambda: Trainer(cfg, group.device(run.choose_device(cfg)), clip, group)).fit()
 
 
-def load_sets(cfg):
-    """(training splits, validation splits): the `validate` split where there is one, else a seeded share of whole
-    groups or recordings kept out of training (`groups.hold_out`)."""
-    training, validation = [], []
-    for source in catalog.sources(cfg):
-        split = groups.exclude(sequences.load(source, "train", cfg, cfg.TRAIN.USE_6D_SMPL), cfg)
-        if cfg.TRAIN.VALIDATE and sequences.has_split(source, "validate", cfg):
-            held_out = sequences.load(source, "validate", cfg, cfg.TRAIN.USE_6D_SMPL)
-        elif cfg.TRAIN.VALIDATE:
-            split, held_out = _share(split, cfg)
-        if cfg.TRAIN.VALIDATE:
-            validation.append(held_out)
-        training.append(split)
-    return training, validation
-
-
-def _share(split, cfg):
-    if not 0 < cfg.TRAIN.VAL_SHARE < 1:
-        raise UserError(
-            f"TRAIN.VAL_SHARE {cfg.TRAIN.VAL_SHARE}: must lie between 0 and 1; TRAIN.VALIDATE False "
-            "trains without validation"
-        )
-    return groups.hold_out(split, cfg, np.random.default_rng([cfg.SEED_VALUE, SHARE]))
-
-
-def recipe_of(cfg, split, views):
-    """The `Recipe` of a network that is trained on a split as the config says; views: the most of a recording."""
-    layout, representation, training = split.layout, split.representation, cfg.TRAIN
-    synsp = cfg.MODEL.NAME == "synsp"
-    align = cfg.MODEL.ALIGN_VIEWS if representation.kind.in_space else "none"
-    canonical = bool(cfg.MODEL.CANONICAL and synsp)
-    fuse = "none" if align == "none" or not synsp else "depth" if canonical else "median"
-    lag = training.LAG if 0 <= training.LAG < cfg.MODEL.SLIDE_WINDOW_SIZE - 1 else None  # the whole window's is no lag
-    return Recipe(
-        window=cfg.MODEL.SLIDE_WINDOW_SIZE,
-        weighting=cfg.EVALUATE.WINDOW_WEIGHTS,
-        smooth=float(cfg.EVALUATE.SMOOTH),
-        trained_lag=lag,
-        carry=float(cfg.MODEL.CARRY),
-        align=align,
-        fuse=fuse,
-        views=views,
-        kind=representation.name,
-        joints=tuple(layout.joints),
-        root=tuple(layout.root),
-        canonical=canonical,
-        pairs=pairs_of(layout, representation) if canonical else (),
-        bones=bones_of(layout, representation) if cfg.MODEL.BODY and synsp else (),
-        segment=cfg.MODEL.SEGMENT if synsp else 0,
-        fps=float(cfg.DATASET.FPS),
-        normaliser=split.source.row.normaliser,
-        image_size=split.sequences[0].image_size is not None,
-        use_6d=bool(training.USE_6D_SMPL),
-        root_relative=sequences.root_distance(split) < sequences.ROOT_AT_ZERO,
-        any_skeleton=training.AUGMENT.CONVENTION > 0,
-        knows_places=bool(cfg.DATASET.ESTIMATORS_PLACES),
-    )
-
-
 class Trainer:
     """One training run: its data, network, optimiser and folder; group: the processes that share it."""
 
     def __init__(self, cfg, device, clip=None, group=distributed.ALONE):
         self.cfg, self.device, self.group = cfg, device, group
-        _check(cfg)
+        settings.check(cfg)
         torch.manual_seed(cfg.SEED_VALUE)
         training, validation = load_sets(cfg)
         window, self.lag = cfg.MODEL.SLIDE_WINDOW_SIZE, cfg.TRAIN.LAG if cfg.TRAIN.LAG >= 0 else None
@@ -392,10 +327,10 @@ class Trainer:
                     place
                     + f"The {name} of window {int(index[bad][0])} are not finite; check the data with `synsp check`"
                 )
-        saved = self.folder / "checkpoint_last.pth.tar"
+        last = self.folder / "checkpoint_last.pth.tar"
         return place + (
             f"The data are finite, so the network diverged: lower TRAIN.LR ({self.cfg.TRAIN.LR}), or set "
-            f"TRAIN.CLIP_GRADIENT 1. {f'The last good state is {saved}' if saved.exists() else 'Nothing was saved'}"
+            f"TRAIN.CLIP_GRADIENT 1. {f'The last good state is {last}' if last.exists() else 'Nothing was saved'}"
         )
 
     def _end_epoch(self, writer):
@@ -486,9 +421,9 @@ class Trainer:
                 else f"no run of EXP_NAME {cfg.EXP_NAME} in {cfg.OUTPUT_DIR} to continue, starting fresh",
             )
         if resume:
-            self.group.together(lambda: self._resume(resume))
+            self.group.together(lambda: saved.resume(self, resume))
         elif cfg.TRAIN.INIT:
-            self.group.together(lambda: self._take_weights(checkpoints.load(cfg.TRAIN.INIT, cfg.MODEL.n_head)))
+            self.group.together(lambda: saved.take_weights(self, checkpoints.load(cfg.TRAIN.INIT, cfg.MODEL.n_head)))
             log.info("weights from %s", cfg.TRAIN.INIT)
         self.folder = self.folder or self.group.from_first(lambda: run.new_folder(cfg))
         cfg.LOGDIR = str(self.folder)
@@ -498,195 +433,8 @@ class Trainer:
         messages.also_log_to(self.folder / "train_log.txt")
         log.info("%s", config.command_line())
 
-    def _resume(self, path):
-        checkpoint = checkpoints.load(path, self.cfg.MODEL.n_head)
-        if checkpoint.training is None:
-            self._take_weights(checkpoint)
-            log.info(
-                "TRAIN.RESUME %s: has weights only (no optimiser state of this toolkit), training starts at epoch 1 "
-                "from them",
-                path,
-            )
-            return
-        self._check_continues(path, checkpoint)
-        self.network.load_state_dict(checkpoint.training["network"])
-        if self.averaged is not None:
-            self.averaged.load_state_dict(checkpoint.network.state_dict())
-        state = checkpoint.training
-        self.optimizer.load_state_dict(state["optimizer"])
-        # The first checkpoints of format 1 left out the lambdas, which are None in any case.
-        lambdas = {"lr_lambdas": [None]} if self.cfg.TRAIN.SCHEDULE == "exponential" else {}
-        self.schedule.load_state_dict({**lambdas, **state["schedule"]})
-        self.epoch, self.step, self.running, self.best = (state[name] for name in ("epoch", "step", "running", "best"))
-        self.running_position = state.get("running_position", 0.0)
-        torch.set_rng_state(state["rng"])
-        if self.device.type == "cuda" and state["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
-        self.folder = self.folder or Path(path).resolve().parent
-        if self.epoch >= self.cfg.TRAIN.EPOCH:
-            log.info(
-                "%s is complete: %d of %d epochs. Raise TRAIN.EPOCH to train on",
-                self.folder,
-                self.epoch,
-                self.cfg.TRAIN.EPOCH,
-            )
-
-    def _check_continues(self, path, checkpoint):
-        """A run continues with the same numbers only under the same settings."""
-        free = {
-            "LOGDIR",
-            "OUTPUT_DIR",
-            "EXP_NAME",
-            "DEVICE",
-            "DEBUG",
-            "EVALUATE",
-            "VIS",
-            "FIGURES",
-            "LOG",
-            "SMPL_MODEL_DIR",
-            "CUDNN",
-            "REFINE",
-            "DATASET.BASE_DIR",
-            "TRAIN.RESUME",
-            "TRAIN.INIT",
-            "TRAIN.WORKERS_NUM",
-            "TRAIN.SAVE_EVERY_MINUTES",
-            "TRAIN.PICTURES_EVERY",
-        }
-        if self.cfg.TRAIN.SCHEDULE == "exponential":
-            free.add("TRAIN.EPOCH")
-        # A key that an older version did not have counts as its default.
-        stored = {**dict(config.flatten(config.defaults())), **dict(config.flatten(checkpoint.config))}
-        for key, mine in config.flatten(self.cfg):
-            other = stored.get(key)
-            if mine != other and not free & {key, key.split(".")[0]}:
-                raise UserError(
-                    f"TRAIN.RESUME {path}: was trained with {key} {other}, not {mine}. Continue with the same "
-                    "settings, or start from its weights with TRAIN.INIT"
-                )
-
-    def _take_weights(self, checkpoint):
-        mine, theirs = self.network.described(), checkpoint.network.described()
-        if mine["name"] == theirs["name"] == "synsp":
-            _check_meaning(checkpoint.path, mine, theirs)
-        own, given = self.network.state_dict(), checkpoint.network.state_dict()
-        for name in own.keys() - given.keys():
-            if not own[name].any():  # what begins at zero has no say yet
-                given[name] = own[name]
-                log.info("%s has no %s, which begins at zero", checkpoint.path, name)
-        for name in own.keys() | given.keys():
-            if name not in own or name not in given or own[name].shape != given[name].shape:
-                raise UserError(
-                    f"{checkpoint.path}: does not fit this training's {self.cfg.MODEL.NAME} ({name} is "
-                    f"{list(given[name].shape) if name in given else 'absent'} there and "
-                    f"{list(own[name].shape) if name in own else 'absent'} here). Match MODEL.*, the window "
-                    "and the dataset's joints"
-                )
-        self.network.load_state_dict(given)
-        if self.averaged is not None:
-            self.averaged.load_state_dict(given)
-
     def save(self, name):
         """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""
-        if not self.group.first:
-            return
-        first = self.splits[0]
-        checkpoints.save(
-            self.folder / f"checkpoint_{name}.pth.tar",
-            {
-                "model": self.network.described(),
-                "state_dict": {key: value.cpu() for key, value in (self.averaged or self.network).state_dict().items()},
-                "recipe": self.recipe.as_dict(),
-                "epoch": self.epoch,
-                "performance": self.scores,
-                "data": {
-                    "sources": [str(split.source) for split in self.splits],
-                    "layout": {
-                        "name": first.layout.name,
-                        "joints": list(first.layout.joints),
-                        "edges": [list(edge) for edge in first.layout.edges],
-                        "root": list(first.layout.root),
-                    },
-                },
-                "config": config.as_dict(self.cfg),
-                "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
-                "training": {
-                    "network": self.network.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "schedule": self.schedule.state_dict(),
-                    "epoch": self.epoch,
-                    "step": self.step,
-                    "running": self.running,
-                    "running_position": self.running_position,
-                    "best": self.best,
-                    "rng": torch.get_rng_state(),
-                    "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-                },
-            },
-        )
-        self._saved_at = time.monotonic()
-
-
-def _check_meaning(path, mine, theirs):
-    """Raise UserError where a SynSP's weights of the same shapes would mean something else in this training; mine, theirs:
-    what the networks say of themselves (`described`)."""
-
-    def refuse(name, there, here):
-        raise UserError(
-            f"{path}: was trained with {name} {there}, this training has {here}: its weights would mean something else. "
-            f"Set {name} {there}, or start without it"
-        )
-
-    if mine["n_head"] != theirs["n_head"]:  # cuts the same matrices elsewhere
-        refuse("MODEL.n_head", theirs["n_head"], mine["n_head"])
-    here, there = (part.get("residual_components", 0) for part in (mine, theirs))
-    if bool(here) != bool(there):  # a correction is no pose
-        refuse("MODEL.RESIDUAL_COMPONENTS", there, here)
-    if here != there:
-        log.warning(
-            "%s: was trained with MODEL.RESIDUAL_COMPONENTS %d, this training has %d and starts a little worse",
-            path,
-            there,
-            here,
-        )
-
-
-_CHOICES = {
-    "SCHEDULE": ("exponential", "onecycle"),
-    "PRECISION": ("float32", "bfloat16"),
-    "noise_type": noise.KINDS,
-    "VAL_BY": ("group", "recording"),
-}
-
-
-def _check(cfg):
-    """Settings that cannot work are found before the data are read."""
-    training = cfg.TRAIN
-    for name, known in _CHOICES.items():
-        if training[name] not in known:
-            raise UserError(f"TRAIN.{name} is {training[name]}; expected one of {', '.join(known)}")
-    if cfg.MODEL.ALIGN_VIEWS not in ALIGNMENTS:
-        raise UserError(f"MODEL.ALIGN_VIEWS is {cfg.MODEL.ALIGN_VIEWS}; expected one of {', '.join(ALIGNMENTS)}")
-    if training.noise_type in noise.OF_GIVEN_SIZE and not training.noise_std and _has_noise(cfg):
-        raise UserError(
-            f"TRAIN.noise_std is 0: no noise at all with TRAIN.noise_type {training.noise_type}. Give its size in mm"
-        )
-    if training.MIX not in MIXES:
-        mix_shares(training.MIX, len(catalog.sources(cfg)))
-    _check_stream(cfg)
-
-
-def _has_noise(cfg):
-    return any(source.estimator == "noise" for source in catalog.sources(cfg))
-
-
-def _check_stream(cfg):
-    lag, carry, window = cfg.TRAIN.LAG, cfg.MODEL.CARRY, cfg.MODEL.SLIDE_WINDOW_SIZE
-    if lag >= window:
-        raise UserError(
-            f"TRAIN.LAG is {lag}; expected less than the window of {window} frames (-1: windows by themselves)"
-        )
-    if carry and (lag or cfg.MODEL.NAME != "synsp"):
-        raise UserError(
-            f"MODEL.CARRY is {carry}, which is for SynSP's streams without delay. Train with MODEL.NAME synsp and TRAIN.LAG 0"
-        )
+        if self.group.first:
+            saved.write(self, self.folder / f"checkpoint_{name}.pth.tar")
+            self._saved_at = time.monotonic()

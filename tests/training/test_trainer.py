@@ -12,7 +12,7 @@ from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.poses.skeletons import LAYOUTS
-from lib.training import trainer
+from lib.training import sets, trainer
 from lib.windows.recipe import Recipe
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -362,25 +362,25 @@ def test_validation_keeps_whole_recordings_out_of_training(tiny_config):
         names([sequences.load(source, "train", tiny_config()) for source in catalog.sources(tiny_config())])
     )
     for share, count in ((0.05, 1), (0.3, 3), (0.01, 1)):
-        training, validation = trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
+        training, validation = sets.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
         assert len(names(validation)) == count
         assert set(names(training)) | set(names(validation)) == everything
         assert not set(names(training)) & set(names(validation))
-    again = trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", 0.3))[1]
-    other = trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", 0.3, "SEED_VALUE", 7))[1]
-    assert names(again) == names(trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", 0.3))[1]) != names(other)
+    again = sets.load_sets(tiny_config("TRAIN.VAL_SHARE", 0.3))[1]
+    other = sets.load_sets(tiny_config("TRAIN.VAL_SHARE", 0.3, "SEED_VALUE", 7))[1]
+    assert names(again) == names(sets.load_sets(tiny_config("TRAIN.VAL_SHARE", 0.3))[1]) != names(other)
 
 
 @pytest.mark.parametrize("share", [0.96, 0.999])
 def test_a_large_share_leaves_something_to_train_on(tiny_config, share):
-    training, validation = trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
+    training, validation = sets.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
     assert len(names(training)) == 1 and len(names(validation)) == 9
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, 2])
 def test_an_impossible_share(tiny_config, share):
     with pytest.raises(UserError, match="VAL_SHARE"):
-        trainer.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
+        sets.load_sets(tiny_config("TRAIN.VAL_SHARE", share))
 
 
 def write_set(base, name, splits, joints=5):
@@ -403,7 +403,7 @@ def write_set(base, name, splits, joints=5):
 def test_a_validate_split_is_used_where_there_is_one(last, tiny_config, tmp_path):
     write_set(tmp_path, "own_net_3D", {"train": [30, 40, 5], "validate": [20, 9], "test": [10]})
     cfg = tiny_config("DATASET.BASE_DIR", tmp_path, "DATASET_NAME", "own", "ESTIMATOR", "net", "TRAIN.EPOCH", 1)
-    training, validation = trainer.load_sets(cfg)
+    training, validation = sets.load_sets(cfg)
     assert names(training) == ["train0", "train1", "train2"] and names(validation) == ["validate0", "validate1"]
     content = last(trainer.train(cfg))
     assert content["state_dict"]["proj_i_a.0.weight"].shape == (16, 15) and len(content["recipe"]["joints"]) == 5

@@ -14,7 +14,7 @@ from lib.dataset.sequences import Recording
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import InputMethod, stacked
 from lib.models import checkpoints
-from lib.training.trainer import recipe_of
+from lib.training.sets import recipe_of
 from lib.visualize import training_clip
 from lib.windows.pipeline import refine
 from lib.windows.recipe import Recipe
