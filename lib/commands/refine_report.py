@@ -69,12 +69,23 @@ def _sequences(pose_file, results, rate, cfg):
         else:
             pair = [shown(track, values) for values in pair]
         tracks = [
-            PageTrack(name, role, values, track.name)
-            for name, role, values in zip(("raw", "refined"), ("input", "refined"), pair)
+            PageTrack(name, role, values, track.name, sigma)
+            for name, role, values, sigma in zip(
+                ("raw", "refined"), ("input", "refined"), pair, (None, _sigma(track, result))
+            )
         ]
         unit = IMAGE_UNIT if in_shares(track) else ""
         sequences.append(PageSequence(track.name, float(rate or RATE), tracks, layout, unit))
     return sequences, skipped, body
+
+
+def _sigma(track, result):
+    """The sigma [T, J] of a result in the unit of what is drawn, or None where it has none (shares of an image have two units)."""
+    if result.sigma is None or in_shares(track) or not np.isfinite(result.sigma).any():
+        return None
+    if kind_of(track.kind).in_space and result.space is not None:
+        return result.sigma * float(np.mean(result.space.scale))
+    return result.sigma
 
 
 def _can_be_drawn(track):

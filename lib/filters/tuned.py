@@ -28,7 +28,7 @@ ABOVE_ML = 1.3
 class Smoothed:
     """values: [T, K, C]; cutoff: [K], the half-power frequency in Hz that the smoothing amounts to (Nyquist: none); noise: [K],
     the standard deviation of the errors, a coordinate, in the tracks' unit (NaN where unknown); sigma: [T, K], that of the smoothed
-    values, or None."""
+    values if errors are white as the filter takes them, NaN where missing or unknown, or None."""
 
     values: np.ndarray
     cutoff: np.ndarray
@@ -64,7 +64,8 @@ def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None):
     frames, joints, coordinates = tracks.shape
     weights = sample_weights(tracks, weights)
     nyquist = 0.5 / np.median(np.diff(times)) if frames > 1 else math.nan
-    result = Smoothed(tracks.copy(), np.full(joints, nyquist), np.full(joints, math.nan))
+    unknown = np.full(joints, math.nan)
+    result = Smoothed(tracks.copy(), np.full(joints, nyquist), unknown, np.full(weights.shape, math.nan))
     able = (weights > 0).sum(axis=0) >= LEAST
     if not able.any():
         return result
@@ -85,8 +86,11 @@ def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None):
             values = series[joint][:, rows]
             fitted = smoother.fit(values, lam)
             left = (weight * (values - fitted) ** 2).sum() / (coordinates * smoother.known)
+            freedom = table.share_of_freedom(joint, chosen[joint], tried)
             series[joint][:, rows] = fitted
-            result.noise[joint] = math.sqrt(left / (1 - table.share_of_freedom(joint, chosen[joint], tried)))
+            result.noise[joint] = math.sqrt(left / (1 - freedom))
+            # On the average over the curve (Wahba, J. R. Statist. Soc. B 45, 1983).
+            result.sigma[weights[:, joint] > 0, joint] = result.noise[joint] * math.sqrt(freedom)
             result.cutoff[joint] = smoother.cutoff_of(lam)
     result.values = np.where((able & (weights > 0))[..., None], series.transpose(2, 0, 1), tracks)
     return result

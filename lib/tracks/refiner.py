@@ -399,11 +399,12 @@ class Refiner:
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
             step = min(BLEND_STEP, max(1, model.window // 2)) if self.blends else model.recipe.step
             recipe = model.recipe.but(align="none", step=step) if self.lag is None else model.recipe.streamed(self.lag)
-            refined = refine(model.network, recordings, recipe, self.cfg.EVALUATE.BATCH_SIZE)
+            refined = refine(model.network, recordings, recipe, self.cfg.EVALUATE.BATCH_SIZE, spread=True)
             for job, clocks, parts in group:
-                done = [next(refined).final[0].double().numpy() for _ in parts]
-                bar.update(sum(map(len, done)))
-                job.result = self._back(job, clocks, done)
+                done = [next(refined) for _ in parts]
+                bar.update(sum(map(len, parts)))
+                job.result = self._back(job, clocks, [one.final[0].double().numpy() for one in done])
+                job.sigma = self._sigma(job, clocks, [one.spread[0].double().numpy() for one in done])
         bar.close()
 
     def _filter(self, job, parts, clocks):
@@ -419,6 +420,14 @@ class Refiner:
     def _back(job, clocks, done):
         values = clock.back(clocks, done, job.times) if clocks else done[0]
         return values.reshape(len(job.times), *job.values.shape[1:])
+
+    @staticmethod
+    def _sigma(job, clocks, spreads):
+        """[t, K]: spreads [N, C] of the clocks' sequences at the job's times, one number a joint."""
+        if clocks:
+            spreads = [clock.onto(grid, spread, job.times) for grid, spread in zip(clocks, spreads)]
+        squares = np.mean(np.square(spreads), axis=0).reshape(job.values.shape)
+        return np.sqrt(squares.mean(axis=-1))
 
     def models(self):
         """The networks loaded so far."""

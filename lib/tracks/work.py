@@ -28,7 +28,8 @@ class RefinedTrack:
 
     poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
     filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
-    one sentence; sigma: [T, J] in the poses' unit, the standard deviation of a refined coordinate where the method says it, else NaN;
+    one sentence; sigma: [T, J] in the poses' unit, an estimate of the standard deviation of a refined coordinate's error (`Work.take`,
+    `Work.lasting`), NaN where nothing says it;
     repaired: what was put right before (`lib.tracks.repair.Repaired`), or None; said: what was measured before and after, in numbers for
     people (`lib.tracks.closing.Said`); path_kept: whether where the body goes was left as it is, None where it is not known or
     not apart from the pose.
@@ -268,10 +269,19 @@ class Work:
             result = self._as_wanted(job, result, before)
         self.out[job.frames, job.joints] = before + job.share * (result - before)
         self.by[job.frames, job.joints] = 2 if job.first else 1
-        if job.sigma is not None and not kind_of(self.track.kind).rotations:
-            self.sigma[job.frames, job.joints] = job.sigma[:, job.picks] / np.mean(self.space.scale)
+        if not kind_of(self.track.kind).rotations:
+            self._take_sigma(job)
         if job.cutoff is not None and job.method == self.plan.channel:
             self.cutoffs.extend(job.cutoff[np.isfinite(job.cutoff)])
+
+    def _take_sigma(self, job):
+        """Of what is mixed of two results the errors count as wholly correlated: both come from the same poses."""
+        place = job.frames, job.joints
+        before, share = self.sigma[place], np.broadcast_to(np.reshape(job.share, (-1, 1)), self.sigma[place].shape)
+        after = np.full_like(before, np.nan) if job.sigma is None else job.sigma[:, job.picks]
+        after = after / float(np.mean(self.space.scale))
+        mixed = np.where(share < 1, (1 - share) * before + share * after, after)
+        self.sigma[place] = np.where(share > 0, mixed, before)
 
     def _as_wanted(self, job, result, before):
         """What is taken over of a network's result for a job's joints [t, K, D], beside what filters made of them before."""
@@ -283,6 +293,14 @@ class Work:
             slow = own_places.slow_part if self.refiner.lag is None else own_places.slow_part_so_far
             result = result - slow(result - start, rate)
         return start + auto.low_passed(result - start, rate) if self.plan.blend and self.refiner.lag is None else result
+
+    def _with_what_lasts(self):
+        """`sigma` with the errors that neither windows nor filters differ by, as they last: those by which bone lengths wander.
+
+        Two ends of a bone that err by s a coordinate, each for itself, make its length wander by s * sqrt(2).
+        """
+        wander = auto.wander(self.measured)
+        return np.hypot(self.sigma, wander / np.sqrt(2)) if np.isfinite(wander) else self.sigma
 
     def filters_done(self):
         """The filters' results about their own root, as networks know bodies."""
@@ -362,7 +380,7 @@ class Work:
             plan,
             self.space,
             self.repaired,
-            self.sigma,
+            self._with_what_lasts(),
             said,
             kept,
         )

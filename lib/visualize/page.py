@@ -39,12 +39,15 @@ class PageTrack:
     role: 'input', 'refined', 'filter' or 'truth'. It decides the colour and what is compared with what.
     person: label of the person (of a sequence of several views: of the view); errors are taken against the truth track of
         the same person.
+    sigma: [T, J], the standard deviation of a joint's coordinates in their unit, NaN where unknown, or None; a band about the curves
+        of coordinates.
     """
 
     name: str
     role: str
     joints: np.ndarray
     person: str = ""
+    sigma: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +111,8 @@ def _sequence(sequence, layout, layouts, places):
             raise ValueError(f"{where}: role {track.role!r} of track {track.name!r} is none of {ROLES}")
         if np.shape(track.joints) != shape:
             raise ValueError(f"{where}: track {track.name!r} is {np.shape(track.joints)}, expected {shape}")
+        if track.sigma is not None and np.shape(track.sigma) != shape[:2]:
+            raise ValueError(f"{where}: sigma of {track.name!r} is {np.shape(track.sigma)}, expected {shape[:2]}")
     if layout not in layouts:
         layouts.append(layout)
     return {
@@ -125,6 +130,7 @@ def _sequence(sequence, layout, layouts, places):
                 "place": places[track.name],
                 "person": str(track.person),
                 **_pack(track.joints),
+                **({} if track.sigma is None else {"sigma": _pack(track.sigma[..., None], STEP[shape[2]])}),
             }
             for track in sequence.tracks
         ],
@@ -140,14 +146,15 @@ def _layout(layout):
     }
 
 
-def _pack(joints):
-    """[T, J, D] as {"step", "origin" [J*D] in steps, "data"}: see the top of this file."""
+def _pack(joints, step=None):
+    """[T, J, D] as {"step", "origin" [J*D] in steps, "data"}: see the top of this file; step: at most, default that of D."""
     joints = np.asarray(joints, dtype=np.float64)
     frames, count, dims = joints.shape
     seen = np.isfinite(joints).all(axis=2)
     extent = np.ptp(joints[seen], axis=0).max() if seen.any() else 0.0
     # Coordinates in unknown small units, such as shares of the image, keep their detail as well.
-    step = min(STEP[dims], extent / 16384) or STEP[dims]
+    most = step or STEP[dims]
+    step = min(most, extent / 16384) or most
 
     known = np.repeat(seen, dims, axis=1).T
     channels = np.where(seen[..., None], joints, 0.0).reshape(frames, -1).T

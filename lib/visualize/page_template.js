@@ -46,7 +46,8 @@ async function load(index) {
   const layout = DATA.layouts[layoutIndex], joints = layout.joints.length;
   const tracks = await Promise.all(packed.map(async (track) => {
     const values = await unpack(track, frames, joints, dims);
-    return { name: track.name, role: track.role, place: track.place, person: track.person, values,
+    const sigma = track.sigma ? await unpack(track.sigma, frames, joints, 1) : null;
+    return { name: track.name, role: track.role, place: track.place, person: track.person, values, sigma,
       roots: meanOfJoints(values, frames, joints, layout.root) };
   }));
   const people = [...new Set(tracks.map((track) => track.person))];
@@ -94,6 +95,13 @@ function meanNorm(sequence, track, { order = 0, other = null, rootRelative = fal
 function coordinate(sequence, track, axis, joint) {
   const scale = scaleOf(sequence), at = joint * 3 + axis, width = sequence.joints * 3;
   return Float32Array.from({ length: sequence.frames }, (_, t) => track.values[t * width + at] * scale);
+}
+
+// The standard deviation of a track's coordinate in each frame, or null where nothing says it or this is none.
+function bandOf(sequence, track, key, joint) {
+  if (!track.sigma || !MEASURES[key].signed) return null;
+  const scale = scaleOf(sequence), width = sequence.joints * 3;
+  return Float32Array.from({ length: sequence.frames }, (_, t) => track.sigma[t * width + joint * 3] * scale);
 }
 
 const scaleOf = (sequence) => sequence.flat ? 1 : 1000;
@@ -491,11 +499,14 @@ function refreshCharts() {
   for (const chart of charts) {
     chart.curves = tracksOfPerson().filter(isShown).flatMap((track) => {
       const values = curveOf(sequence, track, chart.key, state.joint);
-      return values ? [{ track, role: track.role, values, number: element("b") }] : [];
+      const band = values && bandOf(sequence, track, chart.key, state.joint);
+      return values ? [{ track, role: track.role, values, band, number: element("b") }] : [];
     });
     chart.now.replaceChildren(...chart.curves.map(({ track, number }) =>
       element("span", { title: track.name }, swatchOf(track), number)));
-    chart.unit.textContent = unitOf(sequence, chart.key);
+    const shaded = chart.curves.some(({ band }) => band);
+    chart.unit.textContent = unitOf(sequence, chart.key) + (shaded ? ", band: ± σ" : "");
+    chart.unit.title = shaded ? "the estimated standard deviation of the refined coordinate's error" : "";
     chart.canvas.setAttribute("aria-label", `${chart.select.selectedOptions[0].textContent} over time`);
     chart.canvas.setAttribute("aria-valuemax", sequence.frames - 1);
     chart.stale = true;
@@ -525,10 +536,11 @@ function drawStill(chart, width, height, ratio) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const { signed } = MEASURES[chart.key];
   let low = signed ? Infinity : 0, high = -Infinity;
-  for (const { values } of curves)
+  for (const { values, band } of curves)
     for (let t = Math.ceil(from); t <= to; t++) {
-      if (values[t] < low) low = values[t];
-      if (values[t] > high) high = values[t];
+      const off = band?.[t] || 0; // NaN where it is not known
+      if (values[t] - off < low) low = values[t] - off;
+      if (values[t] + off > high) high = values[t] + off;
     }
   if (!Number.isFinite(low + high)) [low, high] = [0, 1];
   const room = Math.max((high - low) * 0.06, 1e-3);
@@ -555,11 +567,31 @@ function drawStill(chart, width, height, ratio) {
   context.clip();
   context.lineJoin = "round";
   const place = [(t) => xOf(t, width), (value) => yOf(chart, value, height), plotWidth(width)];
+  for (const { track, values, band } of byLayer(curves)) {
+    context.fillStyle = colourOf(track);
+    if (band) drawBand(context, values, band, ...place);
+  }
   for (const { track, role, values } of byLayer(curves)) {
     context.strokeStyle = colourOf(track);
     drawCurve(context, values, ROLES[role], ...place);
   }
   chart.stale = false;
+}
+
+// The band between values - sigma and values + sigma, where both are known, in the context's colour.
+function drawBand(context, values, sigma, x, y) {
+  const last = Math.min(values.length - 1, Math.ceil(state.to));
+  context.globalAlpha = 0.25;
+  for (let t = Math.max(0, Math.floor(state.from)); t <= last; t++) {
+    const start = t, known = (i) => i <= last && values[i] + sigma[i] === values[i] + sigma[i];
+    while (known(t)) t++;
+    if (t === start) continue;
+    context.beginPath();
+    for (let i = start; i < t; i++) context.lineTo(x(i), y(values[i] + sigma[i]));
+    for (let i = t - 1; i >= start; i--) context.lineTo(x(i), y(values[i] - sigma[i]));
+    context.fill();
+  }
+  context.globalAlpha = 1;
 }
 
 function drawCurve(context, values, { curve, dashes }, x, y, width) {

@@ -45,6 +45,20 @@ class Merge:
         ones = quality.new_ones(*quality.shape[:-2], length, 1)
         return sliding_window.average(quality[..., None], self.recipe.step, length, ones)[..., 0]
 
+    def spread(self, windows, merged):
+        """How far the windows [..., N, W, C] over a frame lie from their average `merged` [..., T, C]: [..., T, C], a standard deviation.
+
+        NaN where a frame is in one window alone, and with a lag.
+        """
+        if self.lag is not None:
+            return torch.full_like(merged, torch.nan)
+        step, length = self.recipe.step, merged.shape[-2]
+        count = sliding_window.covering(windows, step, length)
+        starts = torch.tensor(sliding_window.starts(length, self.recipe.window, step), device=windows.device)
+        rows = starts[:, None] + torch.arange(self.recipe.window, device=windows.device)
+        squares = sliding_window.average((windows - merged[..., rows, :]) ** 2, step, length, merged)
+        return torch.where(count > 1, (squares * count / (count - 1)).sqrt(), torch.nan)
+
     def streamed(self, windows):
         """What a stream puts out in the midst of a recording: R windows [..., R, W, C] at consecutive frames, R > L, as the
         R - L frames that all L + 1 windows know: from the last of the first window on. Differentiable."""

@@ -21,18 +21,20 @@ from .views import Aligned
 @dataclass
 class RefinedRecording:
     """final [V, T, C] in network units; quality [V, T] in (0, 1], the confidence in each view: the network's own cue, of
-    aligned views times how far they agree (`fusing.agreement`)."""
+    aligned views times how far they agree (`fusing.agreement`); spread [V, T, C] in network units, how far the windows over a
+    frame differ (`Merge.spread`), where it was asked for."""
 
     final: torch.Tensor
     quality: torch.Tensor
+    spread: torch.Tensor | None = None
 
 
 @torch.no_grad()
-def refine(network, recordings, recipe, batch=2048):
+def refine(network, recordings, recipe, batch=2048, spread=False):
     """Refine recordings as a recipe says.
 
     network: in eval mode; recordings: iterable of (views [V, T, C] float32, present bool [V, T] or None); recipe:
-    `Recipe`, whose window is known; batch: windows through the network at once. Yields a `RefinedRecording` each, in order,
+    `Recipe`, whose window is known; batch: windows through the network at once; spread: whether it is asked for. Yields a `RefinedRecording` each, in order,
     on the CPU. A sequence shorter than W is padded by its last frame for the network; windows of several recordings go
     through the network together. Raises UserError for a recipe that cannot be.
     """
@@ -44,12 +46,12 @@ def refine(network, recordings, recipe, batch=2048):
         source = _Source(recipe, poses, present)
         # Only recordings of as many views share a batch.
         if pending and (waiting + len(source.starts) > batch or pending[0].views != source.views):
-            yield from _together(network, pending, recipe, batch)
+            yield from _together(network, pending, recipe, batch, spread)
             pending, waiting = [], 0
         pending.append(source)
         waiting += len(source.starts)
     if pending:
-        yield from _together(network, pending, recipe, batch)
+        yield from _together(network, pending, recipe, batch, spread)
 
 
 class _Source:
@@ -80,14 +82,16 @@ class _Source:
         ends = (self.starts + self.recipe.window - 1 - self.merge.lead).clamp_max(self.length - 1)
         return body.running_lengths(self.poses, bones, present)[:, ends]
 
-    def finished(self, final, quality, consensus):
+    def finished(self, final, quality, consensus, spread):
         """The windows' poses [V, N, W, C], cue [V, N, W] and what the views say together, or None: as a `RefinedRecording`."""
         frames = self.frames.to(final.device)
-        merged = self.merge(final, frames, quality)[:, : self.length].cpu()
+        merged = self.merge(final, frames, quality)
+        apart = self.merge.spread(final, merged)[:, : self.length].cpu() if spread else None
+        merged = merged[:, : self.length].cpu()
         confidence = self.merge.confidence(quality, frames.shape[1])[:, : self.length].cpu()
         for step in (self._steadied, self._smoothed, self._carried, self._left):
             merged = step(merged, frames, consensus)
-        return RefinedRecording(merged, confidence)
+        return RefinedRecording(merged, confidence, apart)
 
     # What follows the merge, in this order.
 
@@ -111,7 +115,7 @@ class _Source:
         return merged if self.aligned is None else self.aligned.leave(merged[None])[0]
 
 
-def _together(network, sources, recipe, batch):
+def _together(network, sources, recipe, batch, spread):
     """`refine` for recordings of one number of views, their windows in one row."""
     device = next(network.parameters()).device
     resident = torch.cat([source.frames for source in sources], dim=1).to(device)  # [V, rows, C]
@@ -140,7 +144,7 @@ def _together(network, sources, recipe, batch):
     for source, *parts in zip(sources, final.split(counts, 1), cue.split(counts, 1)):
         mine = None if consensus is None else consensus[:, : len(source.starts)]
         consensus = None if consensus is None else consensus[:, len(source.starts) :]
-        yield source.finished(*parts, mine)
+        yield source.finished(*parts, mine, spread)
 
 
 def _beside(sources, counts, device):

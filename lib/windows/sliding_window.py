@@ -45,6 +45,11 @@ def average(windows, step, length=None, fallback=None, weights=None):
     return torch.where(weight > 0, total / weight.clamp_min(torch.finfo(total.dtype).tiny), fallback)
 
 
+def covering(windows, step, length=None):
+    """How many of windows [..., N, W, C] cover each frame, [T, 1]; step, length: as in `average`."""
+    return _counts(windows, step, *_regular(windows.shape[-3], windows.shape[-2], step, length))
+
+
 def _regular(count, window, step, length):
     """(windows at regular starts, frames that all of them cover); the others end flush with `length`."""
     span = (count - 1) * step + window

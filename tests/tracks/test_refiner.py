@@ -620,10 +620,7 @@ def test_filters_that_tune_themselves_say_their_cutoff(method):
     assert np.sqrt(((refined - wave) ** 2).mean()) < 0.01
     assert any(note.startswith(f"{method}: as a low-pass of") for note in refine.results[0].notes)
     sigma = refine.results[0].sigma
-    if method == "kalman":
-        assert 0.6 < np.sqrt(((refined - wave) ** 2).mean()) / np.sqrt(np.mean(sigma**2)) < 1.5
-    else:
-        assert np.isnan(sigma).all()
+    assert 0.6 < np.sqrt(((refined - wave) ** 2).mean()) / np.sqrt(np.mean(sigma**2)) < 1.5
 
 
 # ------------------------------------------------------------------------------------------------- repair

@@ -147,10 +147,19 @@ def test_a_sequence_may_bring_its_own_layout(tmp_path):
     assert data["layouts"][1]["joints"] == list(LAYOUTS["lsp14"].joints)
 
 
+def test_a_track_may_bring_its_sigma(tmp_path):
+    sigma = np.abs(walk(50, dims=1, scale=0.01)[..., 0])
+    tracks = [PageTrack("t", "input", walk(50)), PageTrack("u", "refined", walk(50), sigma=sigma)]
+    data = written(tmp_path / "page.html", [PageSequence("s", 30, tracks)], H36M, {})[1]
+    plain, banded = data["sequences"][0]["tracks"]
+    assert "sigma" not in plain and len(banded["sigma"]["origin"]) == 17 and banded["sigma"]["step"] <= 1e-4
+
+
 @pytest.mark.parametrize(
     "sequences, message",
     [
         ([], "at least one"),
+        ([PageSequence("s", 30, [PageTrack("t", "input", walk(3), sigma=np.ones(3))])], r"sigma of 't' is \(3,\)"),
         ([PageSequence("s", 30, [])], "no tracks"),
         ([PageSequence("s", 0, [PageTrack("t", "input", walk(3))])], "frame rate 0"),
         ([PageSequence("s", 30, [PageTrack("t", "input", walk(3, joints=16))])], r"\(3, 16, 3\).*\[T, 17"),

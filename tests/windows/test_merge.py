@@ -151,3 +151,23 @@ def test_several_recordings_views_and_people_are_merged_each_by_itself():
     merge = Merge(recipe)
     both = merge(torch.stack((first, second)), torch.zeros(2, 20 + merge.lead, CHANNELS))
     np.testing.assert_allclose(both, torch.stack((offline(recipe, first), offline(recipe, second))), atol=1e-6)
+
+
+@pytest.mark.parametrize("step, frames", [(1, 40), (3, 38), (8, 40)])
+def test_the_spread_of_windows_is_the_standard_deviation_of_what_they_add(step, frames):
+    """Windows that each add one random number: an unbiased estimate of its size, unknown where a frame is in one window alone."""
+    recipe, rng = Recipe(window=W, step=step), np.random.default_rng(0)
+    starts = list(range(0, frames - W + 1, step))
+    added = rng.normal(0, 0.5, (2000, len(starts), 1, 1))
+    windows = torch.from_numpy(np.broadcast_to(added, (2000, len(starts), W, 1)).copy())
+    merge = Merge(recipe)
+    merged = merge(windows, windows.new_zeros(frames, 1))
+    spread = merge.spread(windows, merged).numpy()
+    count = np.array([sum(start <= frame < start + W for start in starts) for frame in range(frames)])
+    assert np.isnan(spread[:, count == 1]).all() and np.isfinite(spread[:, count > 1]).all()
+    np.testing.assert_allclose((spread[:, count > 1] ** 2).mean(axis=0), 0.25, rtol=0.1)
+
+
+def test_a_stream_says_no_spread():
+    merge = Merge(Recipe(window=W, lag=3))
+    assert torch.isnan(merge.spread(ended(20)[None], torch.zeros(1, 20, CHANNELS))).all()

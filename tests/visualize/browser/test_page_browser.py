@@ -3,6 +3,7 @@
 import shutil
 import statistics
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,6 +170,24 @@ def mpjpe(pose, truth, root=(0,)):
     """mm, after the roots are subtracted."""
     relative = [track - track[:, list(root)].mean(axis=1, keepdims=True) for track in (pose, truth)]
     return np.linalg.norm(relative[0] - relative[1], axis=-1).mean(axis=-1) * 1000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_sigma_is_a_band_about_coordinates(show, scheme):
+    sequence = clip()
+    sigma = np.full((120, 17), 0.02)
+    sigma[:10] = np.nan
+    sequence.tracks[1] = replace(sequence.tracks[1], sigma=sigma)
+    browser = show(sequence)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    settle(browser)
+    script = """return posePage.charts.map(({ unit, curves }) => [unit.textContent, curves.map(({ track, band }) =>
+        band && [track.name, [...band].filter((value) => value > 19.9 && value < 20.1).length])])"""
+    charts = browser.execute_script(script)
+    assert ["σ" in unit for unit, _ in charts] == [False, False, True]
+    assert [band for _, curves in charts for band in curves if band] == [["network", 110]]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_it_loads_paused_with_the_title_the_numbers_and_what_made_it(show):
