@@ -392,9 +392,13 @@ class Refiner:
                 continue
             shape = job.values.shape[1:]
             self._filter(job, [(part.reshape(len(part), *shape), None) for part in parts], clocks)
-        frames = sum(len(part) for group in groups.values() for _, _, parts in group for part in parts)
+        self._run_networks(groups.values())
+
+    def _run_networks(self, groups):
+        """Fill in the results of lists of (job, its clocks, its values on each), each list of one network and width."""
+        frames = sum(len(part) for group in groups for _, _, parts in group for part in parts)
         bar = tqdm(total=frames, unit="frame", desc="refining", delay=2, leave=False, disable=not self.progress)
-        for group in groups.values():
+        for group in groups:
             model = group[0][0].method
             recordings = ((torch.from_numpy(part[None]).float(), None) for _, _, parts in group for part in parts)
             step = min(BLEND_STEP, max(1, model.window // 2)) if self.blends else model.recipe.step
