@@ -47,7 +47,7 @@ def add_render(steps):
         "--motion",
         nargs="+",
         metavar="FILE",
-        help="BVH, AMASS or SMPL .npz, instead of the CMU motion that comes along",
+        help="BVH, AMC (its .asf beside it), AMASS or SMPL .npz, instead of the CMU motion that comes along",
     )
     parse.add_argument("--backgrounds", metavar="FOLDER", help="pictures without people, instead of scikit-image's")
     parse.add_argument("--run", dest="estimator", choices=("mediapipe",), help="let this estimator answer the clips")

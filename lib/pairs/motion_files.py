@@ -1,4 +1,4 @@
-"""Readers of motion files for pairs: rotations of CMU's bones, AMASS and SMPL, BVH."""
+"""Readers of motion files for pairs: rotations of CMU's bones, AMASS and SMPL, BVH, AMC."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from ..dataset import storage
 from ..errors import UserError, reading
 from ..formats import rotation_arrays
 from ..poses.skeletons import LAYOUTS
-from . import body, motion_bvh, motion_joints
+from . import body, motion_amc, motion_bvh, motion_joints
 from .motion import Motion, of_bones
 
 SHIPPED = Path(__file__).parent / "cmu_motion.npz"
@@ -30,7 +30,7 @@ def shipped(split):
 
 
 def read(path):
-    """The `Motion`s of a file: .bvh; .npz of AMASS or SMPL, of 17 joints, or as the shipped one is.
+    """The `Motion`s of a file: .bvh; .amc with its .asf; .npz of AMASS or SMPL, of 17 joints, or as the shipped one is.
 
     Raises UserError for kinds that are not read and for what is damaged.
     """
@@ -39,6 +39,13 @@ def read(path):
         if path.suffix.lower() == ".bvh":
             joints, fps = motion_bvh.joints(path.read_text(encoding="utf-8", errors="replace"), path)
             return [_of_joints(path, path.stem, path.stem, joints, joints[:, 0], fps, UNKNOWN)]
+        if path.suffix.lower() == ".amc":
+            rotations, roots = of_bones(*motion_amc.read(path))
+            return [
+                Motion(
+                    path.stem, _clean(path.stem.rsplit("_", 1)[0]), path.name, UNKNOWN, motion_amc.FPS, rotations, roots
+                )
+            ]
         if path.suffix.lower() == ".npz":
             arrays = storage.read_arrays(path)
             if {"rotvec", "joints", "root", "rest", "leg"} <= set(arrays):
@@ -48,7 +55,7 @@ def read(path):
             if rotation_arrays.find(arrays):
                 return [_smpl(path, arrays)]
     raise UserError(
-        f"{path}: no motion that is read here. Give BVH, AMASS or SMPL .npz, or joints_3d of Human3.6M's 17 joints"
+        f"{path}: no motion that is read here. Give BVH, AMC, AMASS or SMPL .npz, or joints_3d of Human3.6M's 17 joints"
     )
 
 
