@@ -36,6 +36,10 @@ class NobodyError(UserError):
     """A pose file of a known kind in which no frame has a person."""
 
 
+class UnrelatedError(UserError):
+    """A pose file in which people are not to be found again from frame to frame."""
+
+
 def run(main):
     """Run a script's `main()` and exit: 0, 2 with one line on stderr for what the user can mend, 130 on Ctrl-C.
 

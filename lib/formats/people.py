@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UnrelatedError, UserError
 from . import times
 from .assign import assign
 from .numbering import timeline
@@ -89,7 +89,7 @@ FOLLOWED, RESTLESS = 0.5, 0.3
 
 
 def _check_clip(path, tracks, frame_count):
-    """Raise UserError where people who were followed by place alone hardly follow: unrelated images, not a clip."""
+    """Raise UnrelatedError where people who were followed by place alone hardly follow: unrelated images, not a clip."""
     bodies = [track for track in tracks if track.part == tracks[0].part and track.kind != "smpl"]
     there, followed, changes = np.zeros(frame_count, dtype=int), 0, []
     for track in bodies:
@@ -99,7 +99,7 @@ def _check_clip(path, tracks, frame_count):
     possible = int(np.minimum(there[1:], there[:-1]).sum())
     apart = possible > 6 and followed < FOLLOWED * possible
     if apart or len(changes) > 6 and np.median(changes) > RESTLESS:
-        raise UserError(
+        raise UnrelatedError(
             f"{path}: people of one frame are not to be found in the next: {frame_count} unrelated images, not a clip. Refining "
             "needs the frames of a video in order; give each clip by itself, or person ids"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import NobodyError, UserError
+from ..errors import NobodyError, UnrelatedError, UserError
 from ..formats import registry
 from ..poses import gaps, mapping, space
 from ..poses.kinds import kind_of
@@ -44,12 +44,13 @@ class Estimate:
 
 
 def read(path, truth, input_format=None):
-    """The `Estimate` of the clip of a `Truth` in a pose file, empty where nobody was found. Raises UserError for a file that is not of
+    """The `Estimate` of the clip of a `Truth` in a pose file, empty where nobody was found, or nobody twice at one place (the
+    estimator jumped from one thing in the picture to another). Raises UserError for a file that is not of
     this clip's frames, or has not the joints."""
     width, height = truth.size
     try:
         pose_file = registry.read(path, input_format, (width, height), truth.fps)
-    except NobodyError:
+    except (NobodyError, UnrelatedError):
         return Estimate()
     if not pose_file.tracks:
         return Estimate()

@@ -9,6 +9,7 @@ from lib import config
 from lib.commands import cli
 from lib.dataset import catalog, groups, sequences
 from lib.errors import UserError
+from lib.formats import registry
 from lib.pairs import collect as making
 from lib.poses.skeletons import LAYOUTS
 
@@ -236,6 +237,26 @@ def test_a_clip_in_which_nobody_was_found_is_counted_and_left_out(rendered, tmp_
     answers(said, made)
     (said / "ann_c0.npy").unlink()
     (said / "ann_c0.json").write_text(json.dumps({"fps": 30, "frames": [None] * 60}))
+    run(out, said, tmp_path / "poses", "--truth", "body", "--test", "bob")
+    split, _ = load(tmp_path / "poses", "train")
+    assert len(split.sequences) == 3
+    assert "found in 83.3 %" in capsys.readouterr().err
+
+
+def test_a_clip_in_which_the_estimator_jumped_about_does_not_end_the_run(rendered, tmp_path, capsys):
+    """MediaPipe took another thing in the picture for the person in each frame: `registry.read` calls that unrelated images."""
+    out, said, made = rendered
+    answers(said, made)
+    (said / "ann_c0.npy").unlink()
+    joints, flat, _ = made["ann_c0"]
+    told = landmarks(joints, flat)
+    rng = np.random.default_rng(0)
+    for frame in told["frames"]:
+        frame["pose_landmarks"] = rng.uniform(0, 1, (33, 4)).tolist()
+        frame["pose_world_landmarks"] = rng.uniform(-1, 1, (33, 4)).tolist()
+    (said / "ann_c0.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match="unrelated images"):
+        registry.read(said / "ann_c0.json")
     run(out, said, tmp_path / "poses", "--truth", "body", "--test", "bob")
     split, _ = load(tmp_path / "poses", "train")
     assert len(split.sequences) == 3
