@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -83,7 +84,7 @@ def message_of(error):
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
+        or re.search("(can't|unable to) allocate memory", str(error))
     ):
         return f"not enough memory ({error or 'none left'}). Give a shorter input, or smaller batches"
     if not isinstance(error, OSError):
@@ -109,6 +110,10 @@ def reading(path, kind):
         raise
     except RecursionError:
         raise UserError(f"{path}: cannot be read as {kind} (nested too deeply)") from None
+    except MemoryError as error:
+        raise UserError(
+            f"{path}: not enough memory to read it as {kind} ({error or 'none left'}). Free some, or cut the file into shorter ones"
+        ) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

@@ -28,7 +28,8 @@ def read(opened, image_size=None, fps=None):
     reader = _reader(content)
     names = [label.strip() or f"marker {number}" for number, label in enumerate(reader.point_labels)]
     names = names[: reader.point_used]
-    frames = [points[:, :5] for _, points, _ in reader.read_frames(copy=True)]
+    with _quiet():
+        frames = [points[:, :5] for _, points, _ in reader.read_frames(copy=True)]
     if not frames or not names:
         raise UserError(f"{opened.path}: no frame, or no marker, in it. Export it again")
     array = np.array(frames, dtype=np.float64)[:, : len(names)]
@@ -55,9 +56,10 @@ def _reader(content):
 
 @contextlib.contextmanager
 def _quiet():
-    """Without the library's remarks, such as: no analog data. Nothing here needs any."""
+    """Without the library's remarks, such as: no analog data, or a residual that is not finite. Nothing here needs them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", kind)
         yield
 
 

@@ -35,7 +35,10 @@ def open_copy(content, path, mode="r"):
     except OSError as error:
         raise UserError(f"{path}: not a readable HDF5 file ({str(error)[:80]}). Copy it again") from None
     try:
-        _check(file, len(content), path)
+        total = _check(file, len(content), path)
+        if mode != "r":
+            # HDF5 crashes where memory ends while it writes. Four times: the data, and the buffer as it grows.
+            np.empty(4 * total, np.uint8)
     except BaseException:
         file.close()
         raise
@@ -43,6 +46,7 @@ def open_copy(content, path, mode="r"):
 
 
 def _check(file, size, path):
+    """Bytes of all datasets, stored or not."""
     import h5py
 
     outside, total = [], 0
@@ -62,6 +66,7 @@ def _check(file, size, path):
     if outside:
         raise UserError(f"{path}: {outside[0]} lies in another file. Export everything into one file")
     check_size(total, size, path)
+    return total
 
 
 def read(opened, image_size=None, fps=None):

@@ -351,8 +351,8 @@ def of_hdf5(content, dice):
     """Datasets and attributes changed, removed, made large without data, or put elsewhere."""
     import h5py
 
-    buffer, known = io.BytesIO(content), []
-    with h5py.File(buffer, "r+") as file:
+    known = []
+    with h5py.File.in_memory(content) as file:
         file.visititems(lambda name, item: known.append(name))
         for _ in range(dice.choice([1, 1, 2])):
             name = dice.choice([name for name in known if name in file])
@@ -383,6 +383,8 @@ def of_hdf5(content, dice):
                 file.create_dataset(
                     name, dice.choice([(10**5, 10**6), (10**8,), (3, 2, 17, 10**7)]), dtype, chunks=True
                 )
+            elif item.nbytes > 2**24:
+                continue  # made large before: all its numbers would be written into the file
             elif kind == "array" or not item.size:
                 array = strange_array(item[()], dice)
                 del file[name]
@@ -399,7 +401,8 @@ def of_hdf5(content, dice):
                 else:
                     flat[place] = _number_of(array.dtype, dice)
                 item[...] = flat.reshape(array.shape)
-    return buffer.getvalue(), "tables"
+        file.flush()
+        return file.id.get_file_image(), "tables"
 
 
 def _number_of(dtype, dice):

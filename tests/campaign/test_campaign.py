@@ -1,6 +1,8 @@
 """The campaign in small: every damaged input that ever failed, 500 mutated ones, hostile pickles among them."""
 
+import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -61,6 +63,43 @@ def test_a_body_of_strangers(tmp_path):
         body.load_body(tmp_path)
     with pytest.raises(UserError, match="smpl_extra_record.npy"):
         body._extra_regressor(HERE / "corpus" / "smpl_extra_record.npy", 40)
+
+
+def test_hdf5_that_meets_the_end_of_the_memory():
+    """HDF5 crashes there while it writes, so that the memory is asked for before."""
+    h5py = pytest.importorskip("h5py")
+    from lib import errors
+    from lib.formats import hdf5_files
+
+    with h5py.File.in_memory() as file:
+        file.create_dataset("tracks", (2, 2, 17, 40_000), "f8", chunks=True)  # 22 MB, none of which is stored
+        file.flush()
+        content, values = file.id.get_file_image(), np.ones(file["tracks"].shape[1:])
+
+    def write():
+        _, file = hdf5_files.open_copy(content, "clip.h5", "r+")
+        with file:
+            file["tracks"][0] = values
+            file["tracks"][1] = values
+
+    said = {}
+    for megabytes in (0.5, 2, 12, 30, 200):
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if not child:
+            size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (size + int(megabytes * 2**20),) * 2)
+            try:
+                write()
+            except BaseException as error:
+                os.write(theirs, (errors.message_of(error) or f"defect: {error!r}").encode())
+            os._exit(0)
+        os.close(theirs)
+        with open(ours) as pipe:
+            said[megabytes] = pipe.read()
+        assert os.waitpid(child, 0)[1] == 0, megabytes
+    assert any("not enough memory" in text for text in said.values()), said
+    assert all("not enough memory" in text or not text for text in said.values()), said
 
 
 def test_five_hundred_mutated_inputs():
