@@ -27,13 +27,14 @@ def positions(arrays, key, where, axes, notes, sets, image_size):
     array = arrays[key]
     if array.dtype.kind not in "iuf":
         raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
-    if array.ndim == 2 and array.size:
+    flat = array.ndim == 2 and array.size
+    if flat:
         dims = grids.split_columns(array.shape[1], where)
         array = array.reshape(len(array), -1, dims)
     array = squeezed(array)
     if not array.size:
         return []
-    order = axes_.told(array, where, axes)
+    order = "TJD" if flat and not axes else axes_.told(array, where, axes)  # the rows of a table are frames
     if order not in ("TJD", "PTJD"):
         notes.append(f"{key or 'array'}: read as {axes_.shown(order, array)} (--axes says otherwise)")
     people = axes_.canonical(array, order)
@@ -106,7 +107,7 @@ def put_positions(array, view, refined, original):
     if not changed.any():
         return array
     new = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy(order="K")
-    target = _points(new, view, refined.shape[1])[..., view.first : view.first + refined.shape[-1]]
+    target = _points(new, view, refined.shape)[..., view.first : view.first + refined.shape[-1]]
     target[changed] = (refined / view.factors)[changed]
     return new
 
@@ -116,9 +117,9 @@ def exchange(arrays, view, repaired, swapped):
 
     swapped: set of (array, person) that have been; two sets of points may have their scores in one array.
     """
-    joints = repaired.exchanged.shape[1]
+    shape = repaired.exchanged.shape
     for key, points in (
-        (view.key, lambda array: _points(array, view, joints)),
+        (view.key, lambda array: _points(array, view, shape)),
         (view.scores, lambda array: _score_table(array, view.axes)[view.person]),
     ):
         if key is not None and (key, view.person) not in swapped:
@@ -127,7 +128,8 @@ def exchange(arrays, view, repaired, swapped):
             points(arrays[key])[...] = repaired.exchange(points(arrays[key]))
 
 
-def _points(array, view, joints):
-    """All columns of a track's points, [T, J, C], as a view of its array."""
-    shaped = array.reshape(len(array), joints, -1) if array.ndim == 2 else squeezed(array)
+def _points(array, view, shape):
+    """All columns of a track's points, [T, J, C], as a view of its array; shape: T, J, …"""
+    second = shape["TJ".index(view.axes[1])] if array.ndim == 2 else None
+    shaped = array.reshape(len(array), second, -1) if array.ndim == 2 else squeezed(array)
     return axes_.canonical(shaped, view.axes)[view.person]

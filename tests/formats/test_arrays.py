@@ -255,3 +255,16 @@ def test_an_array_without_a_number_is_refused_in_a_line(tmp_path, shape, value):
     with pytest.raises(UserError, match="poses.npy") as caught:
         registry.read(tmp_path / "poses.npy")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("axes", ["", "TJD", "JTD"])
+def test_rows_of_a_table_are_frames(tmp_path, axes):
+    """Twelve frames that move less from joint to joint than in time were read as 12 joints, and could not be written."""
+    rng = np.random.default_rng(0)
+    joints = np.sort(rng.normal(size=(12, 17, 3)), axis=1)
+    np.save(tmp_path / "flat.npy", joints.reshape(12, 51))
+    found = registry.read(tmp_path / "flat.npy", axes=axes)
+    frames = found.tracks[0].poses.shape[:2]
+    assert frames == ((17, 12) if axes == "JTD" else (12, 17))
+    registry.write(found, [found.tracks[0].poses + 1], tmp_path / "out.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), joints.reshape(12, 51) + 1)
