@@ -4,7 +4,6 @@ import contextlib
 import errno
 import io
 import os
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -84,7 +83,7 @@ def message_of(error):
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or re.search("(can't|unable to) allocate memory", str(error))
+        or any(words in str(error) for words in ("can't allocate memory", "unable to allocate memory"))
     ):
         return f"not enough memory ({error or 'none left'}). Give a shorter input, or smaller batches"
     if not isinstance(error, OSError):

@@ -254,9 +254,10 @@ def live_ratios(rate):
 def at_lag(tracks, rate, lag):
     """`LiveKalman` run over a whole recording [T, K, C]: what a stream of `lag` gives, as a `Smoothed` without cut-offs."""
     frames, joints, coordinates = tracks.shape
+    lag = min(lag, frames)  # a longer one would be carried along for frames that there are not
     live = LiveKalman(joints, coordinates, rate, lag)
     out = [live.step(values) for values in tracks]
-    out = out[lag:] + [live.late(late) for late in range(min(lag, frames) - 1, -1, -1)]
+    out = out[lag:] + [live.late(late) for late in range(lag - 1, -1, -1)]
     missing, unknown = ~np.isfinite(tracks).all(axis=-1), np.full(joints, math.nan)
     places = np.where(missing[..., None], tracks, np.array([place for place, _ in out]))
     return Smoothed(places, unknown, unknown.copy(), np.array([sigma for _, sigma in out]))
