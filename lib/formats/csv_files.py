@@ -131,8 +131,7 @@ def _numbers(table, poses):
 
 def _in_image(points):
     """Whether x, y of one person's points [N, J, 3] are shares of an image, and z is apart."""
-    places = sense.finite(points[..., :2])
-    if not len(places) or places.min() <= -0.5 or np.abs(places).max() > sense.EXTENT_2D:
+    if not sense.within_image(points[..., :2]):
         return False
     if sense.looks_like_world(points):
         return False

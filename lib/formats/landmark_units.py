@@ -3,7 +3,7 @@
 import numpy as np
 
 from .records import Part, Slot, scaled
-from .sense import looks_like_world
+from .sense import PIXELS, STRAY, finite, looks_like_world
 
 
 def split(walk, image_size):
@@ -22,8 +22,9 @@ def split(walk, image_size):
                 slot.poses[slot.confidence <= 0] = np.nan
         alike = [slot.poses for slot in members[:500] if slot.poses.shape == members[0].poses.shape]
         world = name.endswith("world") or looks_like_world(np.array(alike))
-        extent = max(np.nanmax(np.abs(slot.poses[:, :2]), initial=0) for slot in members)
-        kinds[name] = "m" if world else "px" if extent > 10 else "normalised"
+        places = finite(np.concatenate([slot.poses[:, :2].ravel() for slot in members]))
+        large = len(places) > 0 and (np.abs(places) > PIXELS).mean() > STRAY
+        kinds[name] = "m" if world else "px" if large else "normalised"
     for person in walk.people:
         person.slots = [piece for slot in person.slots for piece in _pieces(slot, kinds[slot.part.name], image_size)]
     if all(slot.part.kind == "3D" for person in walk.people for slot in person.slots):

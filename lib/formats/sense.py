@@ -5,6 +5,7 @@ import numpy as np
 from .axes import LONGEST, stretch
 
 EXTENT_2D = 1.5  # coordinates normalised to the image do not leave +- this
+STRAY = 0.02  # share of the coordinates that may lie outside all the same: points beside the image, broken cells
 IMAGE_SETS = (33, 21, 42, 468, 478, 543)  # landmarks of MediaPipe's sets: pose, hand(s), face (with irises), holistic
 WORLD_SPREAD = 0.02  # metres that the middle of the hips may lie off the origin
 PIXELS = 10  # coordinates beyond this are no shares of an image, nor metres of a body
@@ -36,12 +37,17 @@ def looks_like_world(poses):
     return len(hips) > 0 and bool(np.median(np.linalg.norm(hips, axis=-1)) < WORLD_SPREAD)
 
 
+def within_image(places):
+    """Whether coordinates are shares of an image's width and height."""
+    places = finite(places)
+    return len(places) > 0 and bool(((places <= -0.5) | (np.abs(places) > EXTENT_2D)).mean() <= STRAY)
+
+
 def is_image_place(points):
     """Whether x, y of [..., J, 3] are shares of an image and z is apart, as MediaPipe writes its landmarks."""
     if points.shape[-2] not in IMAGE_SETS:
         return False
-    places = finite(points[..., :2])
-    if not len(places) or places.min() <= -0.5 or np.abs(places).max() > EXTENT_2D:
+    if not within_image(points[..., :2]):
         return False
     return not looks_like_world(points.reshape(-1, *points.shape[-2:]))
 
@@ -72,4 +78,5 @@ def columns(poses):
 
 def units_2d(poses):
     """px or normalised, by the size of the numbers."""
-    return "px" if np.nanmax(np.abs(poses), initial=0) > EXTENT_2D else "normalised"
+    places = finite(poses)
+    return "px" if len(places) and (np.abs(places) > EXTENT_2D).mean() > STRAY else "normalised"

@@ -268,3 +268,17 @@ def test_rows_of_a_table_are_frames(tmp_path, axes):
     assert frames == ((17, 12) if axes == "JTD" else (12, 17))
     registry.write(found, [found.tracks[0].poses + 1], tmp_path / "out.npy")
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), joints.reshape(12, 51) + 1)
+
+
+def test_one_broken_number_does_not_change_what_the_others_are(tmp_path):
+    """One x of 2 made places in an image, with a depth, into points in space; one of 1e6 made shares into pixels."""
+    landmarks = np.random.default_rng(0).uniform(0.3, 0.6, (1, 33, 3)) + np.linspace(0, 0.1, 12)[:, None, None]
+    for value in (0.5, 2.0, 1e6):
+        landmarks[2, 26, 0] = value
+        found = saved(tmp_path, landmarks)
+        assert [(track.poses.shape[-1], track.units) for track in found.tracks] == [(2, "normalised"), (1, "normalised")]
+        header = ",".join(f"J{joint}_{axis}" for joint in range(33) for axis in "xyz")
+        rows = [",".join(map(str, frame.ravel())) for frame in landmarks]
+        (tmp_path / "table.csv").write_text("\n".join([header, *rows]))
+        tracks = registry.read(tmp_path / "table.csv").tracks
+        assert [(track.poses.shape[-1], track.units) for track in tracks] == [(2, "normalised"), (1, "normalised")]
