@@ -11,6 +11,9 @@ TUNED = {"gcv": tuned.gcv, "whittaker": tuned.whittaker, "kalman": kalman.kalman
 FILTERS = (*fixed.FILTERS, *TUNED)
 OFFSET = "offset+"  # before a filter's name in eval: first each joint's constant offset (lib/evaluation/offset.py)
 LIVE = ("oneeuro", "kalman")  # those that need not see the whole recording
+# Those that 3D joints in a room may go through where they are: a straight path comes out as it is. One-Euro falls behind it, and
+# the Gaussians bend its ends.
+IN_PLACE = ("savgol", "butterworth", *TUNED)
 
 
 def section(name):

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..filters import registry as filters
 from ..filters.fixed import OneEuro
 from ..filters.kalman import LiveKalman
 from ..formats.tracks import Track
@@ -112,7 +113,8 @@ class Stream:
             if isinstance(channel, Model):
                 lanes.append(_Network(self, channel, None, rest))
             else:
-                lanes.append(_OneEuro(self, rest) if channel == "oneeuro" else _Kalman(rest, self.plan.blend))
+                in_place = self.plan.blend or self.refiner.method in filters.IN_PLACE
+                lanes.append(_OneEuro(self, rest) if channel == "oneeuro" else _Kalman(rest, in_place))
         return lanes
 
     def describe(self):
@@ -352,7 +354,9 @@ class _Network:
         share = self._share(stream, late)
         if not self.merge.begun:
             return
-        values = stream.outof_joints(self.merge.at(late), self.joints, self.roots[:, -1 - late])
+        # In `auto` about the root that the filter found.
+        roots = self.roots[:, -1 - late] if self.shares is None else stream.into(out[:, None])[1][:, 0]
+        values = stream.outof_joints(self.merge.at(late), self.joints, roots)
         able = stream.known[:, self.needs]
         if self.fit is None:
             out[:, self.joints] = np.where(able[..., None], values, out[:, self.joints])
@@ -407,7 +411,7 @@ class _OneEuro:
 class _Kalman:
     """The Kalman filter at the stream's lag, which learns the jitter on the way.
 
-    in_place: joints are read where they are and then set about the root's own result, as a noisy root would add its jitter to each.
+    in_place: joints are read where they are, as a noisy root would add its jitter to each; else about the root, which stays as it is.
     """
 
     window = 1
@@ -430,21 +434,13 @@ class _Kalman:
         self.live.restart(stream.returned[:, self.joints].ravel())
         seen = stream.unseen[:, self.joints].ravel() == 0
         self.live.step(now.reshape(len(seen), -1), seen.astype(float))
-        self.roots.append(roots[:, -1])
+        self.roots.append(np.zeros_like(roots[:, -1]) if self.in_place else roots[:, -1])
 
     def put(self, stream, out, late):
         places, _ = self.live.late(late)
         places = places.reshape(len(out), len(self.joints), -1)
-        if self.in_place:
-            places = places - self._own_roots(stream, places, late)
         places = stream.outof_joints(places, self.joints, self.roots[-1 - late])
         out[:, self.joints] = np.where(np.isfinite(places), places, out[:, self.joints])
-
-    def _own_roots(self, stream, places, late):
-        """The roots of filtered joints [P, J, D]; of joints that are not known yet, where the stream has them."""
-        raw, _ = stream.into(stream.buffer[:, -1 - late : -late or None], about_root=False)
-        whole = np.where(np.isfinite(places), places, raw[:, 0])
-        return np.stack([space.roots(poses[None])[0] for space, poses in zip(stream.spaces, whole)])
 
     def close(self, stream):
         pass

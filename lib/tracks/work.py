@@ -153,15 +153,17 @@ class Work:
             self.values,
             np.ones(len(self.poses)),
         )
-        if self.plan.blend:
-            # About a noisy root every joint would have its jitter too: filters read the joints where they are.
+        # About a noisy root every joint would have its jitter too: filters read the joints where they are.
+        self.in_place = self.plan.blend or refiner.method in filters.IN_PLACE
+        if self.in_place:
             self.filtered = self.space.into(filled, 0.0)
+        if self.plan.blend:
             if refiner.lag is None:
                 self._settle(filled)
             else:
                 self._settle_live()
-        # Jitter of the root is in every joint: `auto` takes it out too; other methods leave where the body goes as it is.
-        self.root_refined = refiner.translation or self.plan.blend and refiner.lag is None
+        # Jitter of the root is in every joint: filters take it out too; networks alone leave where the body goes as it is.
+        self.root_refined = refiner.translation or self.in_place
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
@@ -303,8 +305,10 @@ class Work:
         return np.hypot(self.sigma, wander / np.sqrt(2)) if np.isfinite(wander) else self.sigma
 
     def filters_done(self):
-        """The filters' results about their own root, as networks know bodies."""
-        self.out = self.out - self.space.roots(self.out) if self.plan.blend else self.out
+        """What filters read in place: where its root goes by them, and the rest about it, as networks know bodies."""
+        if self.in_place:
+            self.filtered_roots = self.space.roots(self.space.out(self.out, 0.0))
+            self.out = self.out - self.space.roots(self.out)
 
     def _say_cutoffs(self):
         """What a filter that tunes itself amounts to."""
@@ -348,8 +352,7 @@ class Work:
         roots, translation = self.roots, track.translation
         goes = self.space.root is not None and np.ptp(roots, axis=0).max() > STILL * space.extent(self.poses)
         if self.root_refined and goes:
-            moved = np.concatenate([self._root_smoothed(roots[part], self.times[part]) for part in self._parts()])
-            roots = roots + refiner.strength * (moved - roots)
+            roots = roots + refiner.strength * (self._moved_roots() - roots)
         if refiner.translation and translation is not None:
             translation = self._translation_smoothed()
         done = self.by > 0
@@ -402,8 +405,15 @@ class Work:
             about_root,
         )
 
+    def _moved_roots(self):
+        """The roots [T, 1, D] by the filter of the joints; by `auto`, where it sees the whole, by the filter that is never worse on them."""
+        if self.in_place and not (self.plan.blend and self.refiner.lag is None):
+            return self.filtered_roots
+        parts = [self._root_smoothed(self.roots[part], self.times[part]) for part in self._parts()]
+        return np.concatenate(parts)
+
     def _root_smoothed(self, path, times):
-        """Where a root goes, [T, 1, C], smoothed: by `auto` with the filter that is never worse on it, else with that of the joints."""
+        """A path [T, 1, C] smoothed."""
         if len(path) < 3:
             return path
         name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK

@@ -250,3 +250,11 @@ def test_parameters_of_the_config_arrive(cfg):
     np.testing.assert_allclose(registry.configured("savgol", cfg)(noisy), fixed.savgol(noisy, 9, 3))
     np.testing.assert_allclose(registry.configured("oneeuro", cfg)(noisy), fixed.oneeuro(noisy, 0.04, 0.1))
     np.testing.assert_allclose(registry.configured("gaus1d", cfg)(noisy), fixed.gaus1d(noisy, 1.0))
+
+
+@pytest.mark.parametrize("name", registry.FILTERS)
+def test_what_goes_through_a_room_in_place_leaves_a_straight_path_as_it_is(cfg, name):
+    """4 m in 5 s; to 0.1 mm."""
+    path = np.linspace(0, 4, 150)[:, None, None] * np.ones((1, 1, 3))
+    off = np.abs(registry.at_rate(name, cfg, 30)(path).values - path).max()
+    assert (off < 1e-4) == (name in registry.IN_PLACE)

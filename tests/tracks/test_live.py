@@ -243,12 +243,6 @@ def test_missing_joints_are_held_for_max_gap_and_then_missing(folder):
     assert np.linalg.norm(refined[32, 16] - poses[32, 16]) < 0.05
 
 
-def in_place(poses, rate, lag):
-    """The filter `kalman` at that lag about its own root, which stays as it is."""
-    places = kalman.at_lag(poses, rate, lag).values
-    return places - places[:, :1] + poses[:, :1]
-
-
 @pytest.mark.parametrize("lag, lasting", [(0, 0.05), (3, 0.05), (3, 0.0), (9, 0.05)])
 def test_auto_live_takes_of_the_network_what_the_last_seconds_call_for(folder, lag, lasting):
     """Jitter alone: the filter in place, no frame of a network; lasting errors: both. As `--lag` gives it for a file."""
@@ -260,7 +254,7 @@ def test_auto_live_takes_of_the_network_what_the_last_seconds_call_for(folder, l
     np.testing.assert_allclose(live, refine(poses), atol=1e-5)
     takes_network = any(label.startswith("SynSP") for label in refine.results[0].methods)
     assert takes_network == (lasting > 0 and lag < 8)
-    filtered = in_place(poses, 30, lag)
+    filtered = kalman.at_lag(poses, 30, lag).values
     apart = np.abs(live - filtered).max(axis=(1, 2))
     assert apart[:15].max() < 1e-6  # at first nothing is known
     assert apart[45:].min() > 1e-3 if takes_network else apart.max() < 1e-6
@@ -270,7 +264,7 @@ def test_auto_live_leaves_a_network_out_whose_frame_rate_is_another(folder):
     stream = Refiner("auto", fps=60, folder=folder, lag=3).stream()
     live, _ = all_of(stream, noisy(30))
     assert "another frame rate" in stream.describe() and any("left out" in note for note in stream.notes)
-    np.testing.assert_allclose(live, in_place(noisy(30), 60, 3), atol=1e-6)
+    np.testing.assert_allclose(live, kalman.at_lag(noisy(30), 60, 3).values, atol=1e-6)
 
 
 def test_synsp_waits_for_all_its_joints(folder):
