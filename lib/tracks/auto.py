@@ -29,6 +29,9 @@ WHITE, LASTING = "gcv", "kalman"  # the filters for the two kinds of errors
 # Metres of slow spread of the limbs' lengths at which half of a network's correction is taken; 0 to 1 mm on clean
 # motion, 2 to 10 mm on white jitter of 20 to 40 mm, 7 to 45 mm on the errors of estimators.
 TYPICAL = 0.008
+# The same of weights that know the very estimator of a file: what it errs by is there though limbs keep their lengths. On clips of
+# persons whom MediaPipe's weights had not seen 1 would be best at any spread; a spread of 0 to 1 mm, as of clean motion, is to take none.
+KNOWN = 0.004
 # Of the jitter: what bone lengths that are measured over a few seconds may still wander by it.
 UNSURE = 0.4
 LEAST = 0.05  # smaller shares are none: on white jitter and clean motion no network runs
@@ -93,20 +96,24 @@ def wander(measured, scale=1.0):
     return float(scale * np.sqrt(max((known**2).mean() - (UNSURE * jitter) ** 2, 0.0)))
 
 
-def wiener(spread):
+def typical_of(recipe):
+    """The spread in metres at which half of the correction of a network with this `Recipe` is taken (None: no network)."""
+    return KNOWN if recipe is not None and recipe.knows_places else TYPICAL
+
+
+def wiener(spread, typical=TYPICAL):
     """The share of a network's correction for limbs whose lengths wander by `spread` metres."""
-    return spread**2 / (spread**2 + TYPICAL**2)
+    return spread**2 / (spread**2 + typical**2)
 
 
-def judge(measured, values, times, scale=1.0):
+def judge(measured, values, times, scale=1.0, typical=TYPICAL):
     """What to make of a track, `Judged`, by a `measure.Measured` of its values [T, K, C] at times [T] s.
 
-    scale: metres in the values' unit.
+    scale: metres in the values' unit; typical: of the network that there is (`typical_of`).
     """
     spread = wander(measured, scale)
     if np.isfinite(spread):
-        share = wiener(spread)
-        return Judged(min(1.0, 2 * share), _unless_least(share), spread)
+        return Judged(min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread)
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
     says = []
     for smooth, (low, high) in NOISE:
@@ -127,8 +134,9 @@ class RunningShare:
     0 also while the body is of an unusual size in them (`space.usual_size`): its units are not what they seem to be.
     """
 
-    def __init__(self, names, rate):
+    def __init__(self, names, rate, typical=TYPICAL):
         self.bones, self.rate, self.past = limbs(names), rate, deque(maxlen=int(SPAN * rate))
+        self.typical = typical
         self.every, self.ease = max(1, round(EVERY * rate)), 1 - np.exp(-1 / (EASE * rate))
         self.count, self.found, self.share = 0, 0.0, 0.0
 
@@ -146,12 +154,12 @@ class RunningShare:
         if not space.usual_size(poses, scale):
             return 0.0
         spread = wander(measure.measure(poses, np.arange(len(poses)) / self.rate, self.bones), scale)
-        return _unless_least(wiener(spread)) if np.isfinite(spread) else 0.0
+        return _unless_least(wiener(spread, self.typical)) if np.isfinite(spread) else 0.0
 
 
-def running_shares(poses, names, rate, scale):
+def running_shares(poses, names, rate, scale, typical=TYPICAL):
     """`RunningShare` over poses [T, J, 3] of a whole recording: [T]."""
-    running = RunningShare(names, rate)
+    running = RunningShare(names, rate, typical)
     return np.array([running.step(pose, scale) for pose in poses])
 
 

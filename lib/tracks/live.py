@@ -23,7 +23,7 @@ from ..poses.space import IDENTITY, enter, leave, space_of
 from ..windows.body import SoFar
 from ..windows.merge import StreamMerge
 from ..windows.recipe import check_lag
-from .auto import RunningShare
+from .auto import RunningShare, typical_of
 from .live_repair import LiveRepair
 from .own_places import SlowPart
 from .plan import RATE, Model, check_live
@@ -346,7 +346,7 @@ class _Network:
         if self.shares is None:
             return 1.0
         poses = np.where(stream.there[:, -1 - late, :, None], stream.buffer[:, -1 - late], np.nan)
-        self.shares = self.shares or [RunningShare(self.names, stream.rate) for _ in poses]
+        self.shares = self.shares or [RunningShare(self.names, stream.rate, typical_of(self.recipe)) for _ in poses]
         scales = [float(np.mean(space.scale)) for space in stream.spaces]
         return np.array([one.step(pose, scale) for one, pose, scale in zip(self.shares, poses, scales)])[:, None, None]
 

@@ -172,7 +172,7 @@ class Work:
     def _settle(self, filled):
         """Where the plan is to blend: decide by what was measured how much of what."""
         scale = float(np.mean(self.space.scale))
-        self.judged = auto.judge(self.measured, filled, self.times, scale)
+        self.judged = auto.judge(self.measured, filled, self.times, scale, self._typical())
         network, reason = self.plan.network if self.judged.share else None, self.plan.reason
         if network is not None and not space.usual_size(self.poses, scale):
             network, reason = None, UNUSUAL
@@ -189,11 +189,14 @@ class Work:
             how = f"the {what}: " + (reason or "white jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
+    def _typical(self):
+        return auto.typical_of(self.plan.network and self.plan.network.recipe)
+
     def _settle_live(self):
         """The same with a lag: what was measured by then decides, frame by frame."""
         if self.plan.network is not None:
             names, scale = self.track.joint_names, float(np.mean(self.space.scale))
-            self.share = auto.running_shares(self.poses, names, self.rate, scale)
+            self.share = auto.running_shares(self.poses, names, self.rate, scale, self._typical())
             if not self.share.any():
                 usual = space.usual_size(self.poses, scale)
                 why = "at no time bone lengths wander beyond what jitter explains" if usual else UNUSUAL

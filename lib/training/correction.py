@@ -30,7 +30,7 @@ from .sets import load_sets
 
 log = logger(__name__)
 
-STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the ridge, times the windows' weight, on features of unit variance
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the ridge, times the windows' weight, on features of unit variance
 FOLDS = 8  # at most, of groups
 STRIDE = 2  # frames between two windows
 

@@ -16,6 +16,7 @@ from lib.poses.skeletons import LAYOUTS
 from lib.tracks import auto, closing
 from lib.tracks.refiner import Refiner
 from lib.tracks.repair import Repaired
+from lib.windows.recipe import Recipe
 from tests.tracks.test_refiner import save_synsp, straight
 
 LAYOUT = LAYOUTS["h36m17"]
@@ -98,6 +99,16 @@ def test_share_is_that_of_wiener():
         share(0.0, 0.02) == share(0.0005, 0.0) == share(0.01, 0.04) == 0
     )  # nothing, next to nothing, what jitter explains
     assert share(0.03, 0.005) == pytest.approx(1 / (1 + auto.TYPICAL**2 / (0.03**2 - (auto.UNSURE * 0.005) ** 2)))
+
+
+def test_weights_that_know_the_estimator_are_trusted_sooner():
+    recipe = Recipe(window=8, knows_places=True)
+    assert auto.typical_of(None) == auto.typical_of(Recipe(window=8)) == auto.TYPICAL and auto.typical_of(recipe) == auto.KNOWN
+    bones = Measured(np.zeros(17), np.full(8, auto.KNOWN), np.zeros(17))
+    general, known = (auto.judge(bones, None, None, typical=each) for each in (auto.TYPICAL, auto.KNOWN))
+    assert known.share == pytest.approx(0.5) and general.share == pytest.approx(0.2)
+    assert general.lasting == known.lasting  # the filter is told by the errors alone
+    assert auto.judge(Measured(np.zeros(17), np.full(8, 0.0008), np.zeros(17)), None, None, typical=auto.KNOWN).share == 0
 
 
 def test_without_bones_the_noise_that_filters_find_tells_white_errors():
