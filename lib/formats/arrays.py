@@ -4,6 +4,8 @@ Positions are [T, J, D], [T, J*D], [P, T, J, D], [T, P, J, D] (frame loops), or 
 are left out. Which axis and which column is what, the numbers tell (`axes`, `sense`, `rotation_arrays`).
 """
 
+import re
+
 import numpy as np
 
 from .. import files
@@ -18,8 +20,17 @@ POSES = (
     "keypoints keypoints_2d keypoints2d keypoints_3d keypoints3d joints joints_2d joints2d joints_3d joints3d poses pose "
     "positions landmarks kpts keypoint joint_positions arr_0"
 ).split()
-TIMES = ("timestamps", "timestamp", "times", "time", "timestamps_ms", "timestamp_ms", "time_ms")
-RATES = "fps frame_rate framerate mocap_framerate mocap_frame_rate mocap_fps rate video_fps".split()
+TIMES = re.compile(r"(\w+_)?(times?|timestamps?)(_?(s|sec|seconds|ms|us|ns))?|t|ts", re.I)
+RATES = (
+    "fps frame_rate framerate mocap_framerate mocap_frame_rate mocap_fps rate video_fps video_frame_rate frames_per_second fs "
+    "sampling_rate sample_rate sampling_frequency frequency"
+).split()
+SIZES = (
+    ("width", "height"),
+    ("image_width", "image_height"),
+    ("img_width", "img_height"),
+    ("frame_width", "frame_height"),
+)
 
 
 def sniff_npy(opened):
@@ -67,7 +78,7 @@ def write_npz(pose_file, refined, output_path, translations=None):
 def pose_keys(arrays):
     """The arrays that hold positions: by name, or the only one of a fitting shape."""
     numeric = {key: array for key, array in arrays.items() if array.dtype.kind in "iuf" and array.size}
-    named = [key for key in POSES if key in numeric and (_fits(numeric[key]) or numeric[key].ndim == 2)]
+    named = [key for key in POSES if key in numeric and squeezed(numeric[key]).ndim in (2, 3, 4)]
     fitting = [key for key, array in numeric.items() if _fits(array)]
     return named or (fitting if len(fitting) == 1 else [])
 
@@ -82,6 +93,7 @@ def _fits(array):
 def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
     """The `PoseFile` of a file's arrays {name: array}; keys: those that hold positions where none holds rotations."""
     tracks, views, notes = [], [], []
+    image_size = image_size or _image_size(arrays)
     found = None if axes else rotation_arrays.find(arrays)
     if found is not None:
         track, _ = rotation_arrays.track_of(found, arrays)
@@ -91,6 +103,11 @@ def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
     else:
         for key in keys:
             where = f"{path}: {key}" if key else str(path)
+            if key in rotation_arrays.WHOLE and not axes and rotation_arrays.are_beside(arrays):
+                raise UserError(
+                    f"{where}: shape {list(arrays[key].shape)} beside {', '.join(rotation_arrays.are_beside(arrays))}: SMPL's, but not the "
+                    "rotations of one person. Save those as [T, 72] or [T, 24, 3], a file for each person"
+                )
             for track, view in positions(arrays, key, where, axes, notes, len(keys), image_size):
                 tracks.append(track)
                 views.append(view)
@@ -102,8 +119,8 @@ def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
     tracks, views = [tracks[number] for number in kept], [views[number] for number in kept]
     frame_count = max(len(track.poses) for track in tracks)
     clock = None
-    for key in TIMES:
-        if key in arrays and arrays[key].shape == (frame_count,) and arrays[key].dtype.kind in "iuf":
+    for key in filter(TIMES.fullmatch, arrays):
+        if arrays[key].shape == (frame_count,) and arrays[key].dtype.kind in "iuf":
             clock, note = times.in_seconds(arrays[key], path, key, times.unit_of(key), fps)
             notes += [note] if note else []
             break
@@ -123,6 +140,15 @@ def _rate(arrays):
             value = float(arrays[key].reshape(()))
             if value:  # 0 is written where it is not known; what cannot be a rate is refused by the registry
                 return value
+    return None
+
+
+def _image_size(arrays):
+    """(width, height) in px under keys that say so, or None."""
+    for names in SIZES:
+        found = [arrays[name] for name in names if name in arrays and arrays[name].dtype.kind in "iuf"]
+        if len(found) == 2 and all(array.size == 1 and array.reshape(())[()] > 1 for array in found):
+            return tuple(int(array.reshape(())[()]) for array in found)
     return None
 
 

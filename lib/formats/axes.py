@@ -3,6 +3,8 @@
 Letters: T frames, P people, J joints, D coordinates (and a score); C, V and M are other tools' D, J and P.
 """
 
+import warnings
+
 import numpy as np
 
 from ..errors import UserError
@@ -10,6 +12,8 @@ from ..errors import UserError
 OTHER_LETTERS = str.maketrans("CVMN", "DJPP")
 LONGEST = 400  # frames by which axes are told
 CLEARLY = 0.3  # how much smoother another axis must be to be time in an array without people
+MARGIN = 0.1  # how much more sense another order must make for coordinates not to come last
+LEAST = 4  # joints of a body
 
 
 def told(array, where, axes=None):
@@ -20,7 +24,7 @@ def told(array, where, axes=None):
     if axes:
         return _checked(axes, array, where)
     if array.ndim == 3:
-        return _three(array)
+        return _three(array, where)
     if array.ndim == 4:
         return _four(array, where)
     raise UserError(
@@ -38,33 +42,73 @@ def _checked(axes, array, where):
     return letters
 
 
-def _three(array):
-    frames, joints, last = array.shape
-    if last > 5 and array.shape[0] in (2, 3) and joints > 5:
-        return "DTJ"
-    if last <= 5 and joints > frames > 1 and joints > 4:
-        values = _values(array)
-        if roughness(values, 1) < CLEARLY * roughness(values, 0):
-            return "JTD"
-    return "TJD"
+def _three(array, where):
+    """TJD unless another axis is clearly smoother, or no coordinates come last."""
+    dims = [axis for axis in (2, 0, 1) if 2 <= array.shape[axis] <= (5 if axis == 2 else 4)]
+    if not dims or array.shape[2] == 1:
+        return "TJD"  # refused where the columns are told
+    coordinates = dims[0]
+    first, second = (axis for axis in range(3) if axis != coordinates)
+    values, time = _values(array), first
+    smoother = roughness(values, second), roughness(values, first)
+    if coordinates == 2:
+        if array.shape[1] > max(array.shape[0], 4) and array.shape[0] > 1 and smoother[0] < CLEARLY * smoother[1]:
+            time = second
+    elif smoother[0] < smoother[1]:
+        time = second
+    return _letters({coordinates: "D", time: "T", (second if time == first else first): "J"})
 
 
 def _four(array, where):
-    """PTJD, TPJD, or ST-GCN's (C, T, V, M), which is DTJP."""
-    shape, values = array.shape, _values(array)
-    last = shape[3] in (2, 3, 4)
-    possible = (["PTJD", "TPJD"] if last else []) + (["DTJP"] if shape[0] in (2, 3) and shape[3] <= 10 else [])
-    if not possible:
+    """PTJD, TPJD, ST-GCN's DTJP, SLEAP's PDJT, movement's TDJP, ...: the smoothest axis is time, coordinates are the few numbers
+    that make bodies of constant lengths, and differ more from each other than people do."""
+    dims = [axis for axis, size in enumerate(array.shape) if 2 <= size <= (5 if axis == 3 else 4)]
+    values = _values(array)
+    found = []
+    for coordinates in sorted(dims, reverse=True):
+        rest = [axis for axis in (1, 0, 2, 3) if axis != coordinates]
+        time = min(rest, key=lambda axis: roughness(values, axis))
+        people, joints = sorted((axis for axis in rest if axis != time), key=lambda axis: (array.shape[axis], axis))
+        if array.shape[joints] >= LEAST:
+            found.append(_letters({coordinates: "D", time: "T", people: "P", joints: "J"}))
+    if not found:
         raise UserError(
-            f"{where}: shape {list(shape)}: no axis of 2 to 4 coordinates comes last. Expected [P, T, J, D] (P people, "
+            f"{where}: shape {list(array.shape)}: no axis of 2 to 4 coordinates beside one of {LEAST} joints. Expected [P, T, J, D] (P people, "
             "T frames, J joints); --axes says otherwise, such as --axes TPJD"
         )
-    time = int(roughness(values, 1) <= roughness(values, 0)) if min(shape[:2]) > 1 else int(shape[1] > 1)
-    if time == 0 and last:
-        return "TPJD"
-    if len(possible) == 3 and shape[2] > 2:
-        return min(("PTJD", "DTJP"), key=lambda axes: stretch(canonical(array, axes)))
-    return possible[0] if possible[0] != "TPJD" else "PTJD"
+    if len(found) > 1:
+        sense = {letters: _sense(array, values, letters) for letters in found}
+        least = sense[found[0]] + MARGIN if found[0][3] == "D" else -np.inf
+        found = sorted((letters for letters in found if sense[letters] > least), key=lambda one: -sense[one]) or found
+    letters = found[0]
+    if letters.index("J") > letters.index("P") or array.shape[letters.index("P")] < LEAST:
+        return letters
+    other = letters.translate(str.maketrans("PJ", "JP"))  # more people than joints
+    return other if stretch(canonical(array, other)) < CLEARLY * stretch(canonical(array, letters)) else letters
+
+
+def _letters(axes):
+    """{axis: letter} as text in the order of the axes."""
+    return "".join(letter for _, letter in sorted(axes.items()))
+
+
+def _sense(array, values, axes):
+    """How much sense an order of axes makes: people are alike (the correlation of their joints' places about the middle), bodies rigid.
+
+    Upright bodies are alike; the x and y of one body, taken for two people, are not.
+    """
+    bends = stretch(canonical(array, axes))
+    rigid = -np.log(max(bends, 1e-6)) if np.isfinite(bends) else 0.0
+    poses = canonical(values, axes)[:2]
+    if len(poses) < 2:
+        return rigid
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # frames without anybody
+        one, other = (person - np.nanmean(person, axis=1, keepdims=True) for person in poses)
+    both = np.isfinite(one) & np.isfinite(other)
+    one, other = one[both], other[both]
+    scale = np.sqrt((one * one).sum() * (other * other).sum())
+    return rigid + (float((one * other).sum() / scale) if scale > 0 else 0.0)
 
 
 def canonical(array, axes):
@@ -81,8 +125,8 @@ def shown(axes, array):
 
 
 def _values(array):
-    """The numbers as float64, cut to `LONGEST` along the two axes that can be long; zeros are no poses."""
-    values = array[:LONGEST, :LONGEST].astype(np.float64)
+    """The numbers as float64, cut to `LONGEST` along each axis; zeros are no poses."""
+    values = array[(slice(LONGEST),) * array.ndim].astype(np.float64)
     return np.where((np.abs(values) < np.finfo(np.float32).max) & (values != 0), values, np.nan)
 
 

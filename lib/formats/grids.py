@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import write_bytes
+from .axes import LONGEST, stretch
 
 
 @dataclass
@@ -24,20 +25,53 @@ class View:
 
 
 # Joint counts that pose files have; they settle what [T, J*D] cannot.
-KNOWN_COUNTS = {14, 15, 16, 17, 18, 19, 21, 24, 25, 26, 33, 68, 133, 136}
+KNOWN_COUNTS = {14, 15, 16, 17, 18, 19, 20, 21, 24, 25, 26, 32, 33, 68, 133, 136}
+CLEARLY = 0.5  # how much more rigid a body must be than as another order of columns has it
 
 
-def split_columns(columns, where):
-    """D of an array [T, J*D]: 2 or 3. Raises UserError where both are possible."""
-    candidates = [dims for dims in (2, 3) if columns % dims == 0 and columns > dims]
-    known = [dims for dims in candidates if columns // dims in KNOWN_COUNTS]
-    if columns == 72 or len(candidates) > 1 and len(known) != 1 or not candidates:
+def unflattened(array, where, points=False):
+    """(view [T, J, D] or [T, D, J], its axes) of an array [T, J*D]: x, y, (z, score) point after point, or all x before all y.
+
+    points: whether it is point after point in any case.
+    Raises UserError where the number of columns, and what a body is, do not say how many joints of how many coordinates.
+    """
+    columns = array.shape[1]
+    few = [dims for dims in (2, 3) if columns % dims == 0 and columns > dims]
+    known = [dims for dims in few if columns // dims in KNOWN_COUNTS]
+    if not known and columns % 4 == 0 and columns // 4 in KNOWN_COUNTS and _are_scores(array[:, 3::4]):
+        known = [4]
+    chosen = known if known else few if len(few) == 1 else []
+    if len(chosen) > 1 and columns != 72:
+        bends = {dims: stretch(array.reshape(1, len(array), -1, dims)) for dims in chosen}
+        chosen = [dims for dims in chosen if bends[dims] <= min(bends.values())]
+        chosen = chosen if min(bends.values()) < CLEARLY * max(bends.values()) else []
+    if len(chosen) != 1 or columns == 72:
         also = ", or as 'pose' in an .npz if they are SMPL rotations" if columns == 72 else ""
         raise UserError(
             f"{where}: {columns} columns do not say how many joints of how many coordinates they "
             f"are. Save the array as [T, J, D]{also}"
         )
-    return (known or candidates)[0]
+    shaped, blocks = array.reshape(len(array), -1, chosen[0]), array.reshape(len(array), chosen[0], -1)
+    if points:
+        return shaped, "TJD"
+    turned = blocks.swapaxes(1, 2)
+    bends = stretch(shaped[None]), stretch(turned[None])
+    gain = _spread(shaped) - _spread(turned)
+    if np.isfinite(bends).all() and min(bends) > 0:
+        gain += 0.75 * np.log(bends[0] / bends[1])
+    return (blocks, "TDJ") if gain > 0.3 else (shaped, "TJD")
+
+
+def _are_scores(values):
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and values.min() >= 0 and values.max() <= 1 and values.min() < values.max()
+
+
+def _spread(points):
+    """How far the numbers of each coordinate of [T, J, D] spread, as the sum of logarithms: least where no coordinates are mixed."""
+    values = np.where(np.isfinite(points) & (points != 0), points, np.nan)[: 5 * LONGEST].reshape(-1, points.shape[2])
+    values = values[np.isfinite(values).all(axis=1)]
+    return float(np.log(values.std(axis=0) + 1e-9).sum()) if len(values) else 0.0
 
 
 def put(array, index, refined, original):

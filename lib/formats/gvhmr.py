@@ -24,7 +24,10 @@ def read_gvhmr(opened, image_size=None, fps=None):
     path = opened.path
     content = safe_tensors.load(opened.content, str(path))
     if not isinstance(content, dict) or not content.keys() & {"smpl_params_incam", "smpl_params_global"}:
-        raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt")
+        raise UserError(
+            f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt; "
+            "other tensors: save the poses with numpy.save as [T, J, D]"
+        )
     tracks, places = [], []
     for key, part in (("smpl_params_incam", "body"), ("smpl_params_global", "world")):
         if key not in content:

@@ -17,6 +17,18 @@ def _arrays(content):
     return found or None
 
 
+def _plain(content):
+    """Single numbers, and lists of names, as arrays: a rate, the size of the image, the joints."""
+    return {
+        str(key): np.array(value)
+        for key, value in content.items()
+        if type(value) in (int, float)
+        or isinstance(value, list | tuple)
+        and value
+        and all(isinstance(one, str) for one in value)
+    }
+
+
 def sniff(opened):
     if not is_pickle(opened):
         return False
@@ -32,7 +44,7 @@ def read(opened, image_size=None, fps=None, axes=None):
         raise UserError(
             f"{opened.path}: no arrays of poses by name in it. Expected such as smpl_poses [T, 72] and smpl_trans [T, 3]"
         )
-    pose_file = arrays.of_arrays("pkl", opened.path, found, keys, image_size, fps, axes)
+    pose_file = arrays.of_arrays("pkl", opened.path, _plain(content) | found, keys, image_size, fps, axes)
     pose_file.source["content"] = content
     return pose_file
 
@@ -40,4 +52,7 @@ def read(opened, image_size=None, fps=None, axes=None):
 def write(pose_file, refined, output_path, translations=None):
     new = arrays.put_back(pose_file, refined, translations)
     content = pose_file.source["content"]
-    joblib_file.dump(output_path, {key: new.get(str(key), value) for key, value in content.items()})
+    kept = _plain(content)
+    joblib_file.dump(
+        output_path, {key: value if str(key) in kept else new.get(str(key), value) for key, value in content.items()}
+    )

@@ -1,5 +1,7 @@
 """Arrays of positions: which person's which column is what, and back into the same places."""
 
+import re
+
 import numpy as np
 
 from ..errors import UserError
@@ -7,7 +9,8 @@ from . import axes as axes_
 from . import grids, sense
 from .grids import View
 from .joint_orders import layout_of_poses
-from .tracks import Track
+from .rotation_sense import other_rotations
+from .tracks import Track, joint_name, layout_of_names
 
 SCORES = (
     "scores score confidence confidences conf keypoint_scores keypoints_scores keypoint_score keypoints_score "
@@ -15,10 +18,15 @@ SCORES = (
 ).split()
 
 
-def squeezed(array):
-    """The array without axes of length 1, as far as it has more than three axes (a view)."""
-    while array.ndim > 3 and 1 in array.shape[:-1]:
-        array = array.reshape([size for axis, size in enumerate(array.shape) if axis != array.shape.index(1)])
+# A key that names its scores, such as kps_score beside kps.
+SCORED = re.compile(r"score|conf|visib|likelihood|prob", re.I)
+NAMES = "joint_names keypoint_names keypoints_names node_names bodyparts landmark_names marker_names names".split()
+
+
+def squeezed(array, last=True):
+    """The array without axes of length 1, as far as it has more than three axes (a view); last: the last one too."""
+    while array.ndim > 3 and 1 in (shape := array.shape if last else array.shape[:-1]):
+        array = array.reshape([size for axis, size in enumerate(array.shape) if axis != shape.index(1)])
     return array
 
 
@@ -27,14 +35,19 @@ def positions(arrays, key, where, axes, notes, sets, image_size):
     array = arrays[key]
     if array.dtype.kind not in "iuf":
         raise UserError(f"{where}: holds {array.dtype}, not numbers. Save the poses as a float array [T, J, D]")
-    flat = array.ndim == 2 and array.size
-    if flat:
-        dims = grids.split_columns(array.shape[1], where)
-        array = array.reshape(len(array), -1, dims)
-    array = squeezed(array)
     if not array.size:
         return []
-    order = "TJD" if flat and not axes else axes_.told(array, where, axes)  # the rows of a table are frames
+    turned = None if axes else other_rotations(array)
+    if turned:
+        raise UserError(
+            f"{where}: shape {list(array.shape)} looks like {turned}, which are not read. Save the rotations as axis-angle [T, J, 3] or "
+            "matrices [T, J, 3, 3]"
+        )
+    order = None
+    if array.ndim == 2:
+        array, order = grids.unflattened(array, where, points=bool(axes))
+    array = squeezed(array)
+    order = axes_.told(array, where, axes) if axes or order is None else order
     if order not in ("TJD", "PTJD"):
         notes.append(f"{key or 'array'}: read as {axes_.shown(order, array)} (--axes says otherwise)")
     people = axes_.canonical(array, order)
@@ -54,7 +67,8 @@ def positions(arrays, key, where, axes, notes, sets, image_size):
     )
     confidence = None if confidence is None else grids.joint_confidence(confidence)
     units = sense.units_2d(poses) if dims == 2 else None
-    layout = layout_of_poses(poses, dims, notes)
+    names = _names(arrays, poses.shape[2])
+    layout = layout_of_poses(poses, dims, notes) if names is None else layout_of_names(names)
     factors = np.ones(2)
     if units == "normalised" and image_size is not None:
         units, factors = "px", np.array(image_size, dtype=np.float64)
@@ -71,13 +85,14 @@ def positions(arrays, key, where, axes, notes, sets, image_size):
             scale = factors[: values.shape[-1]] if dims == 2 else 1.0
             values = values * scale
             track = _track(person, name, values, score, f"{dims}D", layout if first == 0 else None, units, part)
+            track.joint_names = names if names is not None and first == 0 else track.joint_names
             result.append((track, View(key, order, person, first, scale, beside)))
     return result
 
 
 def _scores(arrays, order, shape):
     """The name of an array of confidences [P, T, J], or None."""
-    for name in SCORES:
+    for name in (*SCORES, *(name for name in arrays if SCORED.search(name))):
         if name in arrays and arrays[name].dtype.kind in "iuf":
             table = _score_table(arrays[name], order)
             if table is not None and table.shape == shape:
@@ -85,11 +100,22 @@ def _scores(arrays, order, shape):
     return None
 
 
+def _names(arrays, count):
+    """The names of `count` joints that an array of texts holds, or None."""
+    for key in NAMES:
+        names = arrays[key].tolist() if key in arrays and arrays[key].dtype.kind in "USO" else []
+        if isinstance(names, list) and len(names) == count and all(isinstance(name, str | bytes) for name in names):
+            return tuple(
+                joint_name(name.decode("utf-8", "replace") if isinstance(name, bytes) else name) for name in names
+            )
+    return None
+
+
 def _score_table(array, order):
     """An array of scores as [P, T, J] (a view), or None where it has other axes than the poses."""
     if array.shape[-1:] == (1,) and array.ndim == len(order):
         array = array[..., 0]
-    array = squeezed(array[..., None])
+    array = squeezed(array[..., None], last=False)
     return axes_.canonical(array, order)[..., 0] if array.ndim == len(order) and order.endswith("D") else None
 
 
@@ -130,6 +156,6 @@ def exchange(arrays, view, repaired, swapped):
 
 def _points(array, view, shape):
     """All columns of a track's points, [T, J, C], as a view of its array; shape: T, J, …"""
-    second = shape["TJ".index(view.axes[1])] if array.ndim == 2 else None
-    shaped = array.reshape(len(array), second, -1) if array.ndim == 2 else squeezed(array)
+    sizes = {"T": shape[0], "J": shape[1], "D": -1}
+    shaped = array.reshape([sizes[letter] for letter in view.axes]) if array.ndim == 2 else squeezed(array)
     return axes_.canonical(shaped, view.axes)[view.person]

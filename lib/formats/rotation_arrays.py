@@ -6,18 +6,29 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..poses.skeletons import LAYOUTS
-from .rotation_sense import is_rigid, orthonormal
+from .axes import CLEARLY, roughness
+from .rotation_sense import is_rigid, is_signed, orthonormal
 from .tracks import Track
 
-WHOLE = ("poses", "pose", "full_pose", "fullpose", "smpl_pose", "smpl_poses", "thetas", "theta", "pred_pose")
+WHOLE = (
+    "poses", "pose", "full_pose", "fullpose", "smpl_pose", "smpl_poses", "smpl_thetas", "thetas", "theta", "pred_pose", "pred_poses",
+)  # fmt: skip
 MATRICES = ("pred_rotmat", "rotmat", "rotmats", "rotations", "rot_mats", "pred_rotmats")
 ROOT = ("global_orient", "root_orient", "root_pose", "smpl_global_orient")
 BODY = ("body_pose", "pose_body", "smpl_body_pose")
 TRANSLATION = ("trans", "transl", "translation", "root_trans", "smpl_trans", "pred_trans")
 # Other arrays beside which numbers named as above are SMPL's.
-BESIDE = ("betas", "shape", "gender", "surface_model_type", "smpl_betas", *TRANSLATION)
+BESIDE = ("betas", "smpl_betas", "pred_betas", "smpl_shape", "gender", "surface_model_type", "shape", *TRANSLATION)
 # How many rotations an array may hold, and how many of them are a body's: SMPL, SMPL-X's body, SMPL-H, SMPL-X; without root.
 COUNTS = {24: 24, 22: 22, 52: 22, 55: 22, 23: 23, 21: 21}
+
+
+def frames_of(array):
+    """T of an array of one person's rotations: the first axis, or the second where that is 1 and more follow."""
+    flat = array.shape[-1] not in (3, 9) or array.ndim < 3
+    square = array.shape[-2:] == (3, 3) and array.ndim > 2
+    outer = array.shape[: -2 if square else -1]  # [T, J], [1, T, J], ...
+    return outer[1] if outer[0] == 1 and len(outer) > (1 if flat else 2) else outer[0]
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Piece:
     def of(self, array):
         """The view [T, count, 3] or [T, count, 3, 3] of an array."""
         shape = (3, 3) if self.matrices else (3,)
-        return array.reshape(len(array), -1, *shape)[:, self.first : self.first + self.count]
+        return array.reshape(frames_of(array), -1, *shape)[:, self.first : self.first + self.count]
 
     def vectors(self, array):
         """Axis-angle float64 [T, count, 3], NaN for what is no rotation."""
@@ -69,10 +80,16 @@ class Found:
     notes: list
 
 
+def are_beside(arrays):
+    """The names of a file's arrays that only SMPL's have."""
+    return [key for key in arrays if key in BESIDE[:6] or key in (*ROOT, *BODY)]
+
+
 def find(arrays):
     """The `Found` of a file's arrays {name: array}, or None where they hold no SMPL rotations."""
     told = any(key in arrays for key in BESIDE) or any(key in arrays for key in (*ROOT, *BODY))
-    whole = next((piece for key, array in arrays.items() if (piece := _whole(key, array, told))), None)
+    clear = bool(are_beside(arrays))
+    whole = next((piece for key, array in arrays.items() if (piece := _whole(key, array, told, clear))), None)
     root = next((piece for key in ROOT if (piece := _part(key, arrays.get(key), (1,)))), None)
     body = next((piece for key in BODY if (piece := _part(key, arrays.get(key), (21, 23)))), None)
     notes = []
@@ -80,19 +97,20 @@ def find(arrays):
         return None
     if whole is None:
         pieces, twins = [piece for piece in (root, body) if piece], []
-        if root and len(arrays[root.key]) != len(arrays[body.key]):
+        if root and frames_of(arrays[root.key]) != frames_of(arrays[body.key]):
             pieces = [body]
     else:
         pieces, twins = [whole], []
-        joined = whole.count in (21, 23) and root and len(arrays[root.key]) == len(arrays[whole.key])
+        joined = whole.count in (21, 23) and root and frames_of(arrays[root.key]) == frames_of(arrays[whole.key])
         if joined:
             pieces = [root, whole]
         for twin, first in ((root, 0), (body, 1)):
-            if twin is None or twin in pieces or len(arrays[twin.key]) != len(arrays[whole.key]):
+            if twin is None or twin in pieces or frames_of(arrays[twin.key]) != frames_of(arrays[whole.key]):
                 continue
             if first + twin.count > whole.count:
                 twin = Piece(twin.key, twin.first, whole.count - first, twin.matrices)
-            if _same(twin.vectors(arrays[twin.key]), whole.vectors(arrays[whole.key])[:, first : first + twin.count]):
+            held = whole.vectors(arrays[whole.key])[:, first : first + twin.count]
+            if np.allclose(twin.vectors(arrays[twin.key]), held, atol=1e-5, equal_nan=True):
                 twins.append((twin, first))
             else:
                 notes.append(f"{twin.key} is not what {whole.key} holds, and is left as it is")
@@ -102,39 +120,35 @@ def find(arrays):
     return Found(pieces, twins, names, f"smpl{total}" if total in (22, 24) else None, notes)
 
 
-def _same(one, other):
-    return np.allclose(one, other, atol=1e-5, equal_nan=True)
-
-
-def _whole(key, array, told):
-    """The `Piece` of an array that holds whole poses, or None."""
+def _whole(key, array, told, clear):
+    """The `Piece` of an array of whole poses, or None; told, clear: whether what stands beside it may be, or must be, SMPL's."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim < 2 or not array.size:
         return None
-    if array.ndim == 4 and array.shape[2:] == (3, 3):
-        if array.shape[1] in COUNTS and orthonormal(array):
-            return Piece(key, 0, COUNTS[array.shape[1]], True)
-        return None
-    named = key in (*WHOLE, *MATRICES)
-    if array.ndim == 3 and array.shape[2] == 3 and array.shape[1] in COUNTS:
-        count = array.shape[1]
-    elif array.ndim == 2 and array.shape[1] % 3 == 0 and array.shape[1] // 3 in COUNTS and (named or not key):
-        count = array.shape[1] // 3
-    else:
+    named, frames, last = key in (*WHOLE, *MATRICES), frames_of(array), array.shape[-1]
+    width = array.size // frames
+    columns, square = last == width and (named or not key), array.shape[-2:] == (3, 3) and array.ndim > 3
+    nines = width // 9 in COUNTS and width % 9 == 0 and (square or columns or last == 9)
+    if nines and orthonormal(array.reshape(-1, 3, 3)):
+        return Piece(key, 0, COUNTS[width // 9], True)
+    count = width // 3
+    if count not in COUNTS or width % 3 or square or not (columns or last == 3):
         return None
     piece = Piece(key, 0, COUNTS[count])
-    sure = named and array.ndim == 2 and (told or count in (24, 22, 52, 55))
-    if sure or (named or not key) and not is_rigid(piece.of(array)):
-        return piece
-    return None
+    sure = named and columns and (told or count in (24, 22, 52, 55))
+    vectors = piece.of(array)
+    told = sure or (named or not key) and is_signed(vectors) and (named and clear or not is_rigid(vectors))
+    if not sure and not clear and roughness(vectors, 1) < CLEARLY * roughness(vectors, 0):
+        return None  # frames come second: positions [J, T, 3]
+    return piece if told else None
 
 
 def _part(key, array, counts):
     """The `Piece` of the root's or the body's rotations, or None."""
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim < 2:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim < 2 or not array.size:
         return None
-    width = array[0].size if len(array) else 0
+    width = array.size // frames_of(array)
     for count in counts:
-        if array.shape[-2:] == (3, 3) and array.ndim > 2 and width == 9 * count and orthonormal(array):
+        if width == 9 * count and array.ndim > 2 and orthonormal(array.reshape(-1, 3, 3)):
             return Piece(key, 0, count, True)
         if width == 3 * count and array.shape[-2:] != (3, 3):
             return Piece(key, 0, count)

@@ -17,6 +17,35 @@ def orthonormal(array):
     )
 
 
+def other_rotations(array):
+    """What rotations the last axis (or the columns of [T, N]) holds that are no vectors or matrices, in words; else None."""
+    values = array[:LONGEST].astype(np.float64)
+    for count, said, lengths in (
+        (4, "unit quaternions", lambda numbers: [(numbers * numbers).sum(axis=-1)]),
+        (6, "6D rotations (two columns of a matrix)", _of_columns),
+    ):
+        if array.shape[-1] != count and (array.ndim > 2 or array.shape[-1] % count or array.shape[-1] == count):
+            continue
+        numbers = values.reshape(-1, count)
+        numbers = numbers[np.isfinite(numbers).all(axis=-1) & (numbers != 0).any(axis=-1)]
+        if len(numbers) > 3 and any((np.abs(found - 1) < 0.02).mean() > 0.95 for found in lengths(numbers)):
+            return said
+    return None
+
+
+def _of_columns(numbers):
+    """For both orders of two columns in [N, 6]: their squared lengths' product less their product, [N]; 1 where orthonormal."""
+    for pairs in (numbers.reshape(-1, 2, 3), numbers.reshape(-1, 3, 2).swapaxes(1, 2)):
+        first, second = pairs[:, 0], pairs[:, 1]
+        yield (first * first).sum(axis=-1) * (second * second).sum(axis=-1) - np.abs((first * second).sum(axis=-1))
+
+
+def is_signed(vectors):
+    """Whether numbers are of both signs, as rotations are, and places in an image are not."""
+    values = vectors[np.isfinite(vectors)]
+    return len(values) > 0 and 0.1 < (values < 0).mean() < 0.9
+
+
 def is_rigid(vectors):
     """Whether [T, J, 3] in SMPL's order are positions: the distances along its bones hardly vary.
 

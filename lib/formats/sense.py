@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..poses import sentinels
 from .axes import LONGEST, stretch
 
 EXTENT_2D = 1.5  # coordinates normalised to the image do not leave +- this
@@ -77,6 +78,7 @@ def columns(poses):
 
 
 def units_2d(poses):
-    """px or normalised, by the size of the numbers."""
+    """px or normalised, by the size of the numbers; those that stand for a point that was not found say nothing."""
     places = finite(poses)
+    places = places[~np.isin(places, sentinels.SENTINELS[2:])]
     return "px" if len(places) and (np.abs(places) > EXTENT_2D).mean() > STRAY else "normalised"

@@ -18,7 +18,7 @@ def motion(joints, dims, person=0, frames=FRAMES, unit=100.0):
     """Key points [T, J, D] of somebody who walks: a body of `unit` height that moves and swings its limbs."""
     generator = np.random.default_rng(person)
     time = np.arange(frames)[:, None, None]
-    rest = generator.uniform(0.1, 1, size=(1, joints, dims))
+    rest = np.random.default_rng(joints).uniform(0.1, 1, size=(1, joints, dims))  # bodies are alike
     phase = np.sin(0.5 * time + np.arange(joints)[None, :, None])
     swing = generator.uniform(0.01, 0.05, size=(1, joints, dims)) * phase
     walk = 0.02 * time * (1 if person % 2 else -1) + 3.0 * person + 1

@@ -199,7 +199,7 @@ CASES = [
     ("npy", resave_npy(lambda array: array[0, 0]), r"poses.npy: shape \[3\]. Expected axes \[T, J, D\]"),
     ("npy", resave_npy(lambda array: array[:0]), r"poses.npy: no frame in it"),
     ("npy", resave_npy(lambda array: np.ones((5, 72))), r"72 columns do not say .* 'pose' in an .npz"),
-    ("npy", resave_npy(lambda array: np.ones((5, 60))), r"60 columns do not say"),
+    ("npy", resave_npy(lambda array: np.ones((5, 90))), r"90 columns do not say"),
     ("npy", resave_npy(lambda array: np.ones((5, 17, 7))), r"shape \[5, 17, 7\]"),
     (
         "npy",
