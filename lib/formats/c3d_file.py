@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import write_bytes
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 UNITS = {"m": "m", "mm": "mm", "cm": "cm"}
 
@@ -39,7 +39,7 @@ def read(opened, image_size=None, fps=None):
     if np.isnan(poses).all():
         raise UserError(f"{opened.path}: every marker of every frame is missing. Nothing can be refined")
     units = _text(reader, "POINT:UNITS").lower()
-    joints = tuple(map(joint_name, names))
+    joints = joint_names(names)
     track = Track(0, "person", poses, None, "3D", layout_of_names(names), joints, units=UNITS.get(units))
     track.recorded = array[..., 3] >= 0
     rate = float(reader.point_rate) or None

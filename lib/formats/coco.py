@@ -9,7 +9,7 @@ import posixpath
 from ..errors import UserError
 from .numbering import first_id, number_frames
 from .records import Part, Person, Walk, flat_slots, set_units
-from .tracks import joint_name, layout_of_count, layout_of_names
+from .tracks import joint_names, layout_of_count, layout_of_names
 
 # COCO-WholeBody's further sets of key points.
 WHOLE_BODY = {"foot_kpts": "feet", "face_kpts": "face", "lefthand_kpts": "left_hand", "righthand_kpts": "right_hand"}
@@ -66,7 +66,7 @@ def _walk_annotations(tree, path, image_size):
     names = {}
     for category in tree["categories"] if isinstance(tree.get("categories"), list) else []:
         if isinstance(category, dict) and isinstance(category.get("keypoints"), list):
-            names[first_id(category.get("id"))] = tuple(map(joint_name, category["keypoints"]))
+            names[first_id(category.get("id"))] = joint_names(category["keypoints"])
     several = (
         len(
             {

@@ -19,6 +19,10 @@ _SUFFIX = re.compile(rf"(.+?)[_.\s:\-|]+({_WORD})", re.I)
 _PREFIX = re.compile(rf"({_WORD})[_.\s:\-|]+(.+)", re.I)
 _NUMBERED = re.compile(rf"({_WORD})_?(\d+)", re.I)
 _NUMBER_FIRST = re.compile(rf"(\d+)_?({_WORD})", re.I)
+_COMPACT = re.compile(r"(.*\d)([xyzXYZ])|(.*[a-z])([XYZ])")  # p0x, noseX
+# Names that say no more than a number.
+_GENERIC = re.compile(r"(joint|kp|kpt|keypoint|key_point|landmark|lm|point|pt|p|j|node)s?[_\s.\-]*(\d+)", re.I)
+_CENTRES = ("center", "centre", "centroid", "com", "cog")
 
 
 @dataclass
@@ -41,25 +45,41 @@ class Columns:
 
 
 def _plain(name):
-    """A column's name without its unit: `nose_x (px)` and `nose_x [m]` are nose_x."""
-    return re.sub(r"\s*[\[(](px|pixels?|m|mm|cm|meters?|metres?)[\])]$", "", name.strip(), flags=re.I)
+    """A column's name without its unit: `nose_x (px)`, `nose_x [m]` and `nose_x_mm` are nose_x."""
+    name = re.sub(r"\s*[\[(](px|pixels?|m|mm|cm|meters?|metres?)[\])]$", "", name.strip(), flags=re.I)
+    return re.sub(r"(?<=[_.\s][xyz])[_\s](px|pixels?|m|mm|cm)$", "", name, flags=re.I)
 
 
 def of_header(header):
     """The `Columns` of one line of column names; without joints where there are none."""
-    found = {}
-    for pattern, order in ((_SUFFIX, (1, 2)), (_NUMBERED, (2, 1)), (_NUMBER_FIRST, (1, 2)), (_PREFIX, (2, 1))):
-        joints = {}
+    found, twice = {}, []
+    patterns = ((_SUFFIX, (1, 2)), (_NUMBERED, (2, 1)), (_NUMBER_FIRST, (1, 2)), (_PREFIX, (2, 1)), (_COMPACT, (1, 2)))
+    for pattern, order in patterns:
+        joints, again, upper = {}, [], {}
         for column, name in enumerate(header):
             match = pattern.fullmatch(_plain(name))
             if match:
-                joint, axis = match[order[0]], match[order[1]].lower()
-                joints.setdefault(joint, {}).setdefault("c" if axis in SCORES else axis, column)
-        if sum({"x", "y"} <= columns.keys() for columns in joints.values()) > sum(
-            {"x", "y"} <= columns.keys() for columns in found.values()
-        ):
-            found = joints
-    return of_joints([Joint(name, columns, not name.isdigit()) for name, columns in found.items()], header)
+                groups = [group for group in match.groups() if group is not None]
+                joint, axis = groups[order[0] - 1], groups[order[1] - 1]
+                columns = joints.setdefault(joint, {})
+                mixed = axis.lower() in AXES and upper.setdefault(joint, axis.isupper()) != axis.isupper()
+                if mixed:  # OpenFace: x_0 in px beside X_0 in mm
+                    again.append(name.strip())
+                else:
+                    columns["c" if axis.lower() in SCORES else axis.lower()] = column
+        if _complete(joints) > _complete(found):
+            found, twice = joints, again
+    numbers = {name: _GENERIC.fullmatch(name) for name, columns in found.items() if {"x", "y"} <= columns.keys()}
+    if all(numbers.values()) and len({match[2] for match in numbers.values()}) == len(numbers):
+        order = sorted(numbers, key=lambda name: int(numbers[name][2]))
+        found = {numbers[name][2]: found[name] for name in order}
+    columns = of_joints([Joint(name, columns, not name.isdigit()) for name, columns in found.items()], header)
+    columns.left += twice
+    return columns
+
+
+def _complete(joints):
+    return sum({"x", "y"} <= columns.keys() for columns in joints.values())
 
 
 def of_joints(joints, header):
@@ -84,7 +104,7 @@ def _is_no_joint(name, columns):
     words = set(re.split(r"[_.\s:\-|]+", joint_name(name)))
     lowered = name.lower()
     boxed = any({f"{lowered}{mark}w", f"{lowered}{mark}width"} & columns for mark in "_. ")
-    return bool(words & NO_JOINT) or boxed
+    return bool(words & NO_JOINT) or boxed or lowered in _CENTRES
 
 
 def of_deeplabcut(rows):

@@ -7,52 +7,61 @@ are carried over, and named where they hold coordinates.
 import numpy as np
 
 from ..errors import UserError
-from . import csv_columns, csv_rows, sense
+from . import csv_columns, csv_headers, csv_rows, sense
 from .axes import stretch
 from .csv_poses import bare, exchange, long, wide
 from .grids import joint_confidence
 from .joint_orders import layout_of_poses
 from .table import Table, shortest
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 
 def sniff(opened):
     if opened.is_folder or opened.suffix not in (".csv", ".tsv"):
         return False
     rows = Table(opened).rows
-    return bool(csv_columns.of_deeplabcut(rows) or csv_columns.of_header(rows[0]).joints or bare(rows[0]) is not None)
+    known = csv_columns.of_deeplabcut(rows) or csv_columns.of_header(rows[0]).joints or bare(rows[0]) is not None
+    return bool(known or csv_headers.of_rows(rows))
 
 
 def read(opened, image_size=None, fps=None):
     table = Table(opened)
     rows, notes = table.rows, []
-    labelled = csv_columns.of_deeplabcut(rows)
+    labelled, block, index = csv_columns.of_deeplabcut(rows), None, None
     if labelled:
         columns, first = labelled
         header = [
             " ".join(filter(None, (row[column].strip() for row in rows[:first]))) for column in range(len(rows[0]))
         ]
+        index = min((min(joint.columns.values()) for joint in columns.joints), default=1) - 1
     else:
         header, first = rows[0], 1
         columns = csv_columns.of_header(header)
     plain = None if labelled or len(columns.joints) > 1 else bare(header)
     if not columns.joints and plain is None:
-        raise UserError(
-            f"{opened.path}: no columns <joint>_x and <joint>_y in the first line. Name the columns so, or write one landmark "
-            "per line with columns frame, landmark, x, y"
-        )
-    body = table.body(header, first)
-    if labelled:
-        sets, lines = wide(table, header, body, columns, fps, index=0)
-    elif len(columns.joints) > 1:
-        sets, lines = wide(table, header, body, columns, fps)
+        block = csv_headers.of_rows(rows)
+        if block is None:
+            raise UserError(
+                f"{opened.path}: no columns <joint>_x and <joint>_y in the first line. Name the columns so, or write one landmark "
+                "per line with columns frame, landmark, x, y"
+            )
+        columns, header, first = block.columns, block.header, block.first
+    table.header = header
+    body = table.body(header, first, block and block.last)
+    if len(columns.joints) > 1:
+        sets, lines = wide(table, header, body, columns, fps, index=index)
     else:
         sets, lines = long(table, header, body, plain or columns.joints[0].columns, fps)
     notes += lines.notes
     if columns.left and plain is None:
         said = ", ".join(columns.left[:4]) + (f" and {len(columns.left) - 4} more" if len(columns.left) > 4 else "")
         notes.append(f"left as they are (no joints; what was derived from the joints no longer fits them): {said}")
-    return _pose_file(table, sets, lines, image_size or _image_size(table, header, body), fps, notes)
+    pose_file = _pose_file(table, sets, lines, image_size or _image_size(table, header, body), fps, notes)
+    if block is not None:
+        pose_file.fps = pose_file.fps or block.rate
+        for track in pose_file.tracks:
+            track.units = block.units if track.kind == "3D" and block.units else track.units
+    return pose_file
 
 
 def _image_size(table, header, body):
@@ -74,7 +83,7 @@ def _pose_file(table, sets, lines, image_size, fps, notes):
         people = {str(identity): identity for identity in poses.ids}
         sure = poses.names is not None
         layout = layout_of_names(poses.names) if sure else None
-        names = tuple(map(joint_name, poses.names)) if sure else None
+        names = joint_names(poses.names) if sure else None
         if not sure and np.isfinite(values).any():
             first = [position for position, other in enumerate(poses.ids) if str(other) == str(poses.ids[0])]
             dims = values.shape[2] if values.shape[2] == 2 or not _in_image(values[first]) else 2
@@ -114,7 +123,7 @@ def _numbers(table, poses):
     count, joints = poses.rows.shape
     values = np.full((count, joints, poses.columns.shape[1]), np.nan)
     scores = np.full((count, joints), np.nan)
-    header = table.rows[0]
+    header = table.header
     for pose, joint in zip(*np.nonzero(poses.rows >= 0)):
         row = poses.rows[pose, joint]
         for axis, column in enumerate(poses.columns[joint]):

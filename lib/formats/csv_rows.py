@@ -19,7 +19,7 @@ FRAMES = (
     "frame_count image_id image img frame_name"
 ).split()
 TIMES = re.compile(
-    r"(time|timestamp|t|seconds?|secs?|millis|ms)([_ ]*[(\[]?(s|ms|us|µs|ns|sec|msec|usec|seconds|milliseconds)[)\]]?)?",
+    r"((elapsed|frame|video|capture|recording|media|clip|relative|rel|unix|system|sys|utc)[_ ]?)?(time|timestamp|t|elapsed|seconds?|secs?|millis|ms)([_ ]*[(\[]?(s|ms|us|µs|ns|sec|msec|usec|seconds|milliseconds)[)\]]?)?",
     re.I,
 )
 LANDMARKS = (
@@ -115,7 +115,7 @@ def _frame_numbers(table, header, body, column):
     if not all(digits):
         bad = next(number for number, found in zip(body, digits) if not found)
         raise UserError(
-            f"{table.path}: line {bad + 1}, {header[column]}: {table.rows[bad][column][:40]!r} is no frame number. Correct it"
+            f"{table.path}: line {table.line(bad)}, {header[column]}: {table.rows[bad][column][:40]!r} is no frame number. Correct it"
         )
     return np.array([float(found[-1]) for found in digits])
 

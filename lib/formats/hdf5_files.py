@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..files import check_size, write_bytes
 from . import csv_columns
 from .grids import joint_confidence
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 GROUPS = ("df_with_missing", "keypoints", "df")
 
@@ -97,7 +97,7 @@ def _track(identity, several, poses, scores, names):
         poses[confidence <= 0] = np.nan
         confidence = np.where(np.isnan(poses).any(axis=-1), 0, confidence)
     name = f"individual {identity}" if several else "individual"
-    joints = tuple(map(joint_name, names))
+    joints = joint_names(names)
     return Track(identity, name, poses, confidence, "2D", layout_of_names(names), joints, units="px")
 
 

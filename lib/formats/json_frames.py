@@ -13,7 +13,7 @@ from .json_numbers import SCORES, short
 from .json_points import is_number, number_of, points_of
 from .numbering import first_id, number_frames
 from .records import Part, Person, Slot, Walk, set_units
-from .tracks import joint_name, layout_of_count, layout_of_names
+from .tracks import joint_names, layout_of_count, layout_of_names
 
 FRAMES = "frames data results annotations predictions poses keypoints sequence tracks".split()
 LABELS = "frame frame_id frame_idx frame_index frame_number frame_num image_id image file_name img".split()
@@ -169,7 +169,7 @@ def _slot(part, points, array, meaning, where):
     confidence = None if cells is None else np.nan_to_num([number_of(holder[key], where) for holder, key in cells])
     poses = array[:, :dims].copy()
     poses[~np.isfinite(poses).all(axis=1) | (False if confidence is None else confidence <= 0)] = np.nan
-    names = None if points.names is None else tuple(map(joint_name, points.names))
+    names = None if points.names is None else joint_names(points.names)
     layout = layout_of_count(len(array), dims) if names is None and dims == 2 else layout_of_names(names or ())
 
     def put(values, changed):

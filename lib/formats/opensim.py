@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..files import write_text
 from . import times
 from .table import cell_number, shortest
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 PLACES = re.compile(r".*_t[xyz](/value)?", re.I)
 OTHERS = re.compile(r".*(force|torque|moment|power|activation|_[vp][xyz]$|/speed|_u$).*", re.I)
@@ -80,7 +80,7 @@ def _tracks(values, names, kind, settings, path, notes):
     if kind == "vec3":
         poses = values[:, 1:].copy()
         poses[~np.isfinite(poses).all(axis=-1)] = np.nan
-        joints = tuple(map(joint_name, names[1:]))
+        joints = joint_names(names[1:])
         units = settings.get("units", "").strip()
         units = units if units in ("m", "mm", "cm") else None
         yield Track(0, "person", poses, None, "3D", layout_of_names(joints), joints, units), range(1, len(names)), 0.0

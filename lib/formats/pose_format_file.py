@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import write_bytes
 from .sense import units_2d
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 # Component -> part; others are called as they are.
 PARTS = {
@@ -84,7 +84,7 @@ def _track(person, people, component, part, poses, scores):
         scores,
         "2D" if flat else "3D",
         layout_of_names(component.points),
-        tuple(map(joint_name, component.points)),
+        joint_names(component.points),
         units,
         part,
     )

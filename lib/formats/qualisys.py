@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import write_text
 from .table import cell_number, is_number, shortest
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 LAST_SETTINGS = ("TRAJECTORY_TYPES", "EVENT", "HISTORY")  # what may stand between MARKER_NAMES and the frames
 
@@ -53,7 +53,7 @@ def read(opened, image_size=None, fps=None):
     poses[missing] = np.nan
     if missing.all():
         raise UserError(f"{path}: every marker of every frame is missing. Nothing can be refined")
-    track = Track(0, "person", poses, None, "3D", layout_of_names(names), tuple(map(joint_name, names)), "mm")
+    track = Track(0, "person", poses, None, "3D", layout_of_names(names), joint_names(names), "mm")
     rate = next(iter(settings.get("FREQUENCY", [])), "")
     source = {"lines": lines, "rows": rows, "before": before, "original": poses.copy()}
     pose_file = PoseFile("qualisys", [track], len(rows), fps, None, image_size, True, source)

@@ -14,7 +14,7 @@ from .hdf5_files import open_copy
 from .json_files import put_back
 from .people import build
 from .records import Part, Person, Slot, Walk
-from .tracks import PoseFile, joint_name, layout_of_names
+from .tracks import PoseFile, joint_names, layout_of_names
 
 TABLES = ("frames", "instances", "points", "pred_points")
 USER = 0  # the instance type of what was labelled by hand
@@ -111,7 +111,7 @@ def _slot(instance, tables, about, where):
             column = table[name]
             column[first:last][changed[:, axis]] = values[changed[:, axis], axis]
 
-    part = Part("body", "2D", layout_of_names(names), tuple(map(joint_name, names)), "px")
+    part = Part("body", "2D", layout_of_names(names), joint_names(names), "px")
     return Slot(part, poses, confidence, put)
 
 

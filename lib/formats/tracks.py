@@ -1,5 +1,6 @@
 """What a pose file is once it is read: one track for each person and key-point set, whoever wrote it."""
 
+import os
 import re
 from dataclasses import dataclass, field
 
@@ -165,9 +166,23 @@ def joint_name(name):
     return _ALIASES.get(name, name)
 
 
+def joint_names(names):
+    """Joints' names as `JOINT_NAMES` spells them, without what stands before all of them: a person's ("Anna:LASI"), or a word
+    ("PoseLandmark.NOSE") without which most are known."""
+    before = re.match(r".*[:.\s_]", os.path.commonprefix(list(map(str, names))))
+    plain = tuple(map(joint_name, names))
+    if before is None or len(names) < 2:
+        return plain
+    short = tuple(joint_name(str(name)[before.end() :]) for name in names)
+    known = set().union(*JOINT_NAMES.values())
+    if before[0].endswith(":") or 2 * len(known.intersection(short)) > len(names) and not known.intersection(plain):
+        return short
+    return plain
+
+
 def layout_of_names(names):
     """The layout whose joints these are, in this order, or None."""
-    names = tuple(joint_name(name) for name in names)
+    names = joint_names(names)
     known = (layout for layout, joints in JOINT_NAMES.items() if joints == names)
     return next(known, _OTHER_NAMES.get(names))
 

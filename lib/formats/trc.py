@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import write_text
 from .table import cell_number, shortest
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 UNITS = {"m": "m", "meters": "m", "metres": "m", "mm": "mm", "millimeters": "mm", "cm": "cm"}
 
@@ -48,7 +48,7 @@ def read(opened, image_size=None, fps=None):
         raise UserError(f"{path}: every value is missing. Nothing can be refined")
     rate = _number(settings.get("DataRate")) or _number(settings.get("CameraRate"))
     units = UNITS.get(settings.get("Units", "").strip().lower())
-    names = tuple(map(joint_name, markers))
+    names = joint_names(markers)
     track = Track(0, "person", poses, None, "3D", layout_of_names(markers), names, units=units)
     times = times if len(times) > 1 and np.isfinite(times).all() and (np.diff(times) > 0).all() else None
     source = {"lines": lines, "rows": rows, "columns": columns, "stride": stride, "original": poses.copy()}

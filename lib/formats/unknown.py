@@ -1,5 +1,7 @@
 """What to say of a file whose kind is not known: what it looks like, and what to do."""
 
+import re
+
 import numpy as np
 
 from ..errors import UserError
@@ -60,6 +62,10 @@ def _looks(opened):
         first = opened.lines[0].strip() if opened.lines else ""
     except UserError:
         return f"{len(opened.content)} bytes of another program's", "export the poses as CSV, JSON or .npy"
+    second = opened.lines[1].strip() if len(opened.lines) > 1 else ""
+    if opened.suffix in (".csv", ".tsv") and re.search(r"[\[{]['\"\d]", second):
+        mend = "write a column for each number (<joint>_x, <joint>_y), or JSON: of Ultralytics a list of each frame's results.to_json()"
+        return f"a table with lists in its cells, its first line {first[:60]!r}", mend
     if opened.suffix in (".csv", ".tsv", ".txt") or first.count(",") > 2:
         mend = "name the columns <joint>_x, <joint>_y (one line per frame), or frame, landmark, x, y (one line per landmark)"
         return f"a table whose first line is {first[:80]!r}", mend

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..errors import UserError
-from .tracks import PoseFile, Track, joint_name, layout_of_names
+from .tracks import PoseFile, Track, joint_names, layout_of_names
 
 DIMS = ("individuals", "time", "keypoints", "space")
 SINGULAR = {"individual": "individuals", "keypoint": "keypoints"}
@@ -48,7 +48,7 @@ def from_xarray(data):
             confidence = None
         poses = np.where(missing[..., None], np.nan, poses)
         kind, identity = f"{poses.shape[-1]}D", people[number] if people else number
-        joints = None if names is None else tuple(map(joint_name, names))
+        joints = None if names is None else joint_names(names)
         layout = None if names is None else layout_of_names(names)
         tracks.append(Track(identity, f"individual {identity}", poses, confidence, kind, layout, joints))
     fps = data.attrs.get("fps") or position.attrs.get("fps")

@@ -276,7 +276,10 @@ def test_one_broken_number_does_not_change_what_the_others_are(tmp_path):
     for value in (0.5, 2.0, 1e6):
         landmarks[2, 26, 0] = value
         found = saved(tmp_path, landmarks)
-        assert [(track.poses.shape[-1], track.units) for track in found.tracks] == [(2, "normalised"), (1, "normalised")]
+        assert [(track.poses.shape[-1], track.units) for track in found.tracks] == [
+            (2, "normalised"),
+            (1, "normalised"),
+        ]
         header = ",".join(f"J{joint}_{axis}" for joint in range(33) for axis in "xyz")
         rows = [",".join(map(str, frame.ravel())) for frame in landmarks]
         (tmp_path / "table.csv").write_text("\n".join([header, *rows]))

@@ -88,7 +88,6 @@ ARRAYS = {
 }
 REFUSED = {
     "no_header.csv": lines(PX[0].ravel(), [PX[t].ravel() for t in T]),
-    "decimal_comma.csv": lines(["a_x", "a_y", "b_x", "b_y"], [["100,15", "3,2", "1,1", "2,2"]] * 9, ";"),
     "angles.csv": lines(["Frame", "L5S1 Bending"], [[t, 0.1] for t in T]),
     "lfs.json": "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n",
     "page.html": "<html>404</html>",
