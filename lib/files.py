@@ -36,7 +36,9 @@ def atomic_write(path):
     folder = Path(tempfile.gettempdir()) if through else target.parent
     with _naming(path):
         if not through:
-            make_folder(folder)
+            make_folder(
+                path.parent
+            )  # by its own name: a link into nowhere, such as a disk that is not there, is refused
             _remove_leftovers(folder)
         endings = "".join(ending for ending in target.suffixes[-2:] if len(ending) <= 16)
         handle, name = tempfile.mkstemp(dir=folder, prefix=_prefix(), suffix=endings)
@@ -63,10 +65,12 @@ def atomic_folder(path):
     path, target = Path(path), Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: is a file. Give a folder")
+    if path.is_symlink() and not path.exists():
+        make_folder(path)  # says which link leads into nowhere
     # Within a folder that is there, because what stands above it may be another disk, or not ours to write to.
     holder = target if target.is_dir() else target.parent
     with _naming(path):
-        make_folder(holder)
+        make_folder(path.parent)
         _remove_leftovers(holder)
         if holder == target:  # a run that was killed before the folder was there left its own beside it
             with contextlib.suppress(OSError):
@@ -176,8 +180,9 @@ def _naming(path, temporary=None):
     except OSError as error:
         if error.errno is None:  # numpy's, of a file that it could not write to its end
             raise OSError(errno.EIO, f"not written to its end: {error}", str(path)) from error
-        # Of a copy both files are named, and what fails is mostly the writing.
-        if error.filename is None or temporary is not None and str(temporary) in f"{error.filename} {error.filename2}":
+        # Of a copy both files are named, and what fails is mostly the writing; a temporary file's name says nothing to anybody.
+        names = f"{error.filename} {error.filename2}"
+        if error.filename is None or temporary is not None and str(temporary) in names or PREFIX in names:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 

@@ -252,3 +252,23 @@ def test_messages_do_not_steer_the_terminal(capsys):
     messages.start()
     logging.getLogger("synsp.x").warning("person %s", "\x1b]0;title\x07 a\nb")
     assert capsys.readouterr().err == "person \\x1b]0;title\\x07 a\nb\n"
+
+
+@pytest.mark.parametrize("name", ["link/x.npy", "link/new/x.npy", "link"])
+def test_nothing_is_made_where_a_link_leads_into_nowhere(tmp_path, name):
+    """Such as into a disk that is not mounted: the folder was made on another one."""
+    (tmp_path / "link").symlink_to("disk/data")
+    for writer in (files.atomic_write, files.atomic_folder):
+        with pytest.raises(UserError, match="is a link to"), writer(tmp_path / name):
+            raise AssertionError("begun")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+def test_what_the_system_refuses_names_the_file(tmp_path, monkeypatch):
+    def refused(**given):
+        raise PermissionError(13, "Permission denied", f"{given['dir']}/{given['prefix']}abc")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", refused)
+    with pytest.raises(PermissionError) as caught, files.atomic_write(tmp_path / "x.npy"):
+        pass
+    assert caught.value.filename == str(tmp_path / "x.npy")

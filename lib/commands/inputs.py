@@ -11,12 +11,10 @@ from typing import NamedTuple
 from ..errors import UserError, reading
 from ..formats import registry
 from ..formats.opened import Opened, natural
-from .refine_file import beside
+from .refine_file import CONTAINERS, beside
 
-# Endings of the files that lib/formats reads; a file of another ending is refined only where it is named itself.
-ENDINGS = set(
-    ".json .jsonl .npy .npz .csv .tsv .trc .c3d .mot .sto .slp .pose .h5 .hdf5 .hdf .pkl .pk .pickle .joblib .pt .pth .skeleton".split()
-)
+# A file of another ending is refined only where it is named itself.
+ENDINGS = set(sum(CONTAINERS, []))
 OWN = re.compile(r"(failures|summary)(\.\d+)?\.jsonl?")  # what an earlier run wrote (lib/commands/refine_many.py)
 
 

@@ -105,7 +105,15 @@ class _Told:
 def _answer(reason, record):
     """The line that answers a bad one, with its id and t where these are plain."""
     plain = {key: value for key in ("id", "t") if isinstance(value := record.get(key), str | int | float)}
-    return json.dumps({"error": reason, **plain})
+    return _json({"error": reason, **plain})
+
+
+def _json(record):
+    """A record as JSON, which knows no NaN and no Infinity: null for those that stood in a line."""
+    try:
+        return json.dumps(record, allow_nan=False)
+    except ValueError:
+        return json.dumps(json.loads(json.dumps(record), parse_constant=lambda name: None))
 
 
 def _standard_input():
@@ -228,7 +236,7 @@ class _Person:
             for point, old in zip(refined.tolist(), record["pose"])
         ]
         try:
-            return json.dumps(out)
+            return _json(out)
         except RecursionError:
             return _answer("nested too deeply", record)
 

@@ -22,6 +22,11 @@ from .refine_scores import licences
 
 log = logger(__name__)
 
+# Endings of the files that lib/formats reads; those of one row have the same kind of content.
+CONTAINERS = tuple(row.split() for row in (
+    ".json .jsonl", ".npy", ".npz", ".csv .tsv", ".trc", ".c3d", ".mot .sto", ".slp", ".pose", ".h5 .hdf5 .hdf",
+    ".pkl .pk .pickle .joblib", ".pt .pth", ".skeleton",
+))  # fmt: skip
 EXPORTS = (".bvh", ".glb", ".c3d")  # endings of an output of another kind (refine_exports)
 
 # What networks know of themselves; no command line can change it here.
@@ -85,6 +90,7 @@ def refine_file(path, cfg, args):
         raise UserError(
             f"--output {output}: is a {'file' if output.is_file() else 'folder'}, but {source} is not. Name another"
         )
+    _check_ending(source, output)
     pose_file = read(path, cfg)
     _describe(path, pose_file)
     if args.suggest:
@@ -119,6 +125,16 @@ def refine_file(path, cfg, args):
 
         log.info("report: %s", report(Path(cfg.REFINE.REPORT), path, pose_file, results, refine, table, rows, cfg))
     return output
+
+
+def _check_ending(source, output):
+    """Refuse an output whose ending says another kind of content than its bytes would have, those of the input's kind."""
+    old, new = source.suffix.lower(), output.suffix.lower()
+    rows = [row for row in CONTAINERS if new in row]
+    if source.is_file() and old != new and new not in EXPORTS and rows and old not in rows[0]:
+        raise UserError(
+            f"--output {output}: results are of their input's kind ({old or 'no ending'}), or {', '.join(EXPORTS)}. Name it so"
+        )
 
 
 def read(path, cfg):

@@ -21,6 +21,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 SECONDS, MEMORY = 20, 2 * 2**30
 GOOD = ("done", "refused", "caught")
+COMMAND_LINE = ("refine", "newer", "live")  # the doors whose inputs `refine_smoothnet.py` takes
 EXECUTION = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "os.fork", "socket.connect", "ctypes.dlopen")
 
 
@@ -107,34 +108,38 @@ def campaign(count, seeds, folder, report=None):
 
 
 def command_line(count, seed, folder):
-    """The same inputs through `refine_smoothnet.py` as users start it: Counter of exit codes, and the failures."""
+    """The same inputs as users give them to `refine_smoothnet.py`: Counter of exit codes, and the failures."""
     import inputs
 
     (folder / "samples").mkdir()
-    known = {name: entry for name, entry in inputs.samples(folder / "samples").items() if entry[0] == "refine"}
+    known = {name: entry for name, entry in inputs.samples(folder / "samples").items() if entry[0] in COMMAND_LINE}
+    inputs.SHARES = {door: inputs.SHARES[door] for door in COMMAND_LINE}
     table, failures, number = collections.Counter(), [], 0
     root = Path(__file__).parents[2]
     while sum(table.values()) < count:
         number += 1
         with tempfile.TemporaryDirectory(dir=folder) as place:
             try:
-                inputs.SHARES = {"refine": 1}
-                _, path, *_ = inputs.make(known, Path(place), seed, number)
+                door, path, *_ = inputs.make(known, Path(place), seed, number)
             except Exception:
                 continue  # a mutation that cannot be made
             out = path.with_name(f"out{path.suffix}")
-            words = [sys.executable, "refine_smoothnet.py", str(path), "--method", "savgol", "--output", str(out)]
-            try:
-                ended = subprocess.run(words, cwd=root, capture_output=True, timeout=10 * SECONDS, preexec_fn=_limits)
-            except subprocess.TimeoutExpired:
-                ended = subprocess.CompletedProcess(words, "endless", b"", b"")
+            live = door == "live"
+            flags = ["-", "--live", "--method", "oneeuro"] if live else [path, "--method", "savgol", "--output", out]
+            words = [sys.executable, "refine_smoothnet.py", *map(str, flags)]
+            with open(path if live else os.devnull, "rb") as stdin:
+                try:
+                    ended = subprocess.run(
+                        words, cwd=root, stdin=stdin, capture_output=True, timeout=10 * SECONDS, preexec_fn=_limits
+                    )
+                except subprocess.TimeoutExpired:
+                    ended = subprocess.CompletedProcess(words, "endless", b"", b"")
             error = ended.stderr.decode("utf-8", "replace")
             left = [entry.name for entry in path.parent.iterdir() if entry.name.startswith(".writing")]
             table[str(ended.returncode)] += 1
             lines = [line for line in error.splitlines() if line.startswith("error: ")]
-            right = (
-                ended.returncode == 0 and out.exists() or ended.returncode == 2 and len(lines) == 1 and not out.exists()
-            )
+            done = ended.returncode == 0 and not lines and (live or out.exists())
+            right = done or ended.returncode == 2 and len(lines) == 1 and not out.exists()
             if not right or "Traceback" in error or left:
                 failures.append((seed, number, str(ended.returncode), "command line", path.name, "", error[-300:]))
     return table, failures

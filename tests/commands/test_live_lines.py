@@ -118,3 +118,18 @@ def _resident():
     gc.collect()
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def test_answers_are_json_whatever_stood_in_a_line():
+    """A t of NaN and an id of 1e400 came back as NaN and Infinity, which no JSON reader takes."""
+    lines = [json.dumps({"id": 1, "t": 0.0, "pose": [[1.0, 2.0]]}), '{"id": 1, "t": NaN, "more": [Infinity], "pose": [[1, 2]]}',
+             '{"id": 1e400, "t": 0.1}']  # fmt: skip
+    out = []
+    live_lines.serve(Refiner("oneeuro", fps=30), lines, out.append, lambda text: None)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    found = [json.loads(line, parse_constant=refuse) for line in out]
+    assert found[1]["t"] is None and found[1]["more"] == [None]
+    assert found[2]["id"] is None and "no pose" in found[2]["error"]
