@@ -67,7 +67,8 @@ def _four(array, where):
     found = []
     for coordinates in sorted(dims, reverse=True):
         rest = [axis for axis in (1, 0, 2, 3) if axis != coordinates]
-        time = min(rest, key=lambda axis: roughness(values, axis))
+        long = [axis for axis in rest if array.shape[axis] > LEAST] or rest  # two people may be copies of each other
+        time = min(long, key=lambda axis: roughness(values, axis))
         people, joints = sorted((axis for axis in rest if axis != time), key=lambda axis: (array.shape[axis], axis))
         if array.shape[joints] >= LEAST:
             found.append(_letters({coordinates: "D", time: "T", people: "P", joints: "J"}))

@@ -51,6 +51,12 @@ def test_every_order_of_four_axes(tmp_path, order, dims):
     np.testing.assert_allclose(same_again(tmp_path, pose_file, array), array + 1)
 
 
+def test_a_person_and_its_copy(tmp_path):
+    """From one to the other hardly a number changes, which is not what time does."""
+    array = np.stack([M, M + [1, 0, 0]]).transpose(3, 1, 2, 0)
+    assert [track.poses.shape for track in read(tmp_path, array).tracks] == [(FRAMES, 17, 3)] * 2
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("order", list(map("".join, itertools.permutations("TJD"))))
 def test_every_order_of_three_axes(tmp_path, order, dims):
