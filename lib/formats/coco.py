@@ -5,10 +5,12 @@ Joint names come from the annotation file's category. `track_id` stands in the a
 """
 
 import posixpath
+from dataclasses import replace
 
 from ..errors import UserError
+from .json_numbers import numbers
 from .numbering import first_id, number_frames
-from .records import Part, Person, Walk, flat_slots, set_units
+from .records import Part, Person, Walk, flat_slots, nested_slots, set_units
 from .tracks import joint_names, layout_of_count, layout_of_names
 
 # COCO-WholeBody's further sets of key points.
@@ -127,7 +129,13 @@ def _person(item, frame, part, names, where, rated=True):
     else:
         part = Part(part, layout=layout_of_count(count))
     attributes = item.get("attributes") if isinstance(item.get("attributes"), dict) else {}
-    found = flat_slots(values, 3, part, f"{where}, keypoints", rated)
+    if isinstance(values, list) and values and isinstance(values[0], list):  # one list for each key point
+        array = numbers(values, f"{where}, keypoints", 2)
+        part = replace(part, layout=part.layout if part.joint_names else layout_of_count(len(values)))
+        scores = array[:, 2] if array.shape[1] > 2 and rated else None
+        found = nested_slots(values, scores, part, f"{where}, keypoints", 2)
+    else:
+        found = flat_slots(values, 3, part, f"{where}, keypoints", rated)
     for key, name in WHOLE_BODY.items():
         if item.get(key):
             found += flat_slots(item[key], 3, Part(name), f"{where}, {key}", rated)

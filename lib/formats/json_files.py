@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..files import atomic_folder, write_text
+from .json_meta import rate_of
 from .json_numbers import swap_points
 from .opened import dump, parse
 from .people import build
@@ -18,7 +19,7 @@ def read(format_name, walk_tree, opened, image_size=None, fps=None):
         format_name,
         tracks,
         frame_count,
-        fps or walk.fps,
+        fps or walk.fps or rate_of(opened.tree),
         timestamps,
         image_size or walk.image_size,
         tracked,
@@ -65,3 +66,13 @@ def put_back(people, places, refined, repaired=()):
                 changed = np.isfinite(values) & (values != slot.poses)
                 if changed.any():
                     slot.put(values, changed)
+
+
+def frames_in(tree):
+    """The frames of a parsed file: what stands under `frames`, or the values of an object whose keys are numbers, else the file itself."""
+    for key in ("frames", "results", "data") if isinstance(tree, dict) else ():
+        if isinstance(tree.get(key), list):
+            return tree[key]
+    if isinstance(tree, dict) and len(tree) > 1 and all(str(key).isdigit() for key in tree):
+        return [tree[key] for key in sorted(tree, key=int)]
+    return tree

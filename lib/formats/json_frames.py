@@ -8,72 +8,33 @@ one flat list, named points, or {x, y, score, name}. A column of scores is told 
 import numpy as np
 
 from ..errors import UserError
-from . import mediapipe, sense
+from . import mediapipe, sense, times
+from .json_meta import rate_of
 from .json_numbers import SCORES, short
-from .json_points import is_number, number_of, points_of
+from .json_people import IDS, POINTS, of_frame
+from .json_points import number_of, points_of
 from .numbering import first_id, number_frames
-from .records import Part, Person, Slot, Walk, set_units
+from .position_arrays import NAMES
+from .records import Part, Person, Walk, set_units, slots
 from .tracks import joint_names, layout_of_count, layout_of_names
 
-FRAMES = "frames data results annotations predictions poses keypoints sequence tracks".split()
-LABELS = "frame frame_id frame_idx frame_index frame_number frame_num image_id image file_name img".split()
-PEOPLE = "people persons instances predictions detections poses skeleton skeletons bodies objects results".split()
-POINTS = (
-    "keypoints keypoints2d keypoints_2d kpts pose pose_keypoints landmarks joints joint_positions points skeleton positions"
-).split()
-SPACE = ("keypoints3D", "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "pose_3d")
-IDS = "track_id id person_id id_ body_id obj_id idx player_id".split()
-
-
-def _person(value):
-    """({part: Points}, id) of one person; ({}, None) where it is none."""
-    points = points_of(value)
-    if points is not None:
-        return {"body": points}, None
-    if not isinstance(value, dict):
-        return {}, None
-    found = {}
-    for part, keys in (("body", POINTS), ("body_3d", SPACE)):
-        points = next((made for key in keys if key in value and (made := points_of(value[key])) is not None), None)
-        if points is not None:
-            if points.scores is None:
-                points.scores = _scores_beside(value, len(points.cells))
-            found[part] = points
-    return found, next((first_id(value[key]) for key in IDS if key in value), None)
-
-
-def _scores_beside(person, count):
-    for key in (*SCORES, "score"):
-        values = person.get(key)
-        if isinstance(values, list) and len(values) == count and all(map(is_number, values)):
-            return [(values, joint) for joint in range(count)]
-    return None
-
-
-def _people(frame):
-    """[({part: Points}, id)] of a frame."""
-    found, identity = _person(frame)
-    if found:
-        return [(found, identity)]
-    if isinstance(frame, dict):
-        inside = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), (list, dict))), None)
-        if inside is None and frame and all(str(key).isdigit() for key in frame):
-            inside = frame
-        frame = inside
-    if isinstance(frame, dict):
-        people = [(_person(person)[0], first_id(name)) for name, person in frame.items()]
-    else:
-        people = [_person(person) for person in frame] if isinstance(frame, list) else []
-    return people if people and all(parts for parts, _ in people) else []
+FRAMES = "frames data results annotations predictions poses keypoints sequence tracks people persons".split()
+LABELS = "frame frameIndex frameId frame_id frame_idx frame_index frame_number frame_num image_id image file_name img".split()
 
 
 def _entries(tree):
     """[(label, frame, id or None)] of a tree, [] where it is none of this kind."""
     for _ in range(2):
         key = next((key for key in FRAMES if isinstance(tree, dict) and isinstance(tree.get(key), (list, dict))), None)
-        if key is None or _people(tree):
+        if key is None or of_frame(tree, together=False):
+            break
+        beside = [name for name in SCORES if isinstance(tree.get(name), list) and len(tree[name]) == len(tree[key])]
+        if beside and isinstance(tree[key], list):  # a list of points by frame, and one of scores
+            tree = [{key: points, beside[0]: scores} for points, scores in zip(tree[key], tree[beside[0]])]
             break
         tree = tree[key]
+    if isinstance(tree, list) and (tracks := _tracks(tree)):
+        return tracks
     if isinstance(tree, dict) and _are_tracks(tree):
         return [
             (label, frame, first_id(name))
@@ -85,6 +46,28 @@ def _entries(tree):
     if isinstance(tree, list) and len(tree) > 1:
         return [(_label(frame, number), frame, None) for number, frame in enumerate(tree)]
     return []
+
+
+def _tracks(tree):
+    """Entries of a list of tracks {id, keypoints by frame}, [] where it is none."""
+    found = []
+    for number, track in enumerate(tree):
+        frames = (
+            next((track[key] for key in POINTS if isinstance(track.get(key), list)), [])
+            if isinstance(track, dict)
+            else []
+        )
+        if len(frames) <= max(len(tree), 2) or points_of(frames) or not all(points_of(frame) for frame in frames):
+            return []
+        labels = track.get("frames")
+        if not isinstance(labels, list) or len(labels) != len(frames):
+            first = track.get("start_frame")
+            labels = range(
+                first if isinstance(first, int) else 0, len(frames) + (first if isinstance(first, int) else 0)
+            )
+        identity = next((first_id(track[key]) for key in IDS if key in track), number)
+        found += [(label, frame, identity) for label, frame in zip(labels, frames)]
+    return found
 
 
 def _are_tracks(tree):
@@ -103,11 +86,14 @@ def _label(frame, number):
     return label if isinstance(label, (int, str)) and not isinstance(label, bool) else number
 
 
+LARGEST = 10**9  # number of a frame
+
+
 def sniff(opened):
     if not opened.is_json or opened.is_folder:
         return False
     entries = _entries(opened.tree)
-    people = [parts for _, frame, _ in entries[:50] for parts, _ in _people(frame)]
+    people = [parts for _, frame, _ in entries[:50] for parts, _ in of_frame(frame)]
     if not people:
         return False
     first = next(iter(people[0].values()))
@@ -117,10 +103,14 @@ def sniff(opened):
 
 def walk(tree, path, image_size=None):
     entries = _entries(tree)
-    labels = number_frames([label for label, *_ in entries], path)
+    labels, stamps = [label for label, *_ in entries], None
+    if all(str(label).isdigit() and int(label) > LARGEST for label in labels):  # ZED: times for names
+        stamps = sorted(set(map(int, labels)))
+        labels = [stamps.index(int(label)) for label in labels]
+    labels = number_frames(labels, path)
     found = []
     for label, (name, frame, owner) in zip(labels, entries):
-        for parts, identity in _people(frame):
+        for parts, identity in of_frame(frame):
             where = f"{path}: frame {name}"
             found.append((label, where, owner if identity is None else identity, {part: (points, points.array(where)) for part, points in parts.items()}))  # fmt: skip
     if not found:
@@ -128,16 +118,23 @@ def walk(tree, path, image_size=None):
             f"{path}: no frame with key points. Expected such as [{{'frame': 0, 'people': [{{'keypoints': [[x, y, score], …]}}]}}, …]"
         )
     meanings = _meanings(found, path)
+    names = _names_of(tree)
     people = [
-        Person(label, [_slot(part, *pair, meanings[part], where) for part, pair in parts.items()], where, identity)
+        Person(
+            label,
+            [slot for part, pair in parts.items() for slot in _slots(part, *pair, meanings[part], where, names)],
+            where,
+            identity,
+        )
         for label, where, identity, parts in found
     ]
     result = Walk(list(dict.fromkeys(labels)), people)
-    clock, times = mediapipe.times_of([frame for _, frame, _ in entries])
-    if times is not None and len(times) == len(result.frames):
-        result.clock, result.timestamps = clock, times
-    if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
-        result.fps = float(tree["fps"])
+    clock, stamped = times.of_records([frame for _, frame, _ in entries])
+    if stamps is not None and stamped is None:
+        clock, stamped = "timestamp", stamps
+    if stamped is not None and len(stamped) == len(result.frames):
+        result.clock, result.timestamps = clock, stamped
+    result.fps = rate_of(tree)
     set_units(result, image_size)
     return result
 
@@ -161,24 +158,35 @@ def _meanings(found, path):
     return meanings
 
 
-def _slot(part, points, array, meaning, where):
+def _slots(part, points, array, meaning, where, known):
+    """known: names of the joints that the file has for all, or None."""
     dims, score = meaning
     cells = (
         points.scores if points.scores is not None else None if score is None else [row[score] for row in points.cells]
     )
     confidence = None if cells is None else np.nan_to_num([number_of(holder[key], where) for holder, key in cells])
-    poses = array[:, :dims].copy()
-    poses[~np.isfinite(poses).all(axis=1) | (False if confidence is None else confidence <= 0)] = np.nan
-    names = None if points.names is None else joint_names(points.names)
+    names = known if points.names is None and known and len(known) == len(array) else points.names
+    names = None if names is None else joint_names(names)
     layout = layout_of_count(len(array), dims) if names is None and dims == 2 else layout_of_names(names or ())
 
-    def put(values, changed):
-        for joint, axis in zip(*np.nonzero(changed)):
-            holder, key = points.cells[joint][axis]
-            holder[key] = short(float(values[joint, axis]))
+    def put(joint, axis, value):
+        holder, key = points.cells[joint][axis]
+        holder[key] = short(float(value))
 
     def swap(left, right):
+        for one, other in zip(points.cells[left][:dims], points.cells[right][:dims]):
+            one[0][one[1]], other[0][other[1]] = other[0][other[1]], one[0][one[1]]
         for (one, key), (other, name) in [(cells[left], cells[right])] if cells else []:
             one[key], other[name] = other[name], one[key]
 
-    return Slot(Part(part, "2D" if dims == 2 else "3D", layout, names), poses, confidence, put, swap)
+    kind = Part(part, "2D" if dims == 2 else "3D", layout, names)
+    return slots(array[:, :dims].copy(), confidence, kind, put, swap)
+
+
+def _names_of(tree):
+    """The names of the joints that a file says for all of its people, or None."""
+    for key in NAMES:
+        names = tree.get(key) if isinstance(tree, dict) else None
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            return tuple(names)
+    return None

@@ -48,7 +48,7 @@ def _flattened(values):
 # Keys of a list of scores beside a list of key points.
 SCORES = (
     "keypoint_scores keypoints_scores keypoints_score keypoint_score kpt_scores scores keypoints_conf keypoint_confidence "
-    "confidences confidence conf visible visibility"
+    "keypoint_confidences confidences confidence conf visible visibility visibilities likelihood likelihoods keypoint_visibility"
 ).split()
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..errors import UserError
+from .grids import KNOWN_COUNTS
 
-SCORES_OF_POINTS = ("score", "confidence", "visibility", "likelihood", "conf", "c")
+SCORES_OF_POINTS = "score confidence visibility likelihood conf c p prob probability s v vis presence".split()
 LEAST = 3  # points of a person
 
 
@@ -20,6 +21,18 @@ class Points:
     def array(self, where):
         """float64 [J, C], null as NaN."""
         return np.array([[number_of(holder[key], where) for holder, key in row] for row in self.cells])
+
+
+class _Nothing(list):
+    """A point that stands as null in its file; it takes its place there once it gets a number."""
+
+    def __init__(self, points, place, width):
+        super().__init__([None] * width)
+        self.points, self.place = points, place
+
+    def __setitem__(self, axis, value):
+        super().__setitem__(axis, value)
+        self.points[self.place] = list(self)
 
 
 def number_of(value, where):
@@ -43,10 +56,14 @@ def points_of(value):
         return _named([name for name, _ in rows], [row for _, row in rows])
     if not isinstance(value, list) or len(value) < LEAST:
         return None
-    if all(isinstance(row, list) and 2 <= len(row) <= 5 and all(map(is_number, row)) for row in value):
-        width = len(value[0])
-        same = all(len(row) == width for row in value)
-        return Points([[(row, axis) for axis in range(width)] for row in value]) if same else None
+    rows = [row for row in value if row is not None]
+    if len(rows) >= LEAST and all(
+        isinstance(row, list) and 2 <= len(row) <= 5 and all(map(is_number, row)) for row in rows
+    ):
+        width = len(rows[0])
+        same = all(len(row) == width for row in rows)
+        rows = [_Nothing(value, place, width) if row is None else row for place, row in enumerate(value)]
+        return Points([[(row, axis) for axis in range(width)] for row in rows]) if same else None
     if all(isinstance(row, dict) for row in value):
         return _named([row.get("name", row.get("part")) for row in value], value)
     if len(value) >= 3 * LEAST and all(map(is_number, value)):
@@ -77,6 +94,11 @@ def _named(names, rows):
 def _flat(values):
     """x, y, c, x, y, c, … where every third number is a score, else x, y, x, y, …"""
     array = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    count = len(values)
+    if count % 4 == 0 and count // 4 in KNOWN_COUNTS and not {count / 2, count / 3} & KNOWN_COUNTS:
+        fourth = array[3::4][np.isfinite(array[3::4])]
+        if len(fourth) and fourth.min() >= 0 and fourth.max() <= 1:  # MediaPipe's x, y, z, visibility
+            return Points([[(values, 4 * joint + axis) for axis in range(4)] for joint in range(count // 4)])
     if len(values) % 3 == 0:
         third, rest = array[2::3], np.delete(array, np.s_[2::3])
         scored = np.isfinite(third).any() and (np.nanmin(third) >= 0) and (np.nanmax(third) <= 1)

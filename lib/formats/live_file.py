@@ -11,6 +11,8 @@ from .records import Part, Person, Walk, set_units, slots
 from .tracks import layout_of_count
 
 KEYS = ("pose", "keypoints")
+IDS = ("id", "track_id", "person_id", "person", "player_id")
+FRAMES = ("frame", "frame_id", "frame_idx", "frame_index")
 
 
 def sniff(opened):
@@ -31,10 +33,11 @@ def walk(tree, path, image_size=None):
     counts, labels = {}, []
     tree = [line for line in tree if any(line.get(key) for key in KEYS)]  # without those that end somebody
     timed = bool(tree) and all(isinstance(line.get("t"), (int, float)) for line in tree)
+    numbered = next((key for key in FRAMES if tree and all(type(line.get(key)) is int for line in tree)), None)
     for line in tree:
-        who = str(line.get("id"))
+        who = str(_identity(line))
         counts[who] = counts.get(who, -1) + 1
-        labels.append(line["t"] if timed else counts[who])
+        labels.append(line["t"] if timed else line[numbered] if numbered else counts[who])
     order = {label: number for number, label in enumerate(sorted(set(labels)))}
     frames = [("", order[label]) for label in labels]
     result = Walk(frames, [], timestamps=labels if timed else None, clock="t")
@@ -44,10 +47,14 @@ def walk(tree, path, image_size=None):
         array = numbers(line[key], f"{where}, {key}", 2)
         if array.shape[1] not in (2, 3, 4):
             raise UserError(f"{where}: {array.shape[1]} numbers per point. Expected x, y, (z), (score)")
-        result.people.append(Person(frame, [_Raw(array, line[key])], where, first_id(line.get("id", 0))))
+        result.people.append(Person(frame, [_Raw(array, line[key])], where, first_id(_identity(line, 0))))
     _tell(result)
     set_units(result, image_size)
     return result
+
+
+def _identity(line, otherwise=None):
+    return next((line[key] for key in IDS if key in line), otherwise)
 
 
 class _Raw:

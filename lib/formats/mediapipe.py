@@ -11,6 +11,8 @@ Landmarks normalised to the image are refined in x, y; their z, which has no uni
 import numpy as np
 
 from ..errors import UserError
+from . import times
+from .json_meta import image_size_of, rate_of
 from .json_numbers import numbers, short
 from .landmark_units import split
 from .records import Part, Person, Walk, slots
@@ -29,7 +31,12 @@ def _frames(tree):
         return tree
     if isinstance(tree, dict):
         lists = (value for value in tree.values() if isinstance(value, list))
-        return next((value for value in lists if any(map(_sets, value))), None)
+        found = next((value for value in lists if any(map(_sets, value))), None)
+        frames = list(tree.values())
+        by_name = (
+            len(frames) > 1 and _named(tree) is None and any(isinstance(one, dict) and _sets(one) for one in frames)
+        )
+        return frames if found is None and by_name else found
     return None
 
 
@@ -104,10 +111,8 @@ def walk(tree, path, image_size=None):
     if frames is None:
         raise UserError(f"{path}: no list of frames. Expected MediaPipe landmarks as a list with one entry a frame")
     labels = _numbers(frames)
-    clock, times = times_of(frames)
-    result = Walk([("", label) for label in labels], [], timestamps=times, clock=clock)
-    if isinstance(tree, dict) and isinstance(tree.get("fps"), (int, float)) and tree["fps"] > 0:
-        result.fps = float(tree["fps"])
+    clock, stamps = times.of_records(frames)
+    result = Walk([("", label) for label in labels], [], timestamps=stamps, clock=clock, fps=rate_of(tree))
     for number, frame in enumerate(frames):
         if not frame:
             continue
@@ -125,38 +130,27 @@ def walk(tree, path, image_size=None):
                     parts[_part_name(key)] = _slot(people[index], _part_name(key), f"{where}, {key}")
             if parts:
                 result.people.append(Person(("", labels[number]), list(parts.values()), where))
-    result.image_size = _image_size(tree, frames)
+    result.image_size = image_size_of(tree, frames)
     split(result, image_size or result.image_size)
     return result
 
 
-def _image_size(tree, frames):
-    """(width, height) in px that the file, or every frame of it, names; else None."""
-    for width, height in (("image_width", "image_height"), ("width", "height"), ("frame_width", "frame_height")):
-        holders = [tree] if isinstance(tree, dict) and width in tree else [frame for frame in frames if frame]
-        sizes = {(one.get(width), one.get(height)) if isinstance(one, dict) else None for one in holders}
-        size = sizes.pop() if len(sizes) == 1 else None
-        if size and all(isinstance(number, (int, float)) and number > 1 for number in size):
-            return tuple(map(int, size))
-    return None
-
-
 def _numbers(frames):
     """The frames' own numbers where each has one and they rise, else 0, 1, 2, …"""
-    for key in ("frame", "frame_id", "frame_index", "frame_idx", "frame_number"):
+    for key in (
+        "frame",
+        "frame_id",
+        "frame_index",
+        "frame_idx",
+        "frame_number",
+        "frameIndex",
+        "frameId",
+        "frameNumber",
+    ):
         values = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
         if all(isinstance(value, int) for value in values) and all(a < b for a, b in zip(values, values[1:])):
             return values
     return list(range(len(frames)))
-
-
-def times_of(frames):
-    """(key, a time for each frame), or ("", None)."""
-    for key in ("timestamp_ms", "timestampMs", "time_ms", "timestamp", "time", "t", "ts"):
-        values = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
-        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            return key, values
-    return "", None
 
 
 def _slot(points, name, where):

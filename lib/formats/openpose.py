@@ -6,6 +6,7 @@ not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. Al
 """
 
 from ..errors import UserError
+from .json_files import frames_in
 from .numbering import first_id, number_frames
 from .records import Part, Person, Walk, flat_slots, set_units
 from .tracks import layout_of_count
@@ -34,10 +35,20 @@ PANOPTIC = {"joints19", "joints15", "joints26"}  # another kind's (lib/formats/p
 def sniff(opened):
     if not opened.is_json:
         return False
-    sample = opened.sample
+    sample = opened.sample if opened.is_folder else frames_in(opened.sample)
     if isinstance(sample, list) and not opened.is_folder:
         sample = next((frame for frame in sample if frame), None)
-    return _people(sample) is not None and not _of_panoptic(sample)
+    people = _people(sample)
+    return people is not None and not _of_panoptic(sample) and (not people or any(map(_is_person, people)))
+
+
+def _is_person(person):
+    """Whether somebody has flat key points, or none."""
+    found = [person[key] for key in KEYS if person.get(key)] if isinstance(person, dict) else []
+    others = isinstance(person, dict) and any(
+        isinstance(value, (list, dict)) and len(value) > 2 for value in person.values()
+    )
+    return any(isinstance(values, list) and not isinstance(values[0], (list, dict)) for values in found) or not others
 
 
 def _of_panoptic(frame):
@@ -52,6 +63,8 @@ def _people(frame):
 
 
 def walk(tree, path, image_size=None):
+    if isinstance(tree, dict) and _people(tree) is None and isinstance(tree.get("frames"), list):
+        tree = tree["frames"]
     if isinstance(tree, list):  # ComfyUI's: the frames in one file
         frames = {f"frame {number}": frame or {"people": []} for number, frame in enumerate(tree)}
         names = [("", number) for number in range(len(tree))]

@@ -97,7 +97,8 @@ def _check_clip(path, tracks, frame_count):
         followed += int((track.present[1:] & track.present[:-1]).sum())
         changes += _changes(track.poses)
     possible = int(np.minimum(there[1:], there[:-1]).sum())
-    apart = possible > 6 and followed < FOLLOWED * possible
+    lonely = len(bodies) > 6 and all(len(track.poses) == 1 for track in bodies)  # nobody is ever seen again
+    apart = lonely or possible > 6 and followed < FOLLOWED * possible
     if apart or len(changes) > 6 and np.median(changes) > RESTLESS:
         raise UnrelatedError(
             f"{path}: people of one frame are not to be found in the next: {frame_count} unrelated images, not a clip. Refining "

@@ -1,5 +1,7 @@
 """Times of frames in seconds, whatever unit they are written in: the steps between them tell."""
 
+import re
+
 import numpy as np
 
 from ..errors import UserError
@@ -46,8 +48,21 @@ def unit_of(name):
     for unit, endings in (
         ("ms", ("ms", "msec", "millis", "milliseconds")),
         ("µs", ("us", "µs", "usec", "micros", "microseconds")),
-        ("ns", ("_ns", "nanoseconds")),
+        ("ns", ("_ns", "nsec", "nanoseconds")),
     ):
         if lowered.endswith(endings):
             return unit
     return "s"
+
+
+CLOCK = re.compile(r"(\w+_)?(time|timestamp|t|ts)(stamp)?_?(s|sec|seconds|ms|msec|millis|us|usec|ns|nsec)?", re.I)
+
+
+def of_records(records):
+    """(key, a time for each record) of dicts that all have a number under a key that says time, or ("", None)."""
+    first = next((record for record in records if isinstance(record, dict)), {})
+    for key in sorted(filter(CLOCK.fullmatch, map(str, first)), key=len, reverse=True):
+        values = [record.get(key) if isinstance(record, dict) else None for record in records]
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            return key, values
+    return "", None

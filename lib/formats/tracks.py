@@ -70,7 +70,7 @@ JOINT_NAMES = {
     "smpl22": LAYOUTS["smpl24"].joints[:22],
 }
 # What other tools call the same joints, and the same order of joints.
-_ALIASES = {"mouth_left": "left_mouth", "mouth_right": "right_mouth", "root": "pelvis"}
+_ALIASES = {"root": "pelvis"}
 _OTHER_NAMES = {
     _names(
         "pelvis r_hip r_knee r_foot l_hip l_knee l_foot spine thorax neck_base head "
@@ -156,13 +156,14 @@ class PoseFile:
 
 
 def joint_name(name):
-    """A joint's name as `JOINT_NAMES` spells it: "RBigToe", "Right Big Toe" and "RIGHT_BIG_TOE" are one
-    joint.
-    """
+    """A joint's name as `JOINT_NAMES` spells it: "RBigToe", "Right Big Toe", "RIGHT_BIG_TOE" and "big_toe.R" are one joint."""
     name = re.sub(r"[\s.\-]+", "_", str(name).strip())
     name = re.sub(r"^([RL])(?=[A-Z][a-z])", lambda side: {"R": "right_", "L": "left_"}[side[1]], name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     name = re.sub(r"^([rl])_", lambda side: {"r": "right_", "l": "left_"}[side[1]], name)
+    name = re.sub(
+        r"^(.+)_(left|right|l|r)$", lambda found: f"{'left' if found[2][0] == 'l' else 'right'}_{found[1]}", name
+    )
     return _ALIASES.get(name, name)
 
 

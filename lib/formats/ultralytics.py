@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import json_files
+from .json_files import frames_in
 from .json_numbers import numbers, short
 from .numbering import first_id
 from .opened import parse
@@ -19,9 +20,10 @@ from .tracks import layout_of_count
 
 
 def sniff(opened):
-    if opened.is_folder or not opened.is_json or not isinstance(opened.tree, list):
+    frames = None if opened.is_folder or not opened.is_json else frames_in(opened.tree)
+    if not isinstance(frames, list):
         return False
-    return any(_is_person(person) for frame in opened.tree[:1000] for person in (_detections(frame) or [])[:1])
+    return any(_is_person(person) for frame in frames[:1000] for person in (_detections(frame) or [])[:1])
 
 
 def _is_person(person):
@@ -40,6 +42,7 @@ def _detections(frame):
 
 
 def walk(tree, path, image_size=None):
+    tree = frames_in(tree)
     if not isinstance(tree, list):
         raise UserError(f"{path}: no list of frames. Expected a list with one results.to_json() per frame")
     frames = [tree] if tree and all(_is_person(person) for person in tree) else tree
