@@ -25,11 +25,18 @@ def sniff(opened):
 
 def read(opened, image_size=None, fps=None):
     content = opened.content
-    reader = _reader(content)
-    names = [label.strip() or f"marker {number}" for number, label in enumerate(reader.point_labels)]
-    names = names[: reader.point_used]
-    with _quiet():
-        frames = [points[:, :5] for _, points, _ in reader.read_frames(copy=True)]
+    try:
+        with _quiet():
+            reader = _reader(content)
+            names = [label.strip() or f"marker {number}" for number, label in enumerate(reader.point_labels)]
+            names = names[: reader.point_used]
+            frames = [points[:, :5] for _, points, _ in reader.read_frames(copy=True)]
+            said = reader.last_frame - reader.first_frame + 1
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # of a damaged file the library raises nearly anything
+        reason = str(error).strip() if isinstance(error, AssertionError) else "its header or parameters are damaged"
+        raise UserError(f"{opened.path}: not a readable C3D file ({reason[:100]}). Copy or export it again") from error
     if not frames or not names:
         raise UserError(f"{opened.path}: no frame, or no marker, in it. Export it again")
     array = np.array(frames, dtype=np.float64)[:, : len(names)]
@@ -44,14 +51,15 @@ def read(opened, image_size=None, fps=None):
     track.recorded = array[..., 3] >= 0
     rate = float(reader.point_rate) or None
     source = {"content": content, "original": poses.copy()}
-    return PoseFile("c3d", [track], len(poses), fps or rate, None, image_size, True, source)
+    cut = said > len(frames)
+    notes = [f"warning: the header says {said} frames, the file has {len(frames)}: was it cut short?"] if cut else []
+    return PoseFile("c3d", [track], len(poses), fps or rate, None, image_size, True, source, notes)
 
 
 def _reader(content):
     import c3d  # an extra
 
-    with _quiet():
-        return c3d.Reader(io.BytesIO(content))
+    return c3d.Reader(io.BytesIO(content))
 
 
 @contextlib.contextmanager
@@ -77,7 +85,8 @@ def write(pose_file, refined, output_path):
     (repaired,) = pose_file.repaired or [None]
     original = source["original"] if repaired is None else repaired.exchange(source["original"])
     changed = np.isfinite(refined[0]) & (refined[0] != original)
-    reader = _reader(bytes(content))
+    with _quiet():
+        reader = _reader(bytes(content))
     order = "<" if content[512 * (content[0] - 1) + 3] == 84 else None
     if order is None:
         raise UserError(

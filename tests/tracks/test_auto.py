@@ -103,12 +103,17 @@ def test_share_is_that_of_wiener():
 
 def test_weights_that_know_the_estimator_are_trusted_sooner():
     recipe = Recipe(window=8, knows_places=True)
-    assert auto.typical_of(None) == auto.typical_of(Recipe(window=8)) == auto.TYPICAL and auto.typical_of(recipe) == auto.KNOWN
+    assert (
+        auto.typical_of(None) == auto.typical_of(Recipe(window=8)) == auto.TYPICAL
+        and auto.typical_of(recipe) == auto.KNOWN
+    )
     bones = Measured(np.zeros(17), np.full(8, auto.KNOWN), np.zeros(17))
     general, known = (auto.judge(bones, None, None, typical=each) for each in (auto.TYPICAL, auto.KNOWN))
     assert known.share == pytest.approx(0.5) and general.share == pytest.approx(0.2)
     assert general.lasting == known.lasting  # the filter is told by the errors alone
-    assert auto.judge(Measured(np.zeros(17), np.full(8, 0.0008), np.zeros(17)), None, None, typical=auto.KNOWN).share == 0
+    assert (
+        auto.judge(Measured(np.zeros(17), np.full(8, 0.0008), np.zeros(17)), None, None, typical=auto.KNOWN).share == 0
+    )
 
 
 def test_without_bones_the_noise_that_filters_find_tells_white_errors():
