@@ -41,6 +41,16 @@ def test_coordinates(tmp_path, gap):
     assert (tmp_path / "same.mot").read_bytes() == path.read_bytes()
 
 
+def test_read_back_by_pandas(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path, values = motion(tmp_path)
+    pose_file = registry.read(path)
+    registry.write(pose_file, [track.poses + 1 for track in pose_file.tracks], tmp_path / "out.mot")
+    back = pandas.read_csv(tmp_path / "out.mot", sep=r"\s+", skiprows=7)
+    assert list(back) == ["time", *COORDINATES]
+    np.testing.assert_allclose(back[list(COORDINATES)], values + 1, atol=1e-7)
+
+
 @pytest.mark.parametrize("degrees, turn", [("yes", 360.0), ("no", 2 * np.pi)])
 def test_angles_that_wrap(tmp_path, degrees, turn):
     """A turn on the spot leaps from half a turn to minus half a turn: no leap where it is refined, the same leap in the file."""

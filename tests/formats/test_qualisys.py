@@ -1,7 +1,6 @@
 """Qualisys' TSV exports: with and without frame and time, column names, trajectory types, events; what a lost marker looks like."""
 
 import numpy as np
-import pandas
 import pytest
 
 from lib.errors import UserError
@@ -47,6 +46,7 @@ def qualisys(folder, before=0, named=False, types=False, lost="0.000", tab="", m
     ids=["plain", "all", "frame and time", "empty", "NaN and a tab", "NULL and an event"],
 )
 def test_qualisys(tmp_path, how):
+    pandas = pytest.importorskip("pandas")
     path = qualisys(tmp_path, **how)
     pose_file = registry.read(path)
     (track,) = pose_file.tracks
