@@ -298,7 +298,7 @@ def _checked(value, key):
     default, lowest, highest, off = _numbers().get(key, (value, value, value, value))
     if not lowest <= value <= highest and value != off:
         also = "" if off is None else f", or {off:g}"
-        raise UserError(f"{key} {value}: must be from {lowest:g} to {highest:g}{also} (default {default:g})")
+        raise UserError(f"{key} {value}: must be from {lowest:.15g} to {highest:.15g}{also} (default {default:g})")
     return value
 
 
@@ -472,6 +472,15 @@ PLACES = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """One whose complaints are a UserError, in one line."""
+
+    def error(self, message):
+        hint = " A value that begins with - is written --flag=value." if "expected one argument" in message else ""
+        message = message.removeprefix("argument ").removesuffix(", KEY VALUE")
+        raise UserError(f"{message}.{hint} --help lists the flags")
+
+
 def parser(command, prog=None):
     """The argparse parser of 'train', 'eval', 'visualize' or 'refine'; prog: how the user called it, for its help."""
     example = {
@@ -480,7 +489,7 @@ def parser(command, prog=None):
         "visualize": "--cfg configs/mocap_noise_3D.yaml --checkpoint P --visualize_video_id 0",
         "refine": "alphapose-results.json --fps 25 --report report",
     }[command]
-    parse = argparse.ArgumentParser(
+    parse = Parser(
         prog=prog,
         description=PURPOSE[command],
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -522,7 +531,6 @@ def parser(command, prog=None):
     parse.add_argument("--debug", action="store_true", help="print the traceback of an error too")
     if command != "refine":  # there they are told from the inputs, of which there may be several
         parse.add_argument("overrides", nargs="*", default=[], metavar="KEY VALUE", help=argparse.SUPPRESS)
-    parse.error = _argument_error
     return parse
 
 
@@ -557,11 +565,6 @@ def _inputs(words):
     return words, []
 
 
-def _argument_error(message):
-    hint = " A value that begins with - is written --flag=value." if "expected one argument" in message else ""
-    raise UserError(f"{message}.{hint} --help lists the flags")
-
-
 class Request:
     """A parsed command line.
 
@@ -585,7 +588,10 @@ class Request:
         self._pairs = [word for pair in flags.items() for word in pair] + overrides
         self._yaml = read_yaml(known.cfg) if known.cfg else {}
         _say_ignored(known.cfg, merge_tree(defaults(), self._yaml))
-        self.config()  # every mistake is found before work starts
+        try:
+            self.config()  # every mistake is found before work starts
+        except UserError as error:
+            raise UserError(self._by_flags(str(error))) from None
 
     def config(self, stored=None):
         """defaults < YAML < `stored` (nested dicts from a checkpoint) < flags and trailing overrides."""
@@ -595,6 +601,13 @@ class Request:
             _say_ignored("checkpoint", merge_tree(cfg, stored))
         merge_overrides(cfg, self._pairs)
         return cfg
+
+    def _by_flags(self, message):
+        """A complaint of a key that was set by its flag: of the flag."""
+        for flag, (key, _) in FLAGS[self.command].items():
+            if message.startswith((f"{key}:", f"{key} ")) and getattr(self.args, flag) is not None:
+                return f"--{flag}{message.removeprefix(key)}"
+        return message
 
     def explicit(self, key):
         """Whether a flag or a trailing override set this key."""

@@ -79,7 +79,11 @@ def message_of(error):
         return error
     if isinstance(error, ModuleNotFoundError):
         module = (error.name or "").partition(".")[0]
-        return f'{module}: not installed. pip install "synsp[{EXTRAS[module]}]"' if module in EXTRAS else None
+        return (
+            f'this needs the library {module}, which is not installed: pip install "synsp[{EXTRAS[module]}]"'
+            if module in EXTRAS
+            else None
+        )
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -89,6 +93,8 @@ def message_of(error):
     if not isinstance(error, OSError):
         return None
     where, reason = error.filename or "output", error.strerror or error
+    if error.errno == errno.ENOENT:
+        return f"{where}: not found. Check the path"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{where}: no space left on the disk. Free some, or choose another place"
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):

@@ -41,7 +41,10 @@ def atomic_write(path):
             )  # by its own name: a link into nowhere, such as a disk that is not there, is refused
             _remove_leftovers(folder)
         endings = "".join(ending for ending in target.suffixes[-2:] if len(ending) <= 16)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=_prefix(), suffix=endings)
+        try:
+            handle, name = tempfile.mkstemp(dir=folder, prefix=_prefix(), suffix=endings)
+        except FileNotFoundError as error:  # a folder in which nothing can be made
+            raise OSError(errno.EACCES, "no file can be made in this folder", str(path)) from error
     os.close(handle)
     temporary = Path(name)
     try:

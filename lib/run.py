@@ -28,7 +28,7 @@ def choose_device(cfg):
     if device.type not in available:
         raise UserError(f"DEVICE {cfg.DEVICE}: not supported. Use cuda, cuda:0, mps or cpu")
     if not available[device.type]():
-        log.info("DEVICE %s: not available on this machine; using the CPU", cfg.DEVICE)
+        log.info("no %s device on this machine: using the CPU", device.type)
         return torch.device("cpu")
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = cfg.CUDNN.BENCHMARK

@@ -244,9 +244,9 @@ def test_root_keys_are_upper_case_as_they_are_looked_up():
         (["TRAIN.LR", "True"], "TRAIN.LR: 'True' given"),
         (["TRAIN.VALIDATE", "maybe"], "TRAIN.VALIDATE: 'maybe' given"),
         (["DATASET.ROOT_X_Y_3D", "pelvis"], r"DATASET.ROOT_X_Y_3D: 'pelvis' given, but a list of joint numbers"),
-        (["--slide_window_size", "eight"], "MODEL.SLIDE_WINDOW_SIZE: 'eight' given"),
+        (["--slide_window_size", "eight"], "--slide_window_size: 'eight' given"),
         (["--window", "8"], "--window: no such flag"),
-        (["--dataset_name"], "argument --dataset_name: expected one argument"),
+        (["--dataset_name"], "--dataset_name: expected one argument"),
         (["--cfg", "nowhere.yaml"], "--cfg nowhere.yaml: not found"),
     ],
 )

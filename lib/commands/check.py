@@ -8,7 +8,6 @@ Prints a table for each set: sequences, frames, joints, extent, missing values; 
 will be changed, and what will be refused and why. Exit code 0 if everything is usable, 2 if something will be refused.
 """
 
-import argparse
 import logging
 import sys
 from dataclasses import dataclass, field
@@ -39,11 +38,11 @@ class Report:
 
 
 def main(argv=None, prog=None):
-    parse = argparse.ArgumentParser(
-        prog=prog, description="What a dataset folder contains, and what will be refused in it."
-    )
+    parse = config.Parser(prog=prog, description="What a dataset folder contains, and what will be refused in it.")
     parse.add_argument("folder", help="one dataset folder (with groundtruth/ and detected/), or a folder of them")
-    parse.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True")
+    parse.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True"
+    )
     args = parse.parse_args(argv)
     cfg = config.defaults()
     config.merge_overrides(cfg, args.overrides)
@@ -51,7 +50,8 @@ def main(argv=None, prog=None):
     for report in reports:
         print(text(report))
     refused = sum(bool(report.refused) for report in reports)
-    print(f"{len(reports)} sets, {refused} with something that will be refused")
+    sets = "1 set" if len(reports) == 1 else f"{len(reports)} sets"
+    print(f"{sets}, {refused or 'none'} with something that will be refused")
     if refused:
         sys.exit(2)
 

@@ -10,7 +10,6 @@ Process. 17(9), 2008). Errors that last for several frames it takes for motion; 
 """
 
 import math
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from ..poses import gaps
 from ..poses.kinds import kind_of
 from ..poses.space import extent
 from ..tracks import auto, closing
+from .refine_said import grouped
 from .refine_scores import licences, scores
 
 log = logger(__name__)
@@ -74,18 +74,46 @@ def rows_of(pose_file, found):
     ]
 
 
+_NUMBERS = {"accel/frame²": "jitter", "moved": "displacement", "largest": "largest"}
+
+
+def shown_rows(rows):
+    """Rows as people read them, {title: text}, one kind of poses after another; what is not known is a dash."""
+    groups, shown = {}, []
+    for row in rows:
+        groups.setdefault((row["kind"], row["unit"]), []).append(row)
+    for group in groups.values():
+        digits = {key: _decimals([row[key] for row in group]) for key in _NUMBERS.values()}
+        for row in group:
+            numbers = {title: _text(row[key], digits[key]) for title, key in _NUMBERS.items()}
+            kept = {"amplitude": _text(100 * row["amplitude kept"], 1, "%")}
+            shown.append({"method": row["method"], "poses": row["kind"], **numbers, **kept, "unit": row["unit"]})
+    return shown
+
+
+def _decimals(numbers):
+    largest = max((number for number in numbers if math.isfinite(number)), default=0.0)
+    return 1 if largest >= 100 else 2 if largest >= 1 else 4
+
+
+def _text(number, decimals, unit=""):
+    return f"{number:.{decimals}f}{unit}" if math.isfinite(number) else "-"
+
+
 def table_text(rows):
     """The comparison as text."""
-    lines = [
-        f"{'method':<17}{'kind':<6}{'jitter':>10}{'amplitude':>11}{'moved':>10}{'largest':>10}  unit (jitter: per frame²)"
-    ]
-    for row in rows:
-        kept = "-" if math.isnan(row["amplitude kept"]) else f"{row['amplitude kept']:.1%}"  # where jitter is not known
-        lines.append(
-            f"{row['method']:<17}{row['kind']:<6}{row['jitter']:>10.4g}{kept:>10} "
-            f"{row['displacement']:>9.4g} {row['largest']:>9.4g}  {row['unit']}"
-        )
-    return "\n".join(lines)
+    shown = shown_rows(rows)
+    titles = list(shown[0]) if shown else []
+    table = [titles, *([row[title] for title in titles] for row in shown)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    left = ("method", "poses", "unit")
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if title in left else cell.rjust(width)
+            for title, cell, width in zip(titles, line, widths)
+        ).rstrip()
+        for line in table
+    )
 
 
 # ----------------------------------------------------------------------------------------- recommendation
@@ -98,9 +126,9 @@ def recommendation(pose_file, found):
     still = _jitter_is_nil(pose_file, chosen)
     if still and closing.mended(results) == (0, 0) and all(gaps.seen(track.poses).all() for track in pose_file.tracks):
         return f"nothing needs doing: {_before(results)}, no key point is missing and no side is exchanged"
-    plans = list(dict.fromkeys(re.split(r": | \(window", result.plan)[0] for result in results))
+    plans = [plan.split(": ")[0] for plan, _ in grouped(("", [result.plan]) for result in results)]
     plan = "; ".join(plans[:3]) + (f"; and {len(plans) - 3} more" if len(plans) > 3 else "")
-    advice = f"recommended: auto ({plan})"
+    advice = f"recommended: auto, here {plan}"
     done = "".join(f"; {part}" for part in [closing.closing_line(results)] if part)
     if chosen.refiner.blends and licences(chosen.refiner, results):
         return f"{advice}: bone lengths show errors that last, which no filter takes out{done}"

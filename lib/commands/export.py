@@ -3,12 +3,12 @@
 synsp export data/checkpoints/synsp_3D_w8.pth.tar synsp.onnx      # needs the extra `export`
 """
 
-import argparse
 import io
 from pathlib import Path
 
 import torch
 
+from .. import config
 from ..errors import UserError
 from ..files import write_bytes
 from ..models import checkpoints
@@ -17,7 +17,7 @@ from ..models.export import about, export, to_onnx
 
 def main(argv=None, prog=None):
     """What `synsp export` does. Raises UserError for a file that is no checkpoint or a window that does not fit."""
-    parser = argparse.ArgumentParser(
+    parser = config.Parser(
         prog=prog, description="Write a checkpoint's network as ONNX or for torch.export (single view, final head)."
     )
     parser.add_argument("checkpoint", help="trained network (.pth.tar)")
@@ -25,6 +25,8 @@ def main(argv=None, prog=None):
     parser.add_argument("--window", type=int, help="frames in a window, for published SynSP files, which do not say it")
     parser.add_argument("--n_head", type=int, default=4, help="attention heads of a published SynSP (default: 4)")
     args = parser.parse_args(argv)
+    if Path(args.output).suffix not in (".onnx", ".pt2"):
+        raise UserError(f"{args.output}: name a file that ends in .onnx, or in .pt2 for torch.export")
     checkpoint = checkpoints.load(args.checkpoint, args.n_head)
     network, recipe = checkpoint.network, checkpoint.recipe
     window = args.window or recipe.window or 8

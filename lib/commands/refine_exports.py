@@ -1,5 +1,6 @@
 """Refined 3D joints or SMPL rotations for other programs: `--output walk.bvh`, `.glb` or `.c3d`."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
 from ..formats import bvh, c3d_file, gltf
+from ..poses import mapping
 from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS
 from ..tracks.plan import RATE
@@ -18,19 +20,10 @@ ANIMATIONS = {".bvh": bvh.write, ".glb": gltf.write}
 def write(pose_file, results, output, refine, cfg):
     """Write one file per person: `output` itself, or <name>_<person> with its ending where there are several. Returns the paths.
 
-    Raises UserError where the file has neither 3D joints nor whole SMPL rotations, and for animations of joints whose bones
-    are not known.
+    Raises UserError for animations of joints whose bones are not known, or of rotations without the root.
     """
     ending = output.suffix.lower()
-    chosen = [
-        (track, result)
-        for track, result in zip(pose_file.tracks, results)
-        if not kind_of(track.kind).in_image and track.part in ("body", "world", "body_3d")
-    ]
-    if not chosen:
-        raise UserError(
-            f"--output {output}: {ending[1:].upper()} needs 3D joints or SMPL rotations; the file has 2D key points"
-        )
+    chosen = [(track, result) for track, result in zip(pose_file.tracks, results) if _is_body(track)]
     rate, paths = float(rate_of(pose_file, refine) or RATE), []
     for track, result in chosen:
         path = (
@@ -48,6 +41,26 @@ def write(pose_file, results, output, refine, cfg):
     return paths
 
 
+def check(pose_file, output, cfg):
+    """Before anything is refined: raise what writing `output` would, of the kinds of poses and of libraries that are not there."""
+    bodies = [track for track in pose_file.tracks if _is_body(track)]
+    if not bodies:
+        raise UserError(
+            f"--output {output}: {output.suffix[1:].upper()} needs 3D joints or SMPL rotations; the file has 2D key points"
+        )
+    if output.suffix.lower() == ".c3d":
+        importlib.import_module("c3d")
+    for track in bodies:
+        if kind_of(track.kind).rotations:
+            smpl_body(cfg)
+        elif output.suffix.lower() in ANIMATIONS:
+            bvh.check(_tree(track)[0])
+
+
+def _is_body(track):
+    return not kind_of(track.kind).in_image and track.part in ("body", "world", "body_3d")
+
+
 def _markers(track, result, cfg):
     """(names, places [T, J, 3], unit) of a track as markers, in the file's own axes; of rotations the body's joints."""
     if not kind_of(track.kind).rotations:
@@ -59,8 +72,16 @@ def _markers(track, result, cfg):
 
 
 def _of_joints(track, result, pose_file):
+    poses = upright(track, result, pose_file.format, result.poses)
+    layout, fit = _tree(track)
+    return layout, *bvh.of_joints(poses if fit is None else fit.take(poses), layout)
+
+
+def _tree(track):
+    """(`Layout` of a track's joints, with bones that join all where there are such, and the `Mapping` onto it or None)."""
     layout = layout_of(track)
-    return layout, *bvh.of_joints(upright(track, result, pose_file.format, result.poses), layout)
+    found = mapping.one_tree(track.joint_names) if track.joint_names and not layout.is_tree else None
+    return found or (layout, None)
 
 
 def _of_rotations(track, result, cfg):

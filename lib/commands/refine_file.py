@@ -13,12 +13,9 @@ from ..errors import UserError
 from ..files import atomic_folder, atomic_write
 from ..formats import registry
 from ..messages import logger
-from ..poses import gaps
-from ..tracks import closing
-from ..tracks.plan import short
 from ..tracks.refiner import Refiner
 from . import comparison
-from .refine_scores import licences
+from . import refine_said as said
 
 log = logger(__name__)
 
@@ -44,7 +41,7 @@ def main(request):
         from . import live_lines
 
         if args.input != "-" or not args.live:
-            raise UserError("--live: reads standard input. Say `refine_smoothnet.py - --live`")
+            raise UserError("--live and -: a live stream is read from standard input. Say `synsp refine - --live`")
         return live_lines.serve(build(cfg, args), forget=cfg.REFINE.FORGET)
     return refine_file(args.input, cfg, args)
 
@@ -87,19 +84,20 @@ def refine_file(path, cfg, args):
     source = Path(path)
     output = Path(cfg.REFINE.OUTPUT) if cfg.REFINE.OUTPUT else beside(source)
     if cfg.REFINE.OUTPUT and source.is_dir() and output.is_file() or source.is_file() and output.is_dir():
-        raise UserError(
-            f"--output {output}: is a {'file' if output.is_file() else 'folder'}, but {source} is not. Name another"
-        )
+        there, wanted = ("file", "folder") if output.is_file() else ("folder", "file")
+        raise UserError(f"--output {output}: is a {there}, but {source} is a {wanted}. Name a {wanted}")
     _check_ending(source, output)
     pose_file = read(path, cfg)
-    _describe(path, pose_file)
+    said.describe(path, pose_file)
     if args.suggest:
         from .suggest import suggest
 
         return suggest(pose_file, cfg)
+    exports = output.suffix.lower() in EXPORTS and output.suffix.lower() != source.suffix.lower()
+    _check_needs(pose_file, output if exports else None, cfg)
     results = refine.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)
-    table = summary(pose_file, results)
-    _say(pose_file, results, refine, table)
+    table = said.summary(pose_file, results)
+    said.say(pose_file, results, refine, table)
     rows = []
     if args.compare:
         found = comparison.compare(pose_file, cfg, args, refine, results, build)
@@ -107,7 +105,7 @@ def refine_file(path, cfg, args):
         print(comparison.table_text(rows))
         log.info("%s", comparison.recommendation(pose_file, found))
     removed = []
-    if output.suffix.lower() in EXPORTS and output.suffix.lower() != source.suffix.lower():
+    if exports:
         from . import refine_exports
 
         output = ", ".join(map(str, refine_exports.write(pose_file, results, output, refine, cfg)))
@@ -127,14 +125,35 @@ def refine_file(path, cfg, args):
     return output
 
 
+def beside(path):
+    """<name>_refined<ending> in the input's own folder."""
+    path = Path(path)
+    if path.is_dir():
+        path = path.resolve()
+        return path.with_name(f"{path.name}_refined")
+    return path.with_name(f"{path.stem}_refined{path.suffix}")
+
+
 def _check_ending(source, output):
     """Refuse an output whose ending says another kind of content than its bytes would have, those of the input's kind."""
     old, new = source.suffix.lower(), output.suffix.lower()
     rows = [row for row in CONTAINERS if new in row]
     if source.is_file() and old != new and new not in EXPORTS and rows and old not in rows[0]:
         raise UserError(
-            f"--output {output}: results are of their input's kind ({old or 'no ending'}), or {', '.join(EXPORTS)}. Name it so"
+            f"--output {output}: the result is of the input's kind ({old or 'no ending'}), or {', '.join(EXPORTS)} of poses in 3D. Name it so"
         )
+
+
+def _check_needs(pose_file, export, cfg):
+    """Before minutes of work: raise what a report, or an output of another kind at `export`, lacks."""
+    if export is not None:
+        from . import refine_exports
+
+        refine_exports.check(pose_file, export, cfg)
+    if cfg.REFINE.REPORT:
+        from . import refine_report
+
+        refine_report.check(pose_file, cfg)
 
 
 def read(path, cfg):
@@ -151,131 +170,6 @@ def image_size(text):
     if not match or "0" in (match[1], match[2]):
         raise UserError(f"--image_size {text}: expected WIDTHxHEIGHT in px, such as 1920x1080")
     return int(match[1]), int(match[2])
-
-
-def beside(path):
-    """<name>_refined<ending> in the input's own folder."""
-    path = Path(path)
-    if path.is_dir():
-        path = path.resolve()
-        return path.with_name(f"{path.name}_refined")
-    return path.with_name(f"{path.stem}_refined{path.suffix}")
-
-
-# Formats of which each id is a recording of its own, not a person beside the others.
-CLIPS = ("sequences", "videopose3d")
-
-
-def _describe(path, pose_file):
-    tracks = pose_file.tracks
-    people = len({str(track.id) for track in tracks})
-    clips = pose_file.format in CLIPS and people > 1
-    rate = (
-        f"{pose_file.fps:g} per second"
-        if pose_file.fps
-        else "timestamps"
-        if pose_file.timestamps is not None
-        else "rate unknown"
-    )
-    log.info(
-        "%s: %s, %d frames (%s), %d %s, %d key-point %s",
-        path,
-        registry.FORMATS[pose_file.format].description,
-        pose_file.frame_count,
-        rate,
-        people,
-        "clips" if clips else "person" if people == 1 else "people",
-        len(tracks),
-        "set" if len(tracks) == 1 else "sets",
-    )
-    somebody = np.zeros(pose_file.frame_count, dtype=bool)
-    for track in tracks:
-        somebody[track.start : track.start + len(track.poses)] |= gaps.seen(track.poses).any(axis=1)
-    if not somebody.all():
-        log.info("%d of %d frames without anybody", (~somebody).sum(), pose_file.frame_count)
-    for note in pose_file.notes:
-        log.info("%s", note)
-
-
-MENDED = ("exchanges repaired", "spikes removed")
-
-
-def summary(pose_file, results):
-    """Counts over all tracks: key points, missing, filled, still missing, gaps, `MENDED`, refined by each method."""
-    total = {
-        "key points": 0,
-        "missing": 0,
-        "filled": 0,
-        "still missing": 0,
-        "never seen": 0,
-        "gaps": 0,
-        "longest gap": 0,
-    } | dict(zip(MENDED, closing.mended(results)))
-    for track, result in zip(pose_file.tracks, results):
-        there = gaps.seen(track.poses)
-        lengths = gaps.gap_lengths(track.poses)
-        total["key points"] += there.size
-        total["missing"] += int((~there).sum())
-        filled = result.filled & track.writable  # what has no record in the file cannot be filled there
-        total["filled"] += int(filled.sum())
-        total["still missing"] += int((~there & ~filled).sum())
-        total["never seen"] += int((~there.any(axis=0)).sum())
-        total["gaps"] += len(lengths)
-        total["longest gap"] = max([total["longest gap"], *lengths])
-        for label, count in result.methods.items():
-            key = f"refined by {short(label)}"
-            total[key] = total.get(key, 0) + count
-    return total
-
-
-def _say(pose_file, results, refine, table):
-    plans = {}
-    for track, result in zip(pose_file.tracks, results):
-        plans.setdefault(result.plan, []).append(track.name)
-    for plan, names in plans.items():
-        who = "method" if len(plans) == 1 else f"method for {_few(names)}"
-        log.info("%s: %s", who, plan)
-    said = {}
-    for track, result in zip(pose_file.tracks, results):
-        for note in result.notes:
-            said.setdefault(note, []).append(track.name)
-    for note, names in said.items():
-        log.info("%s%s", "" if len(names) == len(results) else f"{_few(names)}: ", note)
-    for line in licences(refine, results):
-        log.info("%s", line)
-    paths = {result.path_kept for result in results} - {None}
-    if paths:
-        log.info(
-            "translation: where the body goes (root of 3D joints, SMPL trans) is %s",
-            "left as it is; --refine_translation smooths it" if True in paths else "smoothed too",
-        )
-    if refine.lag is not None:
-        log.info(
-            "lag: %d frames, as in live use (but gaps are filled, and another frame rate is turned into the network's, with "
-            "the whole recording in view)",
-            refine.lag,
-        )
-    log.info("%s", _counts(table))
-    for line in (closing.measured_line(results), closing.closing_line(results)):
-        if line:
-            log.info("%s", line)
-
-
-def _counts(table):
-    """The counts of `summary` in words, without what the closing line says."""
-    counts = [
-        f"{count} {'gap' if (count, name) == (1, 'gaps') else name}"
-        for name, count in table.items()
-        if name not in ("longest gap", *MENDED) and (count or name in ("key points", "missing"))
-    ]
-    if table["longest gap"]:
-        counts.append(f"longest gap {table['longest gap']} frame{'s' * (table['longest gap'] > 1)}")
-    return ", ".join(counts)
-
-
-def _few(names):
-    names = list(dict.fromkeys(names))
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def write(pose_file, results, refine, source, output, cfg):

@@ -1,4 +1,4 @@
-"""report.html of a refined file: raw against refined, played and measured."""
+"""report.html of a refined file: input against refined, played and measured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,8 @@ from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS, chain
 from ..tracks import closing
 from ..tracks.plan import RATE, pace
+from .comparison import shown_rows
+from .refine_said import counts_in_words, grouped
 from .refine_scores import IMAGE_UNIT, before_and_after, in_shares, licences, shown
 
 log = logger(__name__)
@@ -31,16 +33,22 @@ def layout_of(track):
     return chain(track.poses.shape[1])
 
 
+def check(pose_file, cfg):
+    """Before anything is refined: raise what drawing a report lacks."""
+    if any(kind_of(track.kind).rotations and _can_be_drawn(track) for track in pose_file.tracks):
+        smpl_body(cfg)
+
+
 def report(folder, path, pose_file, results, refine, table, rows, cfg):
-    """Write report.html in `folder`; returns its path. Raw against refined, each track that can be drawn."""
+    """Write report.html in `folder`; returns its path. Input against refined, each track that can be drawn."""
     from ..visualize.page import write_page
 
     sequences, skipped, body = _sequences(pose_file, results, rate_of(pose_file, refine), cfg)
     if not sequences:
         log.info("nothing in %s can be drawn: the report holds the numbers alone", path)
         sequences = [_nothing_to_draw()]
-    metrics = rows or before_and_after(pose_file, results, refine.method)
-    provenance = _provenance(path, pose_file, results, refine) | dict(table)
+    metrics = _parted(shown_rows(rows or before_and_after(pose_file, results, refine.method)))
+    provenance = _provenance(path, pose_file, results, refine, table)
     if skipped:
         provenance["not drawn"] = ", ".join(skipped)
     if body is not None:
@@ -48,6 +56,15 @@ def report(folder, path, pose_file, results, refine, table, rows, cfg):
     return write_page(
         folder / "report.html", sequences, sequences[0].layout, provenance, metrics, f"Refined: {Path(path).name}"
     )
+
+
+def _parted(rows):
+    """Rows of the table with what they have in common first, which the page makes a heading: "3D, mm"."""
+    return [
+        {"poses": f"{row['poses']}, {row['unit']}"}
+        | {title: text for title, text in row.items() if title not in ("poses", "unit")}
+        for row in rows
+    ]
 
 
 def _sequences(pose_file, results, rate, cfg):
@@ -71,7 +88,7 @@ def _sequences(pose_file, results, rate, cfg):
         tracks = [
             PageTrack(name, role, values, track.name, sigma)
             for name, role, values, sigma in zip(
-                ("raw", "refined"), ("input", "refined"), pair, (None, _sigma(track, result))
+                ("input", "refined"), ("input", "refined"), pair, (None, _sigma(track, result))
             )
         ]
         unit = IMAGE_UNIT if in_shares(track) else ""
@@ -98,21 +115,22 @@ def _can_be_drawn(track):
 def _nothing_to_draw():
     from ..visualize.page import PageSequence, PageTrack
 
-    return PageSequence("nothing to draw", RATE, [PageTrack("raw", "input", np.zeros((1, 1, 2)))], chain(1))
+    return PageSequence("nothing to draw", RATE, [PageTrack("input", "input", np.zeros((1, 1, 2)))], chain(1))
 
 
-def _provenance(path, pose_file, results, refine):
+def _provenance(path, pose_file, results, refine, table):
     """{label: text} of what made the report."""
-    notes = [*pose_file.notes, *(note for result in results for note in result.notes)]
+    notes = [*pose_file.notes, *(note for note, _ in grouped(("", result.notes) for result in results))]
     return {
         "file": str(path),
         "kind": registry.FORMATS[pose_file.format].description,
         "command": config.command_line(),
         "weights": "\n".join(licences(refine, results)) or "none",
-        "method": "\n".join(dict.fromkeys(result.plan for result in results)),
+        "method": "\n".join(plan for plan, _ in grouped(("", [result.plan]) for result in results)),
         "notes": "\n".join(dict.fromkeys(notes)) or "none",
         "input": closing.measured_line(results).removeprefix("measured: ") or "not measured",
         "done": closing.closing_line(results) or "nothing",
+        "counts": counts_in_words(table),
     }
 
 

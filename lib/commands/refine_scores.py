@@ -5,17 +5,18 @@ import torch
 
 from ..poses import gaps, rotations
 from ..poses.kinds import kind_of
+from ..tracks import closing
 from ..tracks.work import RefinedTrack
 
-IMAGE_UNIT = "of image height"  # of coordinates that are shares of an image whose size is not known
+IMAGE_UNIT = "% of image height"  # of coordinates that are shares of an image whose size is not known
 PROPORTIONS = 16 / 9  # which such an image is taken to have
 
 
 def licences(refine, results):
-    """A line for each network that refined anything: whose weights they are, and under which licence."""
+    """A line for each network that refined anything: its file, whose weights they are, and under which licence."""
     used = {label for result in results for label in result.methods}
     return [
-        f"weights {model.path}: {model.licence or 'licence not said in the file (published weights: as their authors say)'}"
+        f"{model.path}: {model.licence or 'licence not said in the file (published weights: as their authors say)'}"
         for model in refine.models()
         if model.label in used
     ]
@@ -27,28 +28,28 @@ def in_shares(track):
 
 
 def shown(track, values):
-    """Poses [T, J, D] in the image's proportions: shares of the image as shares of its height."""
+    """Poses [T, J, D] in the image's proportions: shares of the image as percentages of its height."""
     if not in_shares(track) or values.shape[-1] != 2:
         return values
-    return values * np.array([PROPORTIONS, 1.0])
+    return 100 * values * np.array([PROPORTIONS, 1.0])
 
 
 def scores(pose_file, results):
     """What can be said without ground truth, over the tracks of a file: {kind: row}.
 
     jitter: mean norm of the second difference in time; amplitude: that of the motion, without white jitter, as a share of the
-    input's (`closing.motion_kept`); displacement: mean distance from the input; largest: its largest. In the file's unit
-    (`IMAGE_UNIT` of shares of an image); rotations in degrees. Depths, which have no unit, are left out.
+    input's (`closing.motion_kept`); displacement: mean distance from the input; largest: its largest. In px, mm or degrees, or in
+    the file's unit where that is not known (`IMAGE_UNIT` of shares of an image). Depths, which have no unit, are left out.
     """
     rows = {}
     for track, result in zip(pose_file.tracks, results):
         if track.is_depth:
             continue
-        kind = kind_of(track.kind)
-        unit = IMAGE_UNIT if in_shares(track) else kind.unit if kind.rotations else track.units or kind.unit
+        factor, unit = _unit_of(track)
         part = rows.setdefault((track.kind, unit), {"jitter": [], "kept": [], "moved": []})
         part["kept"].append(np.array([1.0 if result.said is None else result.said.kept]))
         start, values = shown(track, track.poses), shown(track, result.poses)
+        start, values = factor * start, factor * values
         both = gaps.seen(start) & gaps.seen(values)
         if kind_of(track.kind).rotations:
             start, values = (torch.from_numpy(rotations_of).double() for rotations_of in (start, values))
@@ -62,6 +63,13 @@ def scores(pose_file, results):
             part["jitter"].append(np.linalg.norm(np.diff(there, n=2, axis=0), axis=-1).ravel())
         part["moved"].append(moved[both].ravel())
     return {key: _row(part) for key, part in rows.items()}
+
+
+def _unit_of(track):
+    """(factor, name) from a track's numbers to the unit of its scores."""
+    if in_shares(track):
+        return 1.0, IMAGE_UNIT  # `shown`
+    return (1.0, "degrees") if kind_of(track.kind).rotations else closing.unit_of(track)
 
 
 def before_and_after(pose_file, results, method):

@@ -143,7 +143,7 @@ def table(folder):
 
 
 def main(argv=None, prog=None):
-    parser = argparse.ArgumentParser(
+    parser = config.Parser(
         prog=prog,
         description=__doc__.splitlines()[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,

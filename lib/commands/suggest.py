@@ -10,6 +10,7 @@ from ..filters.measure import jitter
 from ..filters.residual import LEAST, residual_analysis
 from ..messages import logger
 from ..poses.space import enter
+from ..tracks.closing import short, unit_of
 from ..tracks.plan import RATE
 
 log = logger(__name__)
@@ -25,7 +26,7 @@ def suggest(pose_file, cfg):
     rate = cfg.REFINE.FPS or pose_file.fps
     if not rate and pose_file.timestamps is None:
         log.info("frame rate unknown: %g frames per second are assumed (--fps sets it)", RATE)
-    found, lines = {}, []
+    found, units, lines = {}, {}, []
     for track in pose_file.tracks:
         poses = enter(track.poses, track.kind)
         times = np.arange(len(poses)) / (rate or RATE)
@@ -37,19 +38,23 @@ def suggest(pose_file, cfg):
         if result is None:
             lines.append(f"  nothing to suggest: fewer than {LEAST} frames, or a frame rate too low")
             continue
-        unit = {"smpl": "of 6D"}.get(track.kind, track.units or "units")
+        factor, unit = units[track.name] = unit_of(track)
         names = track.joint_names or [f"joint {number}" for number in range(poses.shape[1])]
         white = jitter(poses, times)
-        lines.append(f"  {'':<20} {'cut-off Hz':>10} {f'noise {unit}':>12} {f'white {unit}':>12}")
+        wide = max(12, len(f"jitter {unit}"))
+        lines.append(f"  {'':<20} {'cut-off Hz':>10} {f'noise {unit}':>{wide}} {f'jitter {unit}':>{wide}}")
         rows = [("all joints", result.body_suggestion, result.body_noise, _mean(white))]
         rows += zip(names, result.suggestion, result.noise, white)
-        lines += [f"  {name:<20} {cutoff:>10.1f} {noise:>12.4g} {level:>12.4g}" for name, cutoff, noise, level in rows]
+        lines += [
+            f"  {name:<20} {cutoff:>10.1f} {short(factor * noise):>{wide}} {short(factor * level):>{wide}}"
+            for name, cutoff, noise, level in rows
+        ]
         lines.append(f"  try: --method butterworth --cutoff {result.body_suggestion:.1f}, or --method self_tuned")
     print("\n".join([*lines, ADVICE]))
     if cfg.REFINE.REPORT and any(result is not None for result in found.values()):
         path = Path(cfg.REFINE.REPORT) / "residual_analysis.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, _plot(found))
+        write_bytes(path, _plot(found, units))
         log.info("plot: %s", path)
     return found
 
@@ -59,27 +64,35 @@ def _mean(levels):
     return float(np.sqrt((levels**2).mean())) if len(levels) else float("nan")
 
 
-def _plot(found):
-    """A PNG: residual over cut-off, a panel a track."""
+def _plot(found, units):
+    """A PNG: residual over cut-off, a panel a track; units: {track's name: (factor, name)}."""
     from matplotlib.figure import Figure
 
     drawn = {name: result for name, result in found.items() if result is not None}
     figure = Figure((7.2, 2.8 * len(drawn)), layout="constrained")
     for axes, (name, result) in zip(figure.subplots(len(drawn), squeeze=False)[:, 0], drawn.items()):
-        axes.plot(result.cutoffs, result.residual, color="#a0a7ae", lw=0.7)
-        axes.plot(result.cutoffs, result.body_residual, color="#0072b2", lw=1.8, label="all joints")
+        factor, unit = units[name]
+        each = axes.plot(result.cutoffs, factor * result.residual, color="#a0a7ae", lw=0.7)
+        each[0].set_label("each joint")
+        body, noise = factor * result.body_residual, factor * result.body_noise
+        axes.plot(result.cutoffs, body, color="#0072b2", lw=1.8, label="all joints")
         axes.plot(
-            result.cutoffs, result.body_line, color="#d55e00", lw=1.2, ls="--", label="noise, from the upper part"
+            result.cutoffs,
+            factor * result.body_line,
+            color="#d55e00",
+            lw=1.2,
+            ls="--",
+            label="noise, from the upper part",
         )
-        axes.axhline(result.body_noise, color="#d55e00", lw=0.8, ls=":")
+        axes.axhline(noise, color="#d55e00", lw=0.8, ls=":")
         axes.axvline(
             result.body_suggestion, color="#1b1f23", lw=0.8, label=f"suggested: {result.body_suggestion:.1f} Hz"
         )
         axes.set(
             title=name,
             xlabel="cut-off (Hz)",
-            ylabel="residual",
-            ylim=(0, 3 * max(float(result.body_residual[-1]), result.body_noise, 1e-9)),
+            ylabel=f"residual ({unit})",
+            ylim=(0, 3 * max(float(body[-1]), noise, 1e-9)),
         )
         axes.legend(loc="upper right", frameon=False)
     buffer = io.BytesIO()

@@ -20,6 +20,7 @@ from .. import errors, messages
 from ..errors import UserError
 from . import done, refine_file
 from .comparison import compare, rows_of
+from .refine_said import summary
 from .refine_scores import before_and_after, licences
 
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next recording would meet too
@@ -125,7 +126,7 @@ class Worker:
             "settings": self.settings,
             "input": state,
             "frames": pose_file.frame_count,
-            "counts": refine_file.summary(pose_file, results),
+            "counts": summary(pose_file, results),
             "scores": [_finite(row) for row in rows],
             "notes": list(dict.fromkeys([*pose_file.notes, *(note for result in results for note in result.notes)])),
             "weights used": licences(self.refiner, results),

@@ -53,6 +53,15 @@ def _joint(layout, parents, offsets, joint, depth, lines, order):
     lines.append(indent + "}")
 
 
+def check(layout):
+    """Raise UserError for a `Layout` whose bones do not join all joints."""
+    if not layout.is_tree:
+        raise UserError(
+            f"joints {', '.join(layout.joints[:3])}, ...: their names do not say which bones join them to one pelvis, which an "
+            "animation needs. Name them as COCO or Human3.6M do"
+        )
+
+
 FLIP = np.diag([1.0, -1.0, -1.0])  # y down, z away to y up, z towards
 
 
@@ -63,11 +72,8 @@ def of_joints(poses, layout):
     to where they are: as a whole where there are several (Kabsch), by the smallest turn where there is one. Frames without
     some joint keep the last whole pose. Raises UserError where no frame is whole or bones are unknown.
     """
+    check(layout)
     parents = np.array(layout.parents)
-    if (parents < 0).sum() != 1:
-        raise UserError(
-            f"joints {', '.join(layout.joints[:3])}, ...: no bones join all of them to one root, which an animation needs"
-        )
     whole = gaps.seen(poses).all(axis=1)
     if not whole.any():
         raise UserError("no frame has all joints, which an animation needs. Raise --max_gap, or leave joints out")

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .skeletons import Layout
+from .skeletons import LAYOUTS, Layout
 
 # Joints of Human3.6M that detectors lack, each the mean of joints that they have.
 DERIVED = {
@@ -25,6 +25,8 @@ _MIDDLE = (
     "neck-mid_hip mid_hip-left_hip mid_hip-right_hip neck-hip hip-left_hip hip-right_hip left_mouth-right_mouth "
     "pelvis-left_hip pelvis-right_hip pelvis-spine spine-thorax thorax-neck neck-head head-head_top"
 ).split()
+# Joints of Human3.6M from which bones lead on, and those on their way.
+_TIPS = ("_wrist", "_ankle", "_hand", "_foot", "_heel", "_big_toe")
 # What joins the head to the body where there is no neck: the first that there is.
 _HEADS = (
     "left_ear-left_shoulder right_ear-right_shoulder",
@@ -125,6 +127,27 @@ def top(names):
         if names is not None and all(name in names for name in group):
             return [names.index(name) for name in group]
     return None
+
+
+def one_tree(names):
+    """(`Layout` whose bones join all its joints to the pelvis, `Mapping` onto it) for joints called `names`, or None.
+
+    Human3.6M's 17 joints, of which detectors' joints give the pelvis, spine, thorax and head, and what their bones lead to from
+    there: feet and hands.
+    """
+    base = LAYOUTS["h36m17"]
+    fit = to_joints(base.joints, names)
+    if fit is None:
+        return None
+    joints, edges, rows = list(base.joints), list(base.edges), list(fit.gather)
+    bones = [(names[a], names[b]) for edge in drawn_layout("", names).edges for a, b in (edge, edge[::-1])]
+    for place, joint in enumerate(joints):  # which grows on the way
+        for begin, end in bones:
+            if begin == joint and end not in joints and joint.endswith(_TIPS):
+                edges.append((place, len(joints)))
+                joints.append(end)
+                rows.append(np.eye(len(names))[names.index(end)])
+    return Layout("h36m17 and more", tuple(joints), tuple(edges), base.root), Mapping(np.array(rows), ())
 
 
 def drawn_layout(name, names):

@@ -67,6 +67,11 @@ class Layout:
                     queue.append(child)
         return tuple(parents)
 
+    @property
+    def is_tree(self):
+        """Whether bones join every joint to the first root joint."""
+        return self.parents.count(-1) == 1
+
 
 def _layout(name, joints, edges, root=(0,)):
     """A layout from one string of joint names (r_/l_ for right_/left_) and one of bones (`0-1 1-2`)."""

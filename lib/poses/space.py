@@ -159,16 +159,8 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
         points = points[np.isfinite(points).all(axis=-1)]
         centre = np.median(points, axis=0) if len(points) else np.zeros(3)
         return Space(np.eye(3), centre, BODY / size if size > 0 else 1.0), notes
-    factor = METRES.get(units)
-    if factor is None and size > 0:
-        factor = next(
-            (
-                METRES[unit]
-                for unit, low, high in (("m", 0.5, 5), ("cm", 50, 450), ("mm", 450, 5000))
-                if low <= size < high
-            ),
-            None,
-        )
+    factor = metres(poses, names, units)
+    if units not in METRES and size > 0:
         if factor is None:
             notes.append(
                 f"3D joints are in unknown units (a body {size:.3g} across): scaled to {BODY} m for the network"
@@ -186,6 +178,20 @@ def space_3d(poses, names=None, units=None, keep_root=False, up=None):
     if up != AXES["-y"]:
         notes.append(f"3D joints have {_said(up)} up: turned for the network, and back")
     return Space(_TURNS[up], np.zeros(3), factor, root), notes
+
+
+def metres(poses, names=None, units=None):
+    """Metres in the unit of 3D joints [T, J, 3]: by the unit's name, else by the size of the body; None where neither tells.
+
+    Joints without a known root (names: J joint names or None) may be an animal's: what could be its mm is not taken for cm.
+    """
+    if units in METRES:
+        return METRES[units]
+    size = extent(poses)
+    sizes = [("m", 0.5, 5), ("cm", 50, 450), ("mm", 450, 5000)]
+    if mapping.root_weights(names) is None:
+        sizes.remove(("cm", 50, 450))
+    return next((METRES[unit] for unit, low, high in sizes if low <= size < high), None)
 
 
 def usual_size(poses, scale):

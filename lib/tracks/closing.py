@@ -1,7 +1,7 @@
 """What was measured of the input and what refining did to it, in numbers that a person understands.
 
     measured: jitter 14.1 px (joints 9.2 to 22.0), bone lengths wander by 23 mm, 3.0% missing
-    jitter 14.1 -> 2.9 px, motion kept 98 %, 3 exchanges repaired, 2 spikes removed
+    jitter 14.1 -> 2.9 px, motion kept 98%, 3 exchanges repaired, 2 spikes removed
 
 T frames, J joints, D coordinates.
 """
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..filters.measure import Measured
+from ..poses import space
 from ..poses.kinds import kind_of
 
 # Rotations by small vectors of size s an axis change each of the 6 numbers (two columns of the matrix) by s * sqrt(2/3).
 _DEGREES = math.degrees(math.sqrt(1.5))
-SHARES = "of the image"  # the unit of coordinates that are normalised to the image
+SHARES = "% of the image"  # the unit of coordinates that are normalised to the image
 MOVES = 0.2  # variance of the motion, as a multiple of the jitter's, from which amplitudes can be told apart
 
 
@@ -34,14 +35,17 @@ class Said:
     about_root: bool
 
 
-def unit_of(track, space):
+def unit_of(track):
     """(factor, name) from the unit of a track's numbers to one for people: px, mm or degrees."""
     kind = kind_of(track.kind)
     if kind.rotations:
         return _DEGREES, "degrees"
+    if track.units == "normalised":
+        return 100.0, SHARES
     if kind.in_space and track.poses.shape[-1] == 3:
-        return 1000 * float(np.mean(space.scale)), "mm"
-    return 1.0, SHARES if track.units == "normalised" else track.units or kind.unit
+        metres = space.metres(track.poses, track.joint_names, track.units)
+        return (1.0, kind.unit) if metres is None else (1000 * metres, "mm")
+    return 1.0, track.units or kind.unit
 
 
 def motion_kept(before, after, jitter_before, jitter_after):
@@ -69,7 +73,7 @@ def measured_line(results):
         jitter = _joined(one.measured.jitter * one.unit[0] for one in said)
         if len(jitter):
             low, high = np.percentile(jitter, [5, 95])
-            parts.append(f"jitter {short(np.median(jitter))} {name} (joints {short(low)} to {short(high)})")
+            parts.append(f"jitter {short(np.median(jitter))}{_unit(name)} (joints {short(low)} to {short(high)})")
         wander = _joined(one.measured.wander * one.unit[0] for one in said)
         if len(wander):
             parts.append(f"bone lengths wander by {short(math.sqrt((wander**2).mean()))} {name}")
@@ -87,10 +91,10 @@ def closing_line(results):
         after = _joined(one.after * one.unit[0] for one in said)
         if len(before) and len(after):
             where = " about the root" if any(one.about_root for one in said) else ""
-            parts.append(f"jitter{where} {short(np.median(before))} -> {short(np.median(after))} {name}")
+            parts.append(f"jitter{where} {_fall(np.median(before), np.median(after))}{_unit(name)}")
         kept = _joined(np.array([one.kept]) for one in said)
         if len(kept):
-            parts.append(f"motion kept {kept.mean():.0%}".replace("%", " %"))
+            parts.append(f"motion kept {kept.mean():.0%}")
     exchanges, spikes = mended(results)
     parts += [
         f"{count} {what}{'s' * (count > 1)} {done}"
@@ -121,6 +125,18 @@ def _joined(arrays):
     return numbers[np.isfinite(numbers)]
 
 
+def _unit(name):
+    return name if name.startswith("%") else f" {name}"
+
+
+def _fall(before, after):
+    """From one amount of jitter to another; less than a hundredth of it cannot be told from the motion's own bends."""
+    least = before / 100
+    return f"{short(before)} -> {short(after) if after >= least else f'less than {short(least)}'}"
+
+
 def short(number):
-    """A number with two or three digits."""
+    """A number with two or three digits; next to nothing is 0."""
+    if number < 1e-4:
+        return "0"
     return f"{number:.0f}" if number >= 99.5 else f"{number:.1f}" if number >= 0.95 else f"{number:.2g}"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Model:
 
     @property
     def label(self):
-        return f"{'SynSP' if self.takes_joints else 'SmoothNet'} (window {self.window}, {self.path})"
+        return f"{'SynSP' if self.takes_joints else 'SmoothNet'} ({Path(self.path).name})"
 
     @property
     def takes_joints(self):
@@ -98,5 +99,5 @@ def pace(times):
 
 
 def short(label):
-    """A method's label without its path."""
+    """A method's label without its file."""
     return re.sub(r" \(.*", "", label)

@@ -239,7 +239,7 @@ class Refiner:
         candidates = [model for model in candidates if model.recipe.kind == track.kind]
         if not candidates:
             what = (
-                f"{given.path} reads {given.recipe.kind}"
+                f"it reads {given.recipe.kind}, these are {track.kind}"
                 if given
                 else f"no SynSP weights for {track.kind} in {self.folder}"
             )
@@ -277,7 +277,7 @@ class Refiner:
         live = live or self.lag is not None
         if self.blends and not kind_of(track.kind).in_space:
             model, fit = None, None
-            why = "networks join in on 3D joints alone, where bone lengths tell how much they help"
+            why = "networks help `auto` with 3D joints only, where bone lengths show how much to take of them"
         else:
             model, fit, why = self.network_for(track, poses)
             if self.blends and model is not None and (self.lag or 0) >= model.window:
@@ -294,7 +294,7 @@ class Refiner:
             reason = why or "as asked"
             return Plan(None, None, channel, f"{rest}: {reason}", reason, self.blends)
         if self.blends and live:
-            how = f"{rest}, and of the correction of {model.label} as much as the last seconds call for"
+            how = f"{rest} and, as far as bone lengths of the last seconds call for it, the correction of {model.label}"
             return Plan(model, fit, channel, how, blend=True)
         others = poses.shape[1] - len(fit.written)
         how = f"{model.label} for {len(fit.written)} of {poses.shape[1]} joints" + (
@@ -471,7 +471,9 @@ def _check_asked(method, checkpoint, lag, cutoff):
     if lag is not None:
         check_live(method, "With --lag")
     if cutoff is not None and method != "butterworth":
-        raise UserError(f"--cutoff {cutoff:g}: is of --method butterworth, but --method is {method}")
+        raise UserError(
+            f"--cutoff {cutoff:g}: needs --method butterworth, but --method is {method}. Change one of the two"
+        )
 
 
 def _check_ranges(strength, max_gap, fps, lag):
@@ -504,7 +506,7 @@ def _fit(model, track, poses):
     fit = mapping.to_joints(joints, track.joint_names, **how)
     if fit is None:
         lacking = [joint for joint in joints if mapping.to_joints((joint,), track.joint_names, **how) is None]
-        return None, f"its joints do not give SynSP's {len(joints)} (no {', '.join(lacking[:3])})"
+        return None, f"SynSP reads {len(joints)} joints, and the file has no {' and no '.join(lacking[:3])}"
     if track.joint_names == LAYOUTS["h36m17"].joints and not _looks_like_h36m(poses):
         return None, "17 joints, but not in Human3.6M order (the pelvis is not between the hips)"
     never = [track.joint_names[joint] for joint in fit.needed if not gaps.seen(poses)[:, joint].any()]

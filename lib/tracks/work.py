@@ -178,19 +178,24 @@ class Work:
             network, reason = None, UNUSUAL
         self.filters = self.judged.filters
         self.share = np.full(len(filled), self.judged.share if network is not None else 0.0)
-        what = " and ".join(one.name for one in self.filters)
-        what = f"filter{'s' * (len(self.filters) > 1)} {what}"
+        what = self._filters_in_words()
         if network is not None:
             how = (
-                f"the {what}, and {self.judged.share:.0%} of the correction of {network.label}, as bone lengths wander by "
+                f"{what} and {self.judged.share:.0%} of the correction of {network.label}: bone lengths wander by "
                 f"{1000 * self.judged.wander:.0f} mm beyond what jitter explains"
             )
         else:
-            how = f"the {what}: " + (reason or "white jitter explains how far bone lengths wander")
+            how = f"{what}: " + (reason or "jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
 
     def _typical(self):
         return auto.typical_of(self.plan.network and self.plan.network.recipe)
+
+    def _filters_in_words(self):
+        if len(self.filters) == 1:
+            return f"the filter {self.filters[0].name}"
+        first, second = self.filters
+        return f"the filters {first.name} ({1 - second.share:.0%}) and {second.name} ({second.share:.0%})"
 
     def _settle_live(self):
         """The same with a lag: what was measured by then decides, frame by frame."""
@@ -318,8 +323,8 @@ class Work:
         if self.cutoffs:
             low, middle, high = np.percentile(self.cutoffs, [0, 50, 100])
             self.notes.append(
-                f"{self.plan.channel}: as a low-pass of {middle:.1f} Hz (joints {low:.1f} to {high:.1f} Hz; at {self.rate / 2:.3g} Hz "
-                "nothing is smoothed)"
+                f"{self.plan.channel}: acts as a low-pass of {middle:.1f} Hz (joints {low:.1f} to {high:.1f} Hz)"
+                + (", which smooths nearly nothing" if middle > 0.9 * self.rate / 2 else "")
             )
 
     def _check_moved(self):
@@ -404,7 +409,7 @@ class Work:
             self.measured,
             *jitter,
             closing.motion_kept(before, after, *jitter),
-            closing.unit_of(self.track, self.space),
+            closing.unit_of(self.track),
             about_root,
         )
 

@@ -182,7 +182,7 @@ def fit(source, target, cfg):
 
 
 def main():
-    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse = config.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("source", metavar="WEIGHTS", help="a checkpoint")
     parse.add_argument("target", metavar="TARGET", help="where the corrected one goes")
     args, words = parse.parse_known_args()

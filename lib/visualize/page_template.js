@@ -1055,22 +1055,30 @@ function listen() {
 
 // ---- What stays as it is ----------------------------------------------------------------------------------
 
+// The table; rows that follow one another with the same text in the first column stand below it as a heading.
 function fillMetrics() {
-  const rows = DATA.metrics, columns = [...new Set(rows.flatMap(Object.keys))];
-  if (!columns.length) return;
+  const rows = DATA.metrics, all = [...new Set(rows.flatMap(Object.keys))];
+  if (!all.length) return;
+  const group = (row) => row[all[0]], starts = rows.filter((row, i) => !i || group(row) !== group(rows[i - 1]));
+  const parted = all.length > 2 && starts.length < rows.length && new Set(starts.map(group)).size === starts.length;
+  const columns = parted ? all.slice(1) : all;
   const cells = columns.map((column) => {
     const numbers = rows.map((row) => row[column]).filter((value) => typeof value === "number");
     const small = numbers.every((value) => Math.abs(value) < 1);
     const decimals = numbers.every(Number.isInteger) ? 0 : small ? 4 : 2;
     const text = (value) => typeof value === "number" ? value.toFixed(decimals) : String(value ?? "–");
-    const kind = numbers.length ? {} : { class: "text" };
+    const numeric = (value) => typeof value === "number" || /^(-|\d[\d.]*%?)$/.test(value ?? "-"); // numbers, some as text
+    const kind = rows.every((row) => numeric(row[column])) ? {} : { class: "text" };
     return (tag, value, scope = {}) => element(tag, { ...kind, ...scope }, text(value));
   });
   const head = columns.map((column, i) => cells[i]("th", column, { scope: "col" }));
-  const body = rows.map((row) => element("tr", {}, ...columns.map((column, i) =>
-    i === 0 ? cells[i]("th", row[column], { scope: "row" }) : cells[i]("td", row[column]))));
-  const table = byId("metrics-table");
-  table.append(element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
+  const line = (row) => element("tr", {}, ...columns.map((column, i) =>
+    i === 0 ? cells[i]("th", row[column], { scope: "row" }) : cells[i]("td", row[column])));
+  const heading = (row) => element("tr", { class: "group" },
+    element("th", { class: "text", scope: "rowgroup", colspan: columns.length }, String(group(row) ?? "–")));
+  const bodies = parted ? starts.map((start) => element("tbody", {}, heading(start),
+    ...rows.filter((row) => group(row) === group(start)).map(line))) : [element("tbody", {}, ...rows.map(line))];
+  byId("metrics-table").append(element("thead", {}, element("tr", {}, ...head)), ...bodies);
   byId("metrics").hidden = false;
 }
 

@@ -9,14 +9,14 @@ from ..filters import registry as filters
 
 LIGHT = {
     "input": ("#d55e00", "#e69f00", "#8c2d04"),
-    "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b", "#66a61e", "#e7298a", "#b8a100", "#1f6f8b"),
+    "filter": ("#009e73", "#cc79a7", "#e69f00", "#785ef0", "#8c5a2b", "#66a61e", "#e7298a", "#b8a100", "#7b1e3a"),
     "refined": ("#0072b2", "#56b4e9", "#1a3a5c", "#7570b3"),
     "truth": ("#1b1f23", "#6e7781"),
     "other": ("#6e7781", "#a0a7ae", "#40464c"),
 }
 DARK = {
     "input": ("#e8762b", "#f2b84b", "#c4693b"),
-    "filter": ("#1fbf92", "#dd94bb", "#e6b400", "#9a86ff", "#c08a4e", "#8fce46", "#ff6cb4", "#d8c22e", "#4fa8c7"),
+    "filter": ("#1fbf92", "#dd94bb", "#e6b400", "#9a86ff", "#c08a4e", "#8fce46", "#ff6cb4", "#d8c22e", "#c8506a"),
     "refined": ("#56b4e9", "#2f86c9", "#a9d4f5", "#b3b0e6"),
     "truth": ("#f0f0f0", "#9aa4ad"),
     "other": ("#9aa4ad", "#c3c9cf", "#6e7781"),

@@ -180,7 +180,7 @@ def test_what_will_be_refused(damage, refused, write_set, report, capsys):
     assert ended.value.code == 2
     shown = capsys.readouterr().out
     assert f"  refused: {found.refused[0]}\n" in shown and shown.endswith(
-        "1 sets, 1 with something that will be refused\n"
+        "1 set, 1 with something that will be refused\n"
     )
 
 
@@ -218,7 +218,7 @@ def test_a_folder_of_sets(write_set, capsys, monkeypatch):
     assert shown.endswith("3 sets, 1 with something that will be refused\n")
     monkeypatch.chdir(base / "h36m_fcn_3D")
     check.main(["."])  # a usable set ends without SystemExit
-    assert capsys.readouterr().out.endswith("1 sets, 0 with something that will be refused\n")
+    assert capsys.readouterr().out.endswith("1 set, none with something that will be refused\n")
 
 
 @pytest.mark.parametrize(

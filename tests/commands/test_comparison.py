@@ -38,7 +38,7 @@ def test_errors_are_estimated_without_truth(wave):
         assert abs(errors[method] ** 2 - true**2) < 2 * doubt + 0.05 * true**2, method
     assert errors["auto"] == min(errors.values())
     line = recommendation(pose_file, found)
-    assert line.startswith("recommended: auto (gcv (as asked)): estimated error per coordinate "), line
+    assert line.startswith("recommended: auto, here gcv (as asked): estimated error per coordinate "), line
     assert "px (others: " in line and "gaus1d" in line
 
 

@@ -75,10 +75,10 @@ def test_a_bare_command(kind, tmp_path):
         (["README.md", "--method", "magic"], "Known: auto"),
         (["-"], "--live"),
         (["README.md", "--live"], "standard input"),
-        (["README.md", "--strength", "2"], "STRENGTH"),
-        (["README.md", "--fps", "fast"], "REFINE.FPS"),
+        (["README.md", "--strength", "2"], "--strength 2.0"),
+        (["README.md", "--fps", "fast"], "--fps: "),
         (["README.md", "--up", "north"], "Known: -y"),
-        (["README.md", "--lag", "soon"], "REFINE.LAG"),
+        (["README.md", "--lag", "soon"], "--lag: "),
         (["README.md", "--input_format", "fax"], "Known: panoptic"),
         (["README.md", "--checkpoint", "absent.pth.tar"], "not found"),
     ],
@@ -160,11 +160,12 @@ def test_compare_tells_methods_apart(tmp_path, capsys):
     rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()[1:]}
     assert set(rows) == {"input", "auto", *FILTERS}
     # Second differences of white noise of s have the norm of 3D normal numbers of s sqrt(6): mean s sqrt(6) sqrt(8 / pi).
-    assert float(rows["input"][2]) == pytest.approx(0.01 * np.sqrt(6) * np.sqrt(8 / np.pi), rel=0.15)
-    assert rows["input"][3] == "100.0%" and float(rows["input"][4]) == 0
+    # A body of 2 has its length in m; the table says mm.
+    assert float(rows["input"][2]) == pytest.approx(10 * np.sqrt(6) * np.sqrt(8 / np.pi), rel=0.15)
+    assert rows["input"][5] == "100.0%" and float(rows["input"][3]) == 0 and rows["input"][6] == "mm"
     assert float(rows["gaus1d"][2]) < 0.4 * float(rows["input"][2])
-    assert float(rows["gaus1d"][3].rstrip("%")) < float(rows["butterworth"][3].rstrip("%"))
-    assert "amplitude kept" in (tmp_path / "report.html").read_text()
+    assert float(rows["gaus1d"][5].rstrip("%")) < float(rows["butterworth"][5].rstrip("%"))
+    assert '"accel/frame\\u00b2"' in (tmp_path / "report.html").read_text()
 
 
 def body_files():
@@ -248,7 +249,7 @@ def test_a_cutoff_is_in_hertz(tmp_path):
     assert kept[5] == pytest.approx(0.5, abs=0.03)  # half the amplitude at the cut-off: both ways
     assert kept[2.5] < 0.1 and kept[40] > 0.98
     for words, said in (
-        (("--method", "gaus1d", "--cutoff", 6), "is of --method butterworth"),
+        (("--method", "gaus1d", "--cutoff", 6), "needs --method butterworth"),
         (("--method", "butterworth", "--cutoff", 60, "--fps", 120), "nothing above 60 Hz"),
     ):
         with pytest.raises(UserError, match=said):

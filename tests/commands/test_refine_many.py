@@ -104,7 +104,7 @@ def test_a_file_in_the_place_of_a_group_is_an_input(tmp_path, monkeypatch):
         ([".", ".", "--live"], "--live"),
         ([".", "--recursive", "--report", "report"], "--report"),
         ([".", "--recursive", "MODEL.CANONICAL", "True"], "as its file says"),
-        ([".", "--recursive", "--strength", "2"], "STRENGTH"),
+        ([".", "--recursive", "--strength", "2"], "--strength"),
     ],
 )
 def test_mistakes(words, said, tmp_path, monkeypatch):
@@ -205,7 +205,8 @@ def test_means_are_those_of_the_single_files(tree, tmp_path):
     jitter = [
         np.linalg.norm(np.diff(np.load(path), n=2, axis=0), axis=-1).mean() for path in tree.rglob("clip*[0-9].npy")
     ]
-    assert rows["input"]["jitter"] == pytest.approx(np.mean(jitter)) and rows["input"]["amplitude kept"] == 1
+    assert rows["input"]["unit"] == "mm"  # the clips are as large as people in m
+    assert rows["input"]["jitter"] == pytest.approx(1000 * np.mean(jitter)) and rows["input"]["amplitude kept"] == 1
     assert rows["gaus1d"]["jitter"] < 0.2 * rows["input"]["jitter"]
 
 

@@ -30,12 +30,12 @@ def test_shares_of_an_image_are_no_pixels(tmp_path, caplog):
     np.save(tmp_path / "poses.npy", walk(2, 0.5, place=0.2))
     refined(tmp_path / "poses.npy", "--report", tmp_path, caplog=caplog)
     data = page_data(tmp_path)
-    assert [sequence["unit"] for sequence in data["sequences"]] == ["of image height"]
-    assert {row["unit"] for row in data["metrics"]} == {"of image height"}
+    assert [sequence["unit"] for sequence in data["sequences"]] == ["% of image height"]
+    assert {row["poses"] for row in data["metrics"]} == {"2D, % of image height"}
     # x in 16 / 9 of the height, y as it is
     origin, step = np.array(data["sequences"][0]["tracks"][0]["origin"]), data["sequences"][0]["tracks"][0]["step"]
     start = walk(2, 0.5, place=0.2)[0]
-    np.testing.assert_allclose(origin.reshape(17, 2) * step, start * [16 / 9, 1], atol=step)
+    np.testing.assert_allclose(origin.reshape(17, 2) * step, 100 * start * [16 / 9, 1], atol=step)
 
 
 def test_the_size_of_the_image_makes_pixels(tmp_path, caplog):
@@ -48,7 +48,7 @@ def test_weights_and_their_licence_are_said(tmp_path, caplog):
     sample = storage.read("data/poses/kinect_sample_3D/detected/kinect_sample_3D_test.npz")["joints_3d"][0]
     np.save(tmp_path / "poses.npy", sample.reshape(-1, 17, 3))
     said = refined(tmp_path / "poses.npy", caplog=caplog)
-    assert re.search(r"weights \S*synsp_3D_w8.pth.tar: .*free for any use", said)
+    assert re.search(r"weights: \S*synsp_3D_w8.pth.tar: .*free for any use", said)
 
 
 def test_clips_are_no_people(tmp_path, caplog):

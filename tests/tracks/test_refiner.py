@@ -618,7 +618,7 @@ def test_filters_that_tune_themselves_say_their_cutoff(method):
     refine = Refiner(method, fps=60, units="m")
     refined = refine(wave + 0.02 * rng.standard_normal(wave.shape))
     assert np.sqrt(((refined - wave) ** 2).mean()) < 0.01
-    assert any(note.startswith(f"{method}: as a low-pass of") for note in refine.results[0].notes)
+    assert any(note.startswith(f"{method}: acts as a low-pass of") for note in refine.results[0].notes)
     sigma = refine.results[0].sigma
     assert 0.6 < np.sqrt(((refined - wave) ** 2).mean()) / np.sqrt(np.mean(sigma**2)) < 1.5
 

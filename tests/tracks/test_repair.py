@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from lib.commands.refine_file import summary
+from lib.commands.refine_said import summary
 from lib.formats import registry
 from lib.formats.tracks import JOINT_NAMES
 from lib.poses.skeletons import LAYOUTS

@@ -211,6 +211,16 @@ def test_it_loads_paused_with_the_title_the_numbers_and_what_made_it(show):
     assert "within 0.05 mm" in text_of(browser, "provenance-list")
 
 
+def test_rows_of_one_sequence_stand_below_its_name(show):
+    rows = [
+        {"sequence": name, "method": method, "MPJPE": 1.5} for name in ("a", "b") for method in ("input", "network")
+    ]
+    browser = show(clip(), metrics=rows)
+    lines = [line.text.split() for line in browser.find_elements("css selector", "#metrics-table tr")]
+    row = [["input", "1.50"], ["network", "1.50"]]
+    assert lines == [["method", "MPJPE"], ["a"], *row, ["b"], *row]
+
+
 def test_people_stand_upright_and_left_is_left(show):
     browser = show(clip())
     element(browser, "[data-view=camera]").click()
