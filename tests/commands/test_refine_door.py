@@ -216,7 +216,7 @@ def test_folder_and_file_are_not_confused(tmp_path):
 def test_an_output_of_another_ending_is_refused(tmp_path):
     """The bytes of an .npy lay under the name of a .json, and the command said: written."""
     np.save(tmp_path / "poses.npy", np.random.default_rng(0).normal(size=(12, 17, 3)))
-    with pytest.raises(UserError, match=r"their input's kind \(.npy\)"):
+    with pytest.raises(UserError, match=r"the input's kind \(.npy\)"):
         here(tmp_path / "poses.npy", "--output", tmp_path / "out.json", folder=tmp_path)
     assert here(tmp_path / "poses.npy", "--output", tmp_path / "out.data", folder=tmp_path).exists()
 
