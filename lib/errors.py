@@ -79,11 +79,9 @@ def message_of(error):
         return error
     if isinstance(error, ModuleNotFoundError):
         module = (error.name or "").partition(".")[0]
-        return (
-            f'this needs the library {module}, which is not installed: pip install "synsp[{EXTRAS[module]}]"'
-            if module in EXTRAS
-            else None
-        )
+        package = "synsp" if __name__.startswith("synsp") else "."  # as it was installed, or a checkout
+        how = f'pip install "{package}[{EXTRAS.get(module)}]"'
+        return f"this needs the library {module}, which is not installed: {how}" if module in EXTRAS else None
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

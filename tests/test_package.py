@@ -97,10 +97,8 @@ def test_a_missing_library_is_one_line_that_names_its_extra(capsys):
     with pytest.raises(SystemExit) as ended:
         errors.run(without)
     assert ended.value.code == 2
-    assert (
-        capsys.readouterr().err
-        == 'error: this needs the library tensorboard, which is not installed: pip install "synsp[train]"\n'
-    )
+    said = capsys.readouterr().err
+    assert said == 'error: this needs the library tensorboard, which is not installed: pip install ".[train]"\n'
 
 
 def test_every_extra_that_messages_name_exists():
