@@ -9,16 +9,18 @@ import numpy as np
 
 from ..errors import UserError
 from . import mediapipe, sense, times
+from .joint_orders import layout_of_poses
 from .json_meta import rate_of
 from .json_numbers import SCORES, short
-from .json_people import IDS, POINTS, of_frame
+from .json_people import IDS, POINTS, SPACE, of_frame
 from .json_points import number_of, points_of
 from .numbering import first_id, number_frames
 from .position_arrays import NAMES
 from .records import Part, Person, Walk, set_units, slots
-from .tracks import joint_names, layout_of_count, layout_of_names
+from .tracks import joint_names, layout_of_names
 
 FRAMES = "frames data results annotations predictions poses keypoints sequence tracks people persons".split()
+FRAMES += [key for key in (*POINTS, *SPACE) if key not in FRAMES]
 LABELS = "frame frameIndex frameId frame_id frame_idx frame_index frame_number frame_num image_id image file_name img".split()
 
 
@@ -117,18 +119,18 @@ def walk(tree, path, image_size=None):
         raise UserError(
             f"{path}: no frame with key points. Expected such as [{{'frame': 0, 'people': [{{'keypoints': [[x, y, score], …]}}]}}, …]"
         )
-    meanings = _meanings(found, path)
-    names = _names_of(tree)
+    notes = []
+    meanings = _meanings(found, path, _names_of(tree), notes)
     people = [
         Person(
             label,
-            [slot for part, pair in parts.items() for slot in _slots(part, *pair, meanings[part], where, names)],
+            [slot for part, pair in parts.items() for slot in _slots(part, *pair, meanings[part], where)],
             where,
             identity,
         )
         for label, where, identity, parts in found
     ]
-    result = Walk(list(dict.fromkeys(labels)), people)
+    result = Walk(list(dict.fromkeys(labels)), people, notes=notes)
     clock, stamped = times.of_records([frame for _, frame, _ in entries])
     if stamps is not None and stamped is None:
         clock, stamped = "timestamp", stamps
@@ -139,8 +141,11 @@ def walk(tree, path, image_size=None):
     return result
 
 
-def _meanings(found, path):
-    """{part: (coordinates, column of the score or None)}, told from all of the part's numbers."""
+def _meanings(found, path, known, notes):
+    """{part: (coordinates, column of the score or None, layout or None, joint names or None)}, told from all of the part's numbers.
+
+    known: names of joints that the file has for all people, or None.
+    """
     meanings = {}
     for part in dict.fromkeys(part for *_, parts in found for part in parts):
         arrays = [parts[part][1] for *_, parts in found if part in parts]
@@ -154,20 +159,19 @@ def _meanings(found, path):
             raise UserError(
                 f"{path}: what the {arrays[0].shape[1]} numbers of a key point are cannot be told. Write x, y, score or x, y, z"
             )
-        meanings[part] = told[:2]
+        names = next(parts[part][0].names for *_, parts in found if part in parts)
+        names = known if names is None and known and len(known) == len(arrays[0]) else names
+        layout = layout_of_poses(np.array(arrays)[None], told[0], notes) if names is None else layout_of_names(names)
+        meanings[part] = *told[:2], layout, None if names is None else joint_names(names)
     return meanings
 
 
-def _slots(part, points, array, meaning, where, known):
-    """known: names of the joints that the file has for all, or None."""
-    dims, score = meaning
+def _slots(part, points, array, meaning, where):
+    dims, score, layout, names = meaning
     cells = (
         points.scores if points.scores is not None else None if score is None else [row[score] for row in points.cells]
     )
     confidence = None if cells is None else np.nan_to_num([number_of(holder[key], where) for holder, key in cells])
-    names = known if points.names is None and known and len(known) == len(array) else points.names
-    names = None if names is None else joint_names(names)
-    layout = layout_of_count(len(array), dims) if names is None and dims == 2 else layout_of_names(names or ())
 
     def put(joint, axis, value):
         holder, key = points.cells[joint][axis]

@@ -198,3 +198,20 @@ def test_images_of_which_none_follows_another_are_refused(tmp_path):
 )
 def test_sides(name):
     assert joint_name(name) == "left_shoulder"
+
+
+ORDERS = {"h36m17": [0, 12, 14, 16, 11, 13, 15, 0, 0, 0, 0, 5, 7, 9, 6, 8, 10], "coco17": list(range(17))}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_joint_orders_of_points_in_space_are_told(tmp_path, order):
+    """Frames under the joints' own key; 17 points are Human3.6M's where the pelvis lies between the hips."""
+    poses = M[:, ORDERS[order]].copy()
+    if order == "h36m17":
+        poses[:, 0], poses[:, 8] = poses[:, [1, 4]].mean(axis=1), poses[:, [11, 14]].mean(axis=1)
+        poses[:, 7] = poses[:, [0, 8]].mean(axis=1)
+    pose_file = read(tmp_path, {"fps": 50, "joints": poses.tolist()})
+    (track,) = pose_file.tracks
+    np.testing.assert_allclose(track.poses, poses)
+    assert (track.kind, pose_file.fps, track.layout) == ("3D", 50, "h36m17" if order == "h36m17" else None)
+    assert any("which is which is not known" in note for note in pose_file.notes) == (order == "coco17")
