@@ -8,8 +8,8 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
     share = s² / (s² + TYPICAL²)         (the weight of Wiener's filter for a signal of size s in errors of TYPICAL)
     out   = filter + share * lowpass(network - filter)
 
-and the filter itself goes by twice that share from `gcv`, the best for white errors, to `kalman`, which takes correlated
-errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
+(without the low-pass for weights that know the file's estimator, and its quick errors too); and the filter itself goes by twice
+that share from `gcv`, the best for white errors, to `kalman`, which takes correlated errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
 are told there by the noise that filters find, which is then no more than the jitter.
 A stream does not know its whole: there the filter is `kalman`, which learns on the way, and the share follows what the last seconds
 say (`RunningShare`). Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.

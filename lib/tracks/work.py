@@ -302,7 +302,9 @@ class Work:
         if mapped and keeps and not kind_of(self.track.kind).rotations:
             slow = own_places.slow_part if self.refiner.lag is None else own_places.slow_part_so_far
             result = result - slow(result - start, rate)
-        return start + auto.low_passed(result - start, rate) if self.plan.blend and self.refiner.lag is None else result
+        # What is quick comes from the filter, unless the weights know the estimator, and its quick errors too.
+        whole = not self.plan.blend or self.refiner.lag is not None or self.plan.network.recipe.knows_places
+        return result if whole else start + auto.low_passed(result - start, rate)
 
     def _with_what_lasts(self):
         """`sigma` with the errors that neither windows nor filters differ by, as they last: those by which bone lengths wander.

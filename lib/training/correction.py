@@ -175,7 +175,8 @@ def fit(source, target, cfg):
         "proj_l.weight": torch.from_numpy(weight).float(),
         "proj_l.bias": torch.from_numpy(bias).float(),
     }
-    content.pop("training", None)
+    for stale in ("training", "scores"):  # of the network without the correction
+        content.pop(stale, None)
     content["provenance"] = {**content["provenance"], "corrected": config.command_line()}
     checkpoints.save(target, {key: value for key, value in content.items() if key != "format_version"})
     return found

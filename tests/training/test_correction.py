@@ -84,6 +84,7 @@ def test_weights_are_corrected_and_read_back(tmp_path):
         "state_dict": whole.state_dict(), "model": whole.described(), "recipe": RECIPE.as_dict(),
         "data": {"layout": {"name": "h36m17", "joints": list(LAYOUT.joints), "edges": [], "root": [0]}, "representation": "3D"},
         "config": config.as_dict(config.defaults()), "provenance": {"command": "synsp train"},
+        "scores": [{"mpjpe": 40.0}],
     }  # fmt: skip
     checkpoints.save(tmp_path / "plain.pth.tar", content)
     words = [
@@ -101,6 +102,7 @@ def test_weights_are_corrected_and_read_back(tmp_path):
     _, before, after = correction.fit(tmp_path / "plain.pth.tar", tmp_path / "better.pth.tar", cfg)
     assert after < before
     found = checkpoints.load(tmp_path / "better.pth.tar")
+    assert "scores" not in checkpoints.read(tmp_path / "better.pth.tar")  # they were the other network's
     assert found.network.corrects and found.recipe.smooth == 1.5 and found.recipe.knows_places
     with pytest.raises(UserError, match="no correction yet"):
         correction.fit(tmp_path / "better.pth.tar", tmp_path / "again.pth.tar", cfg)
