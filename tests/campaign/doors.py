@@ -13,11 +13,18 @@ from pathlib import Path
 import lib.commands.live_lines  # noqa: F401  loaded here once, not in every fork
 import lib.commands.refine_file  # noqa: F401
 import lib.evaluation.evaluator  # noqa: F401
+import lib.training.trainer  # noqa: F401
 from lib import errors
 from lib.commands import cli
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = {"refine_smoothnet.py": cli.refine, "eval_smoothnet.py": cli.evaluate, "export": cli.export}
+COMMANDS = {
+    "refine_smoothnet.py": cli.refine,
+    "eval_smoothnet.py": cli.evaluate,
+    "train_smoothnet.py": cli.train,
+    "export": cli.export,
+    "pairs": cli.pairs,
+}
 Ended = namedtuple("Ended", "code out err seconds")  # code: as a shell has it; negative where a signal ended it
 
 

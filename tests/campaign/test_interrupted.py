@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # this folder is no package
 
 import doors  # noqa: E402
 import inputs  # noqa: E402
+import samples  # noqa: E402
 
 
 def contents(folder):
@@ -112,3 +113,91 @@ def test_an_export_to_a_full_disk(ending, tmp_path):
     ended = doors.run(("export", checkpoint, out), file_size=1000)
     (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
     assert ended.code == 2 and str(out) in line and not list(tmp_path.iterdir()), ended.err
+
+
+@pytest.mark.slow
+def test_a_training_killed_twenty_times(tmp_path):
+    """With TRAIN.RESUME auto, at moments drawn by chance: the weights of an uninterrupted run, and nothing left over."""
+    from tests.training.conftest import TINY, compare
+
+    def train(name, **limits):
+        words = [
+            "train_smoothnet.py",
+            *TINY,
+            "TRAIN.EPOCH",
+            12,
+            "TRAIN.SAVE_EVERY_MINUTES",
+            0.0005,
+            "TRAIN.RESUME",
+            "auto",
+        ]
+        return doors.run([*words, "OUTPUT_DIR", tmp_path / "results", "EXP_NAME", name], seconds=120, **limits)
+
+    def weights(name):
+        (folder,) = (tmp_path / "results").glob(f"{name}_*")
+        return inputs.torch.load(folder / "checkpoint_last.pth.tar", weights_only=True)["training"]
+
+    whole, dice, killed = train("whole"), random.Random(2), 0
+    assert whole.code == 0, whole.err
+    for _ in range(20):
+        killed += train("killed", kill_after=dice.uniform(0.2, 0.6) * whole.seconds).code == -9
+    assert killed >= 5  # the others had come to the end
+    ended = train("killed")
+    assert ended.code == 0, ended.err
+    compare(weights("whole"), weights("killed"))
+    assert not list((tmp_path / "results").rglob(".writing-*"))
+
+
+@pytest.mark.slow
+def test_collected_pairs_killed_fifteen_times(tmp_path):
+    (tmp_path / "clips").mkdir()
+    folder, dice = samples.clips(tmp_path / "clips"), random.Random(3)
+
+    def collect(**limits):
+        return doors.run(
+            [
+                "pairs",
+                "collect",
+                folder,
+                folder,
+                "--dataset",
+                "my",
+                "--estimator",
+                "est",
+                "--base_dir",
+                tmp_path / "poses",
+            ],
+            **limits,
+        )
+
+    whole, killed = collect(), 0
+    assert whole.code == 0, whole.err
+    expected = contents((tmp_path / "poses").rename(tmp_path / "whole"))
+    for _ in range(15):
+        killed += collect(kill_after=dice.uniform(0.05, 1.0) * whole.seconds).code == -9
+        found = {name: digest for name, digest in contents(tmp_path / "poses").items() if ".writing-" not in name}
+        assert found.items() <= expected.items()
+        if dice.random() < 0.5:
+            shutil.rmtree(tmp_path / "poses", ignore_errors=True)
+    assert killed >= 5
+    assert collect().code == 0
+    assert contents(tmp_path / "poses") == expected
+
+
+@pytest.mark.slow
+def test_rendered_clips_killed_fifteen_times(tmp_path):
+    pytest.importorskip("anny")
+    pytest.importorskip("numba")
+
+    def render(out, **limits):
+        words = ["pairs", "render", out, "--clips", 4, "--frames", 3, "--size", 64, "--seed", 5]
+        return doors.run(words, seconds=200, memory=8 * 2**30, **limits)
+
+    whole, dice, killed = render(tmp_path / "whole"), random.Random(4), 0
+    assert whole.code == 0, whole.err
+    for _ in range(15):
+        killed += render(tmp_path / "killed", kill_after=dice.uniform(0.1, 0.9) * whole.seconds).code == -9
+    assert killed >= 5
+    ended = render(tmp_path / "killed")
+    assert ended.code == 0, ended.err
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
