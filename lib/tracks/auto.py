@@ -17,7 +17,6 @@ say (`RunningShare`). Constants were set on training clips (docs/harm.md). K joi
 
 from collections import deque
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -36,9 +35,9 @@ KNOWN = 0.004
 UNSURE = 0.4
 LEAST = 0.05  # smaller shares are none: on white jitter and clean motion no network runs
 SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick comes from the filter
-# Noise that cross-validation and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the
-# second they last. Each says half: the one overlooks errors that last long, the other takes abrupt motion for errors.
-NOISE = (tuned.gcv, (1.0, 1.1)), (partial(tuned.whittaker, by="ml"), (1.05, 1.15))
+# Noise that `gcv` and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the second they
+# last. Each says half: the one overlooks errors that last long, the other takes abrupt motion for errors.
+NOISE = (1.0, 1.1), (1.05, 1.15)
 # Where errors last, `kalman` takes their slow part for motion: 0.7 to 0.85 of its cut-off is best on the training clips of five sets.
 LOWER = 0.8
 # Of a stream, in seconds: what is looked back on, how often, from when on, and the time constant of the share's way to what was found.
@@ -58,11 +57,13 @@ class Filter:
 @dataclass(frozen=True)
 class Judged:
     """lasting: 0 to 1, how far the filter goes from `gcv` to `kalman`; share: 0 to 1, of a network's correction; wander: metres by
-    which bone lengths wander beyond what jitter explains, NaN where they are not known."""
+    which bone lengths wander beyond what jitter explains, NaN where they are not known; white: the `tuned.Smoothed` by `gcv`, where it
+    was needed to tell."""
 
     lasting: float
     share: float
     wander: float = np.nan
+    white: object = None
 
     @property
     def filters(self):
@@ -115,13 +116,15 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
     if np.isfinite(spread):
         return Judged(min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread)
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
+    white = tuned.gcv(values, times)
+    likely = tuned.whittaker(values[:, known], times, by="ml")
     says = []
-    for smooth, (low, high) in NOISE:
-        noise = smooth(values[:, known], times).noise / measured.jitter[known]
-        noise = noise[np.isfinite(noise)]
-        if len(noise):
-            says.append(np.clip((np.median(noise) - low) / (high - low), 0, 1))
-    return Judged(float(np.mean(says)) if says else 0.0, 0.0)
+    for noise, (low, high) in zip((white.noise[known], likely.noise), NOISE):
+        ratio = noise / measured.jitter[known]
+        ratio = ratio[np.isfinite(ratio)]
+        if len(ratio):
+            says.append(np.clip((np.median(ratio) - low) / (high - low), 0, 1))
+    return Judged(float(np.mean(says)) if says else 0.0, 0.0, white=white)
 
 
 def _unless_least(share):

@@ -378,6 +378,8 @@ class Refiner:
         """Fill in the results. Jobs of one network and width go through it together."""
         groups = {}
         for job in jobs:
+            if job.result is not None:
+                continue
             if (
                 isinstance(job.method, str) and job.method in filters.TUNED and self.lag is None
             ):  # they need no even clock

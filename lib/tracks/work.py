@@ -75,7 +75,7 @@ class Work:
     """One track on its way through the methods."""
 
     def __init__(self, refiner, index, track, *, poses, up, fps, timestamps, image_size):
-        self.refiner, self.track, self.poses, self.notes = refiner, track, poses, []
+        self.refiner, self.track, self.poses, self.notes, self.judged = refiner, track, poses, [], None
         self.plan = refiner.plan(track, self.poses)
         count = len(self.poses)
         rate = refiner.fps or fps
@@ -258,7 +258,7 @@ class Work:
                         along = space.path(values, times)
                     picks = np.arange(len(joints))
                     for one in self.filters:
-                        yield Job(
+                        job = Job(
                             self.index,
                             one.name,
                             frames,
@@ -271,6 +271,16 @@ class Work:
                             one.share,
                             one.lower,
                         )
+                        self._done_before(job)
+                        yield job
+
+    def _done_before(self, job):
+        """Fill in the result of a job whose filter ran already, to judge the track."""
+        white = self.judged.white if self.judged is not None and job.method == auto.WHITE else None
+        if white is not None and len(job.times) == len(self.poses):  # one without a gap, as it was judged
+            job.result = self.space.into(white.values, 0.0)[:, job.joints]
+            job.cutoff = white.cutoff[job.joints]
+            job.sigma = white.sigma[:, job.joints] * float(np.mean(self.space.scale))
 
     def take(self, job):
         """Take in a finished job; those of the filters come first."""

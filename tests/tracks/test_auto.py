@@ -10,6 +10,7 @@ from scipy.signal import lfilter
 from scipy.spatial.transform import Rotation
 
 from lib.dataset import noise, storage
+from lib.filters import registry
 from lib.filters.measure import Measured
 from lib.formats.tracks import Track
 from lib.poses.skeletons import LAYOUTS
@@ -128,6 +129,19 @@ def test_without_bones_the_noise_that_filters_find_tells_white_errors():
     assert white.lasting < auto.LEAST and white.filters == [auto.Filter("gcv")]
     assert lasting.lasting >= 0.5 and lasting.filters[-1] == auto.Filter("kalman", lasting.lasting, auto.LOWER)
     assert white.share == lasting.share == 0
+
+
+@pytest.mark.parametrize("dims, kind", [(2, "2d"), (3, "smpl")])
+def test_where_gcv_judges_it_is_not_run_again(monkeypatch, dims, kind):
+    times, rng = np.arange(200)[:, None, None] / 30, np.random.default_rng(0)
+    poses = 0.2 * np.sin(times + np.arange(24 * dims).reshape(24, dims)) + rng.normal(0, 0.01, (200, 24, dims))
+    expected = Refiner("gcv", fps=30, kind=kind)
+    wanted = expected(poses)
+    monkeypatch.delitem(registry.TUNED, "gcv")
+    refine = Refiner("auto", fps=30, kind=kind)
+    np.testing.assert_allclose(refine(poses), wanted, atol=1e-9)
+    assert set(refine.results[0].methods) == {"gcv"}
+    np.testing.assert_allclose(refine.results[0].sigma, expected.results[0].sigma)
 
 
 def said(before, after, kept, exchanged=(), spikes=0):
