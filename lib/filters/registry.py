@@ -38,20 +38,19 @@ def configured(name, cfg):
     return _fixed(name, parameters)
 
 
-def at_rate(name, cfg, rate, lag=None, lower=1.0):
+def at_rate(name, cfg, rate, lag=None, **options):
     """The filter `name` for poses of `rate` frames a second: a function (tracks [T, K, C], times [T] or None) -> `Smoothed`.
 
     Parameters in the config are meant at 30 frames a second: windows and widths are lengths in time, cut-offs are in Hz, so
     that 60 frames a second are smoothed as much as 30 of the same motion. Those that tune themselves go by `times` where
-    they are given; lag: frames that the `kalman` filter may look ahead, None for the whole recording; lower: as in `kalman.kalman`,
-    of which it is.
+    they are given; lag: frames that the `kalman` filter may look ahead, None for the whole recording; options: of one that tunes
+    itself, which sees the whole.
     """
     if name == "kalman" and lag is not None:
         return lambda tracks, times=None: kalman.at_lag(tracks, rate, lag)
     if name in TUNED:
-        more = {"lower": lower} if name == "kalman" else {}
         return lambda tracks, times=None: TUNED[name](
-            tracks, np.arange(len(tracks)) / rate if times is None else times, **more
+            tracks, np.arange(len(tracks)) / rate if times is None else times, **options
         )
     apply = _scaled(name, cfg, rate / RATE)
 

@@ -36,12 +36,13 @@ class Smoothed:
     sigma: np.ndarray | None = None
 
 
-def gcv(tracks, times, groups=None):
+def gcv(tracks, times, groups=None, robust=1.0):
     """Cubic smoothing splines, smoothness by generalised cross-validation.
 
-    Craven & Wahba, Numer. Math. 31, 1979. It takes all errors for white: correlated ones are left in.
+    Craven & Wahba, Numer. Math. 31, 1979. It takes all errors for white: correlated ones are left in. robust: below 1, for choices that
+    err less often on the rough side (Lukas, Inverse Problems 22, 2006, gamma).
     """
-    return smoothed(tracks, times, "gcv", groups, order=None)
+    return smoothed(tracks, times, "gcv", groups, order=None, robust=robust)
 
 
 def whittaker(tracks, times, groups=None, weights=None, order=3, by="gcv", noise=None):
@@ -58,8 +59,8 @@ def self_tuned(tracks, times, groups=None, weights=None):
     return smoothed(tracks, times, "both", groups, 3, weights)
 
 
-def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None):
-    """`whittaker` with order 2 or 3, or with order None the cubic spline, which takes no weights but missing ones."""
+def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None, robust=1.0):
+    """`whittaker` with order 2 or 3, or with order None the cubic spline, which takes no weights but missing ones; robust: of `gcv`."""
     tracks, times = np.asarray(tracks, dtype=np.float64), np.asarray(times, dtype=np.float64)
     frames, joints, coordinates = tracks.shape
     weights = sample_weights(tracks, weights)
@@ -76,7 +77,7 @@ def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None):
     for group in groups or [[joint] for joint in range(joints)]:
         group = [joint for joint in group if able[joint]]
         if group:
-            chosen[group] = table.choose(group, tried, by, noise)
+            chosen[group] = table.choose(group, tried, by, noise, robust)
     able &= np.isfinite(chosen)
     for alike in _alike(weights, np.flatnonzero(able)):
         smoother, rows = _smoother(times, weights[:, alike[0]], order)
@@ -155,11 +156,14 @@ class Criteria:
         """The share of its samples that a joint's curve has as free parameters at a cut-off."""
         return min(float(np.interp(cutoff, tried, self.freedom[:, joint])) / self.known[joint], 1 - 1e-9)
 
-    def gcv(self, group):
-        """log of the pooled generalised cross-validation score, [G]."""
+    def gcv(self, group, robust=1.0):
+        """log of the pooled generalised cross-validation score, [G]; robust: of `gcv`, 1 for the plain score."""
         known, coordinates = self.known[group].sum(), self.coordinates
-        left = np.maximum(1 - self.freedom[:, group].sum(axis=1) / known, 1e-9)
-        return np.log(self.rss[:, group].sum(axis=1) / (known * coordinates)) - 2 * np.log(left)
+        share = self.freedom[:, group].sum(axis=1) / known
+        score = np.log(self.rss[:, group].sum(axis=1) / (known * coordinates)) - 2 * np.log(np.maximum(1 - share, 1e-9))
+        # The trace of the squared smoother by that of the smoother, whose gain is 1 / (1 + w^(2 order)) over frequencies w.
+        squared = share * (1 - 1 / (2 * self.order))
+        return score + np.log(robust + (1 - robust) * squared)
 
     def ml(self, group):
         """-2 log of the restricted likelihood a sample, but for a constant, [G]. Wahba, Ann. Statist. 13, 1985."""
@@ -177,13 +181,13 @@ class Criteria:
         left = np.interp(cutoff, tried, self.cross[:, group].sum(axis=1))
         return math.sqrt(max(left, 0) / ((self.known[group] - self.order).sum() * self.coordinates))
 
-    def choose(self, group, tried, by, noise=None):
-        """The cut-off for a group of joints, in Hz; by, noise: as in `whittaker`."""
+    def choose(self, group, tried, by, noise=None, robust=1.0):
+        """The cut-off for a group of joints, in Hz; by, noise: as in `whittaker`; robust: of `gcv`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             if noise is not None:
                 return _lowest(self.mallows(group, noise), tried)
             if by != "both":
-                return _lowest(getattr(self, by)(group), tried)
+                return _lowest(self.ml(group) if by == "ml" else self.gcv(group, robust), tried)
             return min(_lowest(self.gcv(group), tried), ABOVE_ML * _lowest(self.ml(group), tried))
 
 

@@ -415,7 +415,7 @@ class Refiner:
 
     def _filter(self, job, parts, clocks):
         """Fill in what the job's filter makes of parts [(values [t, K, D], times or None)], each on one of the clocks."""
-        apply = filters.at_rate(job.method, self.cfg, pace(job.times), self.lag, job.lower)
+        apply = filters.at_rate(job.method, self.cfg, pace(job.times), self.lag, **job.options)
         done = [apply(values, times) for values, times in parts]
         job.result = self._back(job, clocks, [one.values.reshape(len(one.values), -1) for one in done])
         job.cutoff = np.mean([one.cutoff for one in done], axis=0)

@@ -65,7 +65,7 @@ class Job:
     first: bool  # SynSP's word comes before the per-channel method's
     path: object = 0.0  # [t, 1, D] that was subtracted from values
     share: object = 1.0  # a number, or [t, 1, 1]: how far the track goes from what it is to the result
-    lower: float = 1.0  # times the cut-off that the filter `kalman` finds
+    options: dict = field(default_factory=dict)  # of the filter
     result: np.ndarray = None
     cutoff: np.ndarray = None  # [K] Hz, and
     sigma: np.ndarray = None  # [t, K], of filters that say them
@@ -269,7 +269,7 @@ class Work:
                             False,
                             along,
                             one.share,
-                            one.lower,
+                            one.options,
                         )
                         self._done_before(job)
                         yield job
@@ -436,8 +436,10 @@ class Work:
         """A path [T, 1, C] smoothed."""
         if len(path) < 3:
             return path
-        name = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK
-        apply = filters.at_rate(auto.WHITE if self.plan.blend else name, self.refiner.cfg, self.rate, self.refiner.lag)
+        name, options = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK, {}
+        if self.plan.blend and self.refiner.lag is None:
+            name, options = auto.WHITE, auto.OPTIONS[auto.WHITE]
+        apply = filters.at_rate(name, self.refiner.cfg, self.rate, self.refiner.lag, **options)
         return apply(path, times).values
 
     def _translation_smoothed(self):

@@ -58,6 +58,14 @@ def test_gcv_chooses_as_scipy_does_on_a_single_channel(sigma):
     assert np.abs(ours.values[:, 0, 0] - theirs).max() < 0.1 * sigma
 
 
+def test_robust_cross_validation_is_seldom_too_rough():
+    """Of 200 noisy points that stay where they are, as Lukas (2006) says; plain cross-validation follows the noise of some."""
+    noisy = np.random.default_rng(0).standard_normal((60, 200, 1))
+    plain, robust = (tuned.gcv(noisy, clock(60), robust=each) for each in (1.0, 0.6))
+    assert np.mean(robust.cutoff > 2) < 0.5 * np.mean(plain.cutoff > 2)
+    assert (robust.values**2).mean() < 0.8 * (plain.values**2).mean()
+
+
 @pytest.mark.parametrize("apply", FILTERS)
 @pytest.mark.parametrize("sigma", (0.02, 0.1, 0.5))
 def test_the_noise_of_a_sine_is_found_and_mostly_removed(apply, sigma):
