@@ -71,7 +71,7 @@ class Stream:
                 "frames are not re-timed"
             )
         self.patience = refiner.max_gap * self.rate + 1e-6
-        size = (people, max(self.window, self.lag + 1), joints)
+        size = (people, self.window + self.lag, joints)  # whole windows about every frame that is not out yet
         self.buffer = np.zeros((*size, dims))  # the last frames, holes filled; the newest at the end
         self.there = np.zeros(size, dtype=bool)  # whether the output has that key point
         self.unseen = np.full((people, joints), np.inf)  # frames since a key point was seen
@@ -196,9 +196,12 @@ class Stream:
             people, joints = np.nonzero(back)
             self.buffer[people, :, joints] = poses[people, joints][:, None]
         self.known = np.isfinite(self.unseen)
+        self.rewritten = False  # whether frames changed that were in windows already
         for person, frames in self.repair.push(poses) if self.repair else ():
             recent = self.buffer[person, -len(frames) :]  # the frames that are not out yet
-            recent[:] = np.where(np.isfinite(frames), frames, recent)
+            mended = np.where(np.isfinite(frames), frames, recent)
+            self.rewritten |= not np.array_equal(mended[:-1], recent[:-1])
+            recent[:] = mended
 
     def _look(self, new):
         """Units, the way up and the place in the image of those people [P], by the frames so far."""
@@ -338,8 +341,19 @@ class _Network:
     def step(self, stream, values, roots):
         rows = self._rows(values[:, -self.window :])
         self._see(rows[:, -1:] if self.merge.begun else rows[:, -stream.frame - 1 :], stream.back)
+        if stream.rewritten and self.merge.begun:
+            self._cut_again(stream)
         self.merge.add(self._refined(rows, stream), stream.frame, stream.back)
         self.roots = roots
+
+    def _cut_again(self, stream):
+        """The windows of the last L frames anew: a spike is known some frames after it came."""
+        rows = self._rows(stream.into(stream.buffer)[0])
+        self.merge.restart()
+        first = 0 if stream.lag < self.window - 1 else self.window - 1
+        for late in range(min(stream.lag, stream.frame - first), 0, -1):
+            window = rows[:, : rows.shape[1] - late][:, -self.window :]
+            self.merge.add(self._refined(window, stream), stream.frame - late)
 
     def _share(self, stream, late):
         """How much of the correction of the frame `late` steps ago is taken over: [P, 1, 1], or 1."""

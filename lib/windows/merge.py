@@ -112,12 +112,16 @@ class StreamMerge:
         self.window, self.lag = recipe.window, recipe.lag
         self.carry = recipe.carry if recipe.lag == 0 else 0.0
         self.weights = weights[recipe.window - 1 - recipe.lag :]
-        self.sums, self.counts = None, np.zeros(recipe.lag + 1)
+        self.restart()
 
     @property
     def begun(self):
         """Whether a window came."""
         return self.sums is not None
+
+    def restart(self):
+        """Forget all windows."""
+        self.sums, self.counts = None, np.zeros(self.lag + 1)
 
     def add(self, windows, frame, fresh=None):
         """Windows [P, W, ...] that end at `frame` (0 is the first of the stream).
