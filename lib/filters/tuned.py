@@ -22,6 +22,8 @@ FRAMES, BLOCK = 2000, 250
 # Cross-validation takes errors that are correlated in time for motion; likelihood takes abrupt motion for errors. On training clips
 # (docs/accuracy.md) the lower cut-off of both, likelihood's raised by this, was within 5 % of the better one.
 ABOVE_ML = 1.3
+# Errors that a curve by `gcv` leaves, as a multiple of the jitter that is known: beyond it there is motion among them.
+MOTION = 1.4
 
 
 @dataclass
@@ -36,13 +38,14 @@ class Smoothed:
     sigma: np.ndarray | None = None
 
 
-def gcv(tracks, times, groups=None, robust=1.0):
+def gcv(tracks, times, groups=None, robust=1.0, jitter=None):
     """Cubic smoothing splines, smoothness by generalised cross-validation.
 
     Craven & Wahba, Numer. Math. 31, 1979. It takes all errors for white: correlated ones are left in. robust: below 1, for choices that
-    err less often on the rough side (Lukas, Inverse Problems 22, 2006, gamma).
+    err less often on the rough side (Lukas, Inverse Problems 22, 2006, gamma). jitter: [K], the standard deviation of the errors, where
+    they are known to be white: where a curve leaves `MOTION` times as much, as of a leap in a short recording, Mallows' Cp is heard too.
     """
-    return smoothed(tracks, times, "gcv", groups, order=None, robust=robust)
+    return smoothed(tracks, times, "gcv", groups, order=None, robust=robust, jitter=jitter)
 
 
 def whittaker(tracks, times, groups=None, weights=None, order=3, by="gcv", noise=None):
@@ -59,8 +62,9 @@ def self_tuned(tracks, times, groups=None, weights=None):
     return smoothed(tracks, times, "both", groups, 3, weights)
 
 
-def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None, robust=1.0):
-    """`whittaker` with order 2 or 3, or with order None the cubic spline, which takes no weights but missing ones; robust: of `gcv`."""
+def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None, robust=1.0, jitter=None):
+    """`whittaker` with order 2 or 3, or with order None the cubic spline, which takes no weights but missing ones; robust, jitter: of
+    `gcv`."""
     tracks, times = np.asarray(tracks, dtype=np.float64), np.asarray(times, dtype=np.float64)
     frames, joints, coordinates = tracks.shape
     weights = sample_weights(tracks, weights)
@@ -78,6 +82,8 @@ def smoothed(tracks, times, by, groups=None, order=3, weights=None, noise=None, 
         group = [joint for joint in group if able[joint]]
         if group:
             chosen[group] = table.choose(group, tried, by, noise, robust)
+            if jitter is not None:
+                chosen[group] = table.with_motion(group, tried, chosen[group[0]], jitter)
     able &= np.isfinite(chosen)
     for alike in _alike(weights, np.flatnonzero(able)):
         smoother, rows = _smoother(times, weights[:, alike[0]], order)
@@ -169,6 +175,15 @@ class Criteria:
         """-2 log of the restricted likelihood a sample, but for a constant, [G]. Wahba, Ann. Statist. 13, 1985."""
         free = (self.known[group] - self.order).sum()
         return np.log(self.cross[:, group].sum(axis=1)) + self.evidence[:, group].sum(axis=1) / free
+
+    def with_motion(self, group, tried, cutoff, jitter):
+        """A cut-off by `gcv`, or a higher one where its curve leaves motion beside white errors of a known size, jitter [K]."""
+        known, least = self.known[group].sum(), jitter[group].min()
+        left, free = (np.interp(cutoff, tried, each[:, group].sum(axis=1)) for each in (self.rss, self.freedom))
+        left = math.sqrt(left / (known * self.coordinates * max(1 - free / known, 1e-9)))
+        if not 0 < MOTION * least < left:  # False for NaN
+            return cutoff
+        return max(cutoff, _lowest(self.mallows(group, jitter), tried))
 
     def mallows(self, group, noise):
         """Mallows' Cp for known errors: residuals plus what the curve follows of the noise, [G]."""

@@ -269,10 +269,16 @@ class Work:
                             False,
                             along,
                             one.share,
-                            one.options,
+                            self._options(one, joints),
                         )
                         self._done_before(job)
                         yield job
+
+    def _options(self, one, joints):
+        """Of a `Filter` for these joints: where bones say that errors are white, the filter for those is told how large they are."""
+        if one.name != auto.WHITE or self.judged is None or not np.isfinite(self.judged.wander):
+            return one.options
+        return one.options | {"jitter": self.measured.jitter[joints] * float(np.mean(self.space.scale))}
 
     def _done_before(self, job):
         """Fill in the result of a job whose filter ran already, to judge the track."""
@@ -438,7 +444,7 @@ class Work:
             return path
         name, options = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK, {}
         if self.plan.blend and self.refiner.lag is None:
-            name, options = auto.WHITE, auto.OPTIONS[auto.WHITE]
+            name, options = auto.WHITE, auto.OPTIONS[auto.WHITE] | {"jitter": auto.jitter(path, times)}
         apply = filters.at_rate(name, self.refiner.cfg, self.rate, self.refiner.lag, **options)
         return apply(path, times).values
 
