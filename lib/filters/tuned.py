@@ -23,7 +23,7 @@ FRAMES, BLOCK = 2000, 250
 # (docs/accuracy.md) the lower cut-off of both, likelihood's raised by this, was within 5 % of the better one.
 ABOVE_ML = 1.3
 # Errors that a curve by `gcv` leaves, as a multiple of the jitter that is known: beyond it there is motion among them.
-MOTION = 1.4
+MOTION = 1.7
 
 
 @dataclass
