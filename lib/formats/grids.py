@@ -69,7 +69,9 @@ def _are_scores(values):
 
 def _spread(points):
     """How far the numbers of each coordinate of [T, J, D] spread, as the sum of logarithms: least where no coordinates are mixed."""
-    values = np.where(np.isfinite(points) & (points != 0), points, np.nan)[: 5 * LONGEST].reshape(-1, points.shape[2])
+    values = np.where((np.abs(points) < np.finfo(np.float32).max) & (points != 0), points, np.nan)[
+        : 5 * LONGEST
+    ].reshape(-1, points.shape[2])
     values = values[np.isfinite(values).all(axis=1)]
     return float(np.log(values.std(axis=0) + 1e-9).sum()) if len(values) else 0.0
 

@@ -24,6 +24,7 @@ def layout_of_poses(poses, dims, notes):
     """
     count = poses.shape[2]
     points = poses[:, :LONGEST, :, :dims].reshape(-1, count, dims)
+    points = np.where(np.abs(points) < np.finfo(np.float32).max, points, np.nan)  # no places beyond
     points = points[np.isfinite(points).any(axis=(1, 2))]
     if count not in SIZES or not len(points):
         return layout_of_count(count, dims)

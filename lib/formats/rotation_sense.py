@@ -27,7 +27,7 @@ def other_rotations(array):
         if array.shape[-1] != count and (array.ndim > 2 or array.shape[-1] % count or array.shape[-1] == count):
             continue
         numbers = values.reshape(-1, count)
-        numbers = numbers[np.isfinite(numbers).all(axis=-1) & (numbers != 0).any(axis=-1)]
+        numbers = numbers[(np.abs(numbers) < 1e6).all(axis=-1) & (numbers != 0).any(axis=-1)]
         if len(numbers) > 3 and any((np.abs(found - 1) < 0.02).mean() > 0.95 for found in lengths(numbers)):
             return said
     return None
@@ -53,7 +53,8 @@ def is_rigid(vectors):
     """
     vectors = np.asarray(vectors[:LONGEST], dtype=np.float64)
     vectors = vectors[np.isfinite(vectors).all(axis=(1, 2))]
-    if len(vectors) < 3 or np.linalg.norm(vectors, axis=-1).max() > 2 * np.pi + 0.1:
+    longest = 2 * np.pi + 0.1
+    if len(vectors) < 3 or np.abs(vectors).max() > longest or np.linalg.norm(vectors, axis=-1).max() > longest:
         return True
     parents = np.array(LAYOUTS["smpl24"].parents)
     if vectors.shape[1] in (21, 23):  # without the root

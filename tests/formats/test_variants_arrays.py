@@ -1,6 +1,7 @@
 """Arrays as people stack them: every order of axes, flat columns, other rotations, scores and names beside them, what stands for nothing."""
 
 import itertools
+import json
 import pickle
 
 import numpy as np
@@ -197,3 +198,21 @@ def test_a_frame_of_zeros_is_a_frame_of_nobody(tmp_path):
     poses[5] = 0
     (track,) = read(tmp_path, poses).tracks
     assert np.isnan(track.poses[5]).all() and np.isfinite(np.delete(track.poses, 5, axis=0)).all()
+
+
+@pytest.mark.parametrize("shape", [(FRAMES, 17, 3), (FRAMES, 51), (2, FRAMES, 17, 3), (FRAMES, 24, 4), (FRAMES, 66)])
+def test_absurd_numbers_are_read_in_silence(tmp_path, shape):
+    """Warnings are errors here (conftest): nothing of numpy's may reach the user."""
+    array = np.random.default_rng(0).normal(size=shape)
+    array.reshape(-1)[[0, 40, 77]] = 1e300, -1e200, np.inf
+    try:
+        assert read(tmp_path, array).tracks
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+def test_absurd_numbers_in_json_are_read_in_silence(tmp_path):
+    poses = M.tolist()
+    poses[3][4][1] = 1e300
+    (tmp_path / "poses.json").write_text(json.dumps(poses))
+    assert registry.read(tmp_path / "poses.json").tracks
