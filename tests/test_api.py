@@ -9,7 +9,7 @@ import torch
 from lib.api import load, refine
 from lib.commands import cli
 from lib.errors import UserError
-from lib.formats.tracks import JOINT_NAMES
+from lib.formats.tracks import JOINT_NAMES, PoseFile, Track
 
 
 @pytest.fixture
@@ -60,3 +60,11 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
         load(tmp_path / "absent.json")
     with pytest.raises(UserError, match="--method magic"):
         refine(np.zeros((9, 17, 2)), method="magic")
+
+
+def test_what_a_file_holds_is_printed_in_a_few_words():
+    poses = np.zeros((500, 17, 2))
+    track = Track(0, "person", poses, kind="2D", layout="coco17", units="px")
+    assert repr(PoseFile("csv", [track], 500)) == (
+        "<PoseFile csv: 500 frames, rate unknown\n  <Track 'person': poses [500, 17, 2], 2D, coco17, px>>"
+    )

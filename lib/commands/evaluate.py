@@ -34,6 +34,8 @@ def _evaluate(request, group):
             f"--json {request.args.json}: the CSV beside it would take its place. Give a name that ends in .json"
         )
     cfg, networks = load_networks(request, device)
+    if not figures and request.explicit("FIGURES.STYLE"):
+        raise UserError(f"--style {cfg.FIGURES.STYLE}: is for figures, which are not asked for. Add --figures FOLDER")
     if figures:
         from ..visualize.figure_style import look_of
 

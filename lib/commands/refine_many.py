@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..files import make_folder, write_text
 from ..messages import logger
 from . import comparison, done, inputs, refine_file, shards, workers
+from .refine_said import counted
 from .totals import Totals
 
 log = logger(__name__)
@@ -53,8 +54,9 @@ def main(request):
         _refine_all(mine, cfg, args, settings, totals)
     for stem, ending, text in (("failures", ".jsonl", totals.failures_text()), ("summary", ".json", totals.text())):
         write_text(folder / shard.named(stem, ending), text)
-    for line in [*sorted(totals.licences), totals.sentence()]:
-        log.info("%s", line)
+    for line in sorted(totals.licences):
+        log.info("weights: %s", line)
+    log.info("%s", totals.sentence())
     if args.compare and totals.done:
         print(comparison.table_text(totals.means()))
     if totals.failed:
@@ -92,10 +94,10 @@ def _say_found(found, paths):
             f"{', '.join(sorted(inputs.ENDINGS))}; --recursive looks into folders"
         )
     log.info(
-        "%d recordings: %d files, %d folders of per-frame files",
-        len(found.recordings),
-        len(found.recordings) - found.folders,
-        found.folders,
+        "%s: %s, %s of per-frame files",
+        counted(len(found.recordings), "recording"),
+        counted(len(found.recordings) - found.folders, "file"),
+        counted(found.folders, "folder"),
     )
     if left:
         log.info("left out: %s", left)

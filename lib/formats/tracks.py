@@ -79,7 +79,7 @@ _OTHER_NAMES = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Track:
     """One set of key points of one person over time.
 
@@ -109,6 +109,10 @@ class Track:
     translation: np.ndarray | None = None
     recorded: np.ndarray | None = None
 
+    def __repr__(self):
+        joints = self.layout or ("joints without names" if self.joint_names is None else "named joints")
+        return f"<Track {self.name!r}: poses {list(self.poses.shape)}, {self.kind}, {joints}, {self.units or 'unit not said'}>"
+
     @property
     def writable(self):
         """bool [T, J]: the key points that the file has a place for, missing or not."""
@@ -132,7 +136,7 @@ class Track:
             self.present = np.ones(len(self.poses), dtype=bool)
 
 
-@dataclass
+@dataclass(repr=False)
 class PoseFile:
     """A pose file: its tracks, and what its writer needs to write the same file back.
 
@@ -153,6 +157,11 @@ class PoseFile:
     source: object = None
     notes: list = field(default_factory=list)
     repaired: list = field(default_factory=list)
+
+    def __repr__(self):
+        tracks = "".join(f"\n  {track!r}" for track in self.tracks)
+        rate = f"{self.fps:g} per second" if self.fps else "rate unknown"
+        return f"<PoseFile {self.format}: {self.frame_count} frames, {rate}{tracks}>"
 
 
 def joint_name(name):

@@ -80,7 +80,7 @@ def _shape(tree, depth=3):
         ]
         return "{" + ", ".join(key[:60] for key in keys) + (", ...}" if len(tree) > 3 else "}")
     if isinstance(tree, list):
-        inside = f" of {_shape(tree[0], depth - 1)}" if tree and depth > 1 else ""
+        inside = f", the first {_shape(tree[0], depth - 1)}" if tree and depth > 1 else ""
         return f"a list of {len(tree)}{inside}"
     if isinstance(tree, np.ndarray):
         return f"an array {list(tree.shape)}"

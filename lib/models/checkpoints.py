@@ -145,7 +145,7 @@ def read(path):
             f"keys {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else type(content).__name__
         )
         raise UserError(
-            f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of SynSP or SmoothNet"
+            f"checkpoint {path}: holds no state_dict (found {found}), so it is not a checkpoint of SynSP or SmoothNet. Pass one that is"
         )
     version = content.get("format_version", FORMAT_VERSION)
     if not isinstance(version, int):
@@ -250,8 +250,8 @@ def _checkpoint(path, content, n_head):
         network = _synsp(path, weights, {"n_head": n_head, **content["model"]}, recipe)
     else:
         raise UserError(
-            f"checkpoint {path}: neither SynSP (proj_i_a.0.weight) nor SmoothNet (encoder.0.weight); its "
-            f"first keys are {', '.join(list(weights)[:4])}"
+            f"checkpoint {path}: neither SynSP (no weights proj_i_a.0.weight) nor SmoothNet (no encoder.0.weight); its "
+            f"first weights are {', '.join(list(weights)[:4])}. Pass a checkpoint of one of the two"
         )
     _fill(path, network, weights)
     parts = {name: content.get(name) or {} for name in ("data", "config", "provenance")}
