@@ -567,7 +567,7 @@ def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path):
         (("--checkpoint", SYNSP, "EVALUATE.WINDOW_WEIGHTS", "best"), "WINDOW_WEIGHTS"),
         (("--checkpoint", SYNSP, "EVALUATE.BATCH_SIZE", "0"), "BATCH_SIZE"),
         (("--tradition", "savgol", "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE", "0"), "TRADITION_SAVGOL"),
-        (("--checkpoint", SYNSP, "--slide_window_size", "1"), "SLIDE_WINDOW_SIZE"),
+        (("--checkpoint", SYNSP, "--slide_window_size", "1"), "--slide_window_size 1"),
     ],
 )
 def test_refusals_leave_nothing(tmp_path, words, hint):
