@@ -229,11 +229,12 @@ function fitView() {
   const { sequence, follow } = state, { frames, joints, flat } = sequence;
   const tracks = (follow ? [state.person] : sequence.people).map((person) => reference(sequence, person));
   const path = follow ? smoothedRoots(sequence, tracks[0]) : new Float32Array(frames * 3);
-  const stride = Math.max(1, Math.round(frames * joints * tracks.length / 30000));
+  const drawn = follow ? sequence.tracks.filter(({ person }) => person === state.person) : sequence.tracks;
+  const stride = Math.max(1, Math.round(frames * joints * drawn.length / 30000));
   // All but the farthest of what is seen along one axis; one wild joint shall not make the person small.
   const rangeOf = (d, origin) => {
     const found = [];
-    for (const { values } of tracks)
+    for (const { values } of drawn)
       for (let t = 0; t < frames; t += stride) {
         const from = origin ? origin[t * 3 + d] : 0;
         for (let j = 0; j < joints; j++) found.push(values[(t * joints + j) * 3 + d] - from);
@@ -671,7 +672,9 @@ function rankedBy(sequence) {
 // A sequence's peaks that lie at least a second apart.
 function worstOf(sequence) {
   const { key, role } = rankedBy(sequence), { fps } = sequence, found = [];
-  for (const track of sequence.tracks.filter((candidate) => candidate.role === role)) {
+  const ranked = sequence.tracks.filter((track) => track.role === role);
+  const several = new Set(ranked.map(({ name }) => name)).size > 1; // filters, or networks, which are told apart
+  for (const track of ranked) {
     const values = curveOf(sequence, track, key, 0) ?? [], input = partner(sequence, track, "input");
     const before = role !== "input" && input ? curveOf(sequence, input, key, 0) : null, taken = [];
     const frames = [...values.keys()].filter((t) => values[t] === values[t]);
@@ -681,7 +684,7 @@ function worstOf(sequence) {
       taken.push(frame);
       const value = `${format(values[frame])} ${unitOf(sequence, key)}`;
       found.push({ sequence: sequence.index, person: track.person, frame, value: values[frame],
-        where: [personName(track.person), `frame ${frame}`, `${(frame / fps).toFixed(1)} s`],
+        where: [personName(track.person), several && track.name, `frame ${frame}`, `${(frame / fps).toFixed(1)} s`],
         text: before ? `${value} (input ${format(before[frame])})` : value });
     }
   }

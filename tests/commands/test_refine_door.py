@@ -147,7 +147,9 @@ def test_counts_and_what_is_removed_are_said(tmp_path, caplog):
     # The second person's frames 5 and 6 are missing: 2 x 24 rotations of 12 x 24 + 6 x 24. The file has no place for them.
     assert "432 key points, 48 missing, 48 still missing, 24 gaps, " in caplog.text
     assert "longest gap 2 frames" in caplog.text
-    assert "verts: follows from the poses" in caplog.text and "path through the room" not in caplog.text  # VIBE has none
+    assert (
+        "verts: follows from the poses" in caplog.text and "path through the room" not in caplog.text
+    )  # VIBE has none
     content = pickle.loads(output.read_bytes())
     assert "verts" not in content[1] and set(content) == {1, 4}
 

@@ -221,6 +221,13 @@ def test_rows_of_one_sequence_stand_below_its_name(show):
     assert lines == [["method", "MPJPE"], ["a"], *row, ["b"], *row]
 
 
+def test_worst_moments_of_several_filters_say_whose_they_are(show):
+    tracks = [replace(track, role="filter", name=name) for track, name in zip(clip().tracks, ("savgol", "kalman"))]
+    browser = show(replace(clip(), tracks=[*tracks, *(track for track in clip().tracks if track.role == "truth")]))
+    texts = [button.text for button in browser.find_elements("css selector", "#worst-list button")]
+    assert texts and all(text.startswith(("savgol", "kalman")) for text in texts)
+
+
 def test_people_stand_upright_and_left_is_left(show):
     browser = show(clip())
     element(browser, "[data-view=camera]").click()
