@@ -277,7 +277,7 @@ class Refiner:
         live = live or self.lag is not None
         if self.blends and not kind_of(track.kind).in_space:
             model, fit = None, None
-            why = "networks help `auto` with 3D joints only, where bone lengths show how much to take of them"
+            why = "`auto` uses networks for 3D joints only, where bone lengths show how far to follow them"
         else:
             model, fit, why = self.network_for(track, poses)
             if self.blends and model is not None and (self.lag or 0) >= model.window:
