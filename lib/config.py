@@ -69,7 +69,7 @@ def _schema():
     # Persons: JSON files (lists of clip, subject, licence), or a regular expression on the recording names.
     cfg.DATASET.GROUPS = ""
     cfg.DATASET.EXCLUDE = ""  # groups or licences left out of training; patterns such as hdm05_*
-    # The truth's joints are where the estimator puts them (synsp pairs collect): corrections of them that last are errors taken off.
+    # Pairs of one estimator (a sensor, synsp pairs collect): corrections of its joints that last are errors taken off.
     cfg.DATASET.ESTIMATORS_PLACES = False
     cfg.DATASET.FPS = number(0.0, 0.1, 10_000, off=0.0)  # frames per second; 0: unknown
 

@@ -39,6 +39,13 @@ def folder(chosen=None):
     return next((place for place in searched if any(place.glob(PATTERN))), searched[-1])
 
 
+def named(checkpoint, place):
+    """The path of a checkpoint that a user named: a file, or the name of weights in a folder of theirs, such as synsp_3D_w8_kinect."""
+    path = Path(checkpoint)
+    shipped = place / f"{path.name.removesuffix('.pth.tar')}.pth.tar"
+    return shipped if path.name == str(checkpoint) and not path.exists() and shipped.is_file() else path
+
+
 def for_anybody(place, pattern):
     """The weights in a folder that are for any pose file and any use, in the order of their names; pattern: of the names."""
     return [path for path in sorted(place.glob(pattern)) if not _stem(path).endswith((*BY_NAME_ONLY, *ESTIMATORS))]

@@ -46,7 +46,7 @@ def _digest(cfg):
     if cfg.REFINE.METHOD not in ("auto", "synsp", "smoothnet"):
         return ""
     if cfg.EVALUATE.PRETRAINED:
-        files = [Path(cfg.EVALUATE.PRETRAINED)]
+        files = [weights.named(cfg.EVALUATE.PRETRAINED, weights.folder(cfg.REFINE.CHECKPOINT_DIR))]
         # What the other joints are refined by lies in the folder all the same.
         files += sorted(weights.folder(cfg.REFINE.CHECKPOINT_DIR).glob("smoothnet_w*.pth.tar"))
     else:

@@ -70,7 +70,15 @@ JOINT_NAMES = {
     "smpl22": LAYOUTS["smpl24"].joints[:22],
 }
 # What other tools call the same joints, and the same order of joints.
-_ALIASES = {"root": "pelvis"}
+_ALIASES = {
+    "root": "pelvis",
+    # Kinect v2's own names.
+    "spine_base": "pelvis",
+    "spine_mid": "spine",
+    "spine_shoulder": "thorax",
+    "left_handtip": "left_hand_tip",
+    "right_handtip": "right_hand_tip",
+}
 _OTHER_NAMES = {
     _names(
         "pelvis r_hip r_knee r_foot l_hip l_knee l_foot spine thorax neck_base head "

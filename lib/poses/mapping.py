@@ -14,6 +14,10 @@ DERIVED = {
     "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
     "head": ("left_ear", "right_ear"),
 }
+# A nose for skeletons without a face, such as a Kinect's, as the Kinect's training clips have it: where the chest looks, from the head down
+# its axis and ahead, in lengths from the base of the neck to the head.
+FACELESS = ("head", "thorax", "left_shoulder", "right_shoulder")
+NOSE_DOWN, NOSE_AHEAD = 0.63, 0.38
 # Bones by the names of their joints, for drawing a layout of which only names are known.
 _BONES = (
     "hip-knee knee-ankle ankle-heel ankle-big_toe big_toe-small_toe ankle-foot_index heel-foot_index ankle-foot "
@@ -41,12 +45,15 @@ class Mapping:
 
     gather: [K, J], every target joint a weighted mean of source joints; written: pairs (target, source) of the
     joints that both have, the only ones that go back into the file; missing: target joints that nothing stands for
-    (rotations only, where they are the identity).
+    (rotations only, where they are the identity); nose: the target row that is made of the source joints `face`, those of
+    FACELESS in this order, or None.
     """
 
     gather: np.ndarray
     written: tuple
     missing: tuple = ()
+    nose: int | None = None
+    face: tuple = ()
 
     def take(self, poses):
         """Target joints [..., K, D] of poses [..., J, D]; NaN where a joint that is needed is missing."""
@@ -55,9 +62,11 @@ class Mapping:
         used = self.needed
         weights, values = self.gather[:, used], poses[..., used, :]
         there = np.isfinite(values).all(axis=-1)
-        if there.all():
-            return weights @ values
         taken = weights @ np.where(there[..., None], values, 0.0)
+        if self.nose is not None:
+            taken[..., self.nose, :] = _nose(*(poses[..., joint, :] for joint in self.face))
+        if there.all():
+            return taken
         lacks = (~there).astype(float) @ (weights != 0).T.astype(float) > 0
         return np.where(lacks[..., None], np.nan, taken)
 
@@ -75,16 +84,26 @@ class Mapping:
         return np.flatnonzero(self.gather.any(axis=0))
 
 
-def to_joints(target, names, may_lack=(), derive=True):
+def _nose(head, thorax, left, right):
+    """[..., 3] of joints [..., 3] in right-handed axes."""
+    axis, across = head - thorax, left - right
+    ahead = np.cross(across, axis)
+    length, ahead_length = (np.linalg.norm(each, axis=-1, keepdims=True) for each in (axis, ahead))
+    return head - NOSE_DOWN * axis + NOSE_AHEAD * length * ahead / np.maximum(ahead_length, 1e-12)
+
+
+def to_joints(target, names, may_lack=(), derive=True, in_space=False):
     """The `Mapping` from joints called `names` to those of `target` (a tuple of names), or None where one is missing.
 
     Joints of the same name are the same joint. pelvis, thorax, spine and head are the means of `DERIVED`, unless the
     file has all four under these names, as Human3.6M orders do (a detector's own `head` is another place).
-    may_lack: target joints that need no source; derive: False for rotations, whose means are no joints.
+    may_lack: target joints that need no source; derive: False for rotations, whose means are no joints; in_space: True for 3D
+    joints, where a nose can be made of a head and shoulders.
     """
     names = tuple(names)
     direct = set(DERIVED) <= set(names) or not set(DERIVED) & set(target) or "left_ear" not in names
-    gather, written, missing = np.zeros((len(target), len(names))), [], []
+    gather, written, missing, nose = np.zeros((len(target), len(names))), [], [], None
+    faceless = in_space and "left_ear" not in names and set(FACELESS) <= set(names)
     for row, joint in enumerate(target):
         if joint in names and (direct or joint not in DERIVED):
             gather[row, names.index(joint)] = 1
@@ -92,11 +111,16 @@ def to_joints(target, names, may_lack=(), derive=True):
         elif derive and joint in DERIVED and all(part in names for part in DERIVED[joint]):
             for part in DERIVED[joint]:
                 gather[row, names.index(part)] = 1 / len(DERIVED[joint])
+        elif joint == "nose" and faceless:
+            nose = row
+            for part in FACELESS:
+                gather[row, names.index(part)] = 1 / len(FACELESS)
         elif joint in may_lack:
             missing.append(row)
         else:
             return None
-    return Mapping(gather, tuple(written), tuple(missing))
+    face = () if nose is None else tuple(names.index(part) for part in FACELESS)
+    return Mapping(gather, tuple(written), tuple(missing), nose, face)
 
 
 def root_weights(names):

@@ -104,7 +104,7 @@ class Refiner:
         self.results, self._models, self._modules, self._broken = [], {}, {}, []
         if method == "auto" and not checkpoint:
             weights.warn_of_none(folder)
-        self.model = self._load(checkpoint) if checkpoint else None
+        self.model = self._load(weights.named(checkpoint, self.folder)) if checkpoint else None
         if self.model is not None and method not in ("auto", self.model.name):
             raise UserError(
                 f"checkpoint {checkpoint}: is a {self.model.name} network, but --method is {method}. "
@@ -503,7 +503,8 @@ def _check_known(kind, layout, up):
 
 def _fit(model, track, poses):
     """(Mapping of a track's joints onto a network's, "") or (None, why there is none)."""
-    how = {"may_lack": HANDS, "derive": False} if kind_of(model.recipe.kind).rotations else {}
+    kind = kind_of(model.recipe.kind)
+    how = {"may_lack": HANDS, "derive": False} if kind.rotations else {"in_space": kind.in_space}
     joints = model.recipe.joints
     fit = mapping.to_joints(joints, track.joint_names, **how)
     if fit is None:

@@ -36,8 +36,8 @@ class Recipe:
     (`lib.windows.body`); segment: frames of a segment of a long window, 0: read whole; fps: frames per second (0: not known); normaliser,
     image_size: how 2D pixels were scaled, and whether by the image's size; use_6d: rotations as 6 numbers;
     root_relative: whether training's 3D poses had their root at 0; any_skeleton: whether joints were moved about in
-    training, so that skeletons of other conventions are known too; knows_places: whether the truth's joints were where one
-    estimator puts its own, so that corrections of that estimator's joints that last are errors taken off.
+    training, so that skeletons of other conventions are known too; knows_places: whether training knew where one
+    estimator puts its joints (pairs of it alone), so that corrections of that estimator's joints that last are errors taken off.
     """
 
     window: int | None = 8

@@ -85,6 +85,8 @@ MADE = {
     "checkpoint_expanded.pth.tar": _checkpoint(
         lambda content: content["state_dict"].update(more=torch.zeros(1).expand(10**10))
     ),
+    # Deeper than any Python reads: 3.13 goes further down than 3.11.
+    "live_nested.jsonl": lambda path: path.write_text("[" * 100_000 + "]" * 100_000 + "\n"),
     "live_deep.jsonl": lambda path: path.write_text('{"pose": [[1, 2]], "deep": ' + "[" * 987 + "]" * 987 + "}\n"),
 }  # fmt: skip
 # What they say, where it is not enough that it is one line with the input's name.

@@ -37,7 +37,7 @@ def serve(refiner, lines, **options):
         '{"pose": [["1", 2.0]]}',
         '{"pose": [[true, 2.0]]}',
         '{"pose": [[1.0, 2.0]], "t": ' + "9" * 5000 + "}",
-        '{"pose": [[1.0, 2.0]], "deep": ' + "[" * 2000 + "]" * 2000 + "}",
+        '{"pose": [[1.0, 2.0]], "deep": ' + "[" * 100_000 + "]" * 100_000 + "}",
         '{"pose": [[1.0, 2.0], [3.0, 4.0]], "id": 7}',  # another number of joints than this person had
     ],
 )

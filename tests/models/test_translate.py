@@ -32,7 +32,7 @@ SHIPPED = {
     "synsp_3D_w32_bn": Recipe(window=32, segment=8, **CANONICAL),
     "synsp_3D_w8_bn": Recipe(weighting="triangular", **CANONICAL),
     "synsp_3D_w8": Recipe(weighting="triangular", any_skeleton=True, **CANONICAL, **BONES),
-    "synsp_3D_w8_kinect": Recipe(weighting="triangular", smooth=1.3, **CANONICAL),
+    "synsp_3D_w8_kinect": Recipe(weighting="triangular", smooth=1.3, knows_places=True, **CANONICAL),
     "synsp_3D_w8_mediapipe": Recipe(weighting="triangular", smooth=1.75, knows_places=True, **CANONICAL, **BONES),
     "synsp_mv_3D_w8": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
     "synsp_3D_w8_causal": Recipe(trained_lag=0, carry=0.4, any_skeleton=True, **CANONICAL, **BONES),

@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from lib.formats.tracks import JOINT_NAMES
+from lib.dataset.storage import read_arrays
+from lib.formats.tracks import JOINT_NAMES, joint_names, layout_of_names
 from lib.poses import mapping, space
 from lib.poses.skeletons import LAYOUTS
+
+ROOT = Path(__file__).parents[2]
 
 H36M = LAYOUTS["h36m17"].joints
 
@@ -183,3 +189,31 @@ def test_metres_go_by_the_name_of_the_unit_then_by_the_body():
     for scale, metres in ((1, 1.0), (100, 0.01), (1000, 0.001), (7, None)):
         assert space.metres(scale * person, H36M) == metres
     assert space.metres(100 * person) is None  # without names this may be a mouse in mm
+
+
+def test_a_kinect_gets_a_nose_where_its_chest_looks():
+    """Of a real Kinect's poses, whose data set has made one of the sensor's own joints."""
+    joints = LAYOUTS["h36m17"].joints
+    names = tuple(name for name in joints if name != "nose")
+    arrays = read_arrays(ROOT / "data" / "poses" / "kinect_sample_3D" / "detected" / "kinect_sample_3D_train.npz")
+    poses = np.concatenate([poses.reshape(-1, 17, 3) for poses in arrays["joints_3d"]])
+    fit = mapping.to_joints(joints, names, in_space=True)
+    nose = joints.index("nose")
+    assert nose not in dict(fit.written)
+    made = fit.take(np.delete(poses, nose, axis=1))
+    assert np.linalg.norm(made[:, nose] - poses[:, nose], axis=-1).mean() < 0.012
+    np.testing.assert_array_equal(np.delete(made, nose, axis=1), np.delete(poses, nose, axis=1))
+    turned = Rotation.from_rotvec([0.4, -2, 1]).apply(np.delete(poses[:50], nose, axis=1).reshape(-1, 3)) * 1000
+    again = fit.take(turned.reshape(50, 16, 3))[:, nose]
+    np.testing.assert_allclose(again, 1000 * Rotation.from_rotvec([0.4, -2, 1]).apply(made[:50, nose]), atol=1e-2)
+    assert mapping.to_joints(joints, names) is None  # in a picture nothing is ahead
+
+
+def test_a_kinects_own_names_are_its_joints():
+    told = (
+        "SpineBase SpineMid Neck Head ShoulderLeft ElbowLeft WristLeft HandLeft ShoulderRight ElbowRight WristRight HandRight "
+        "HipLeft KneeLeft AnkleLeft FootLeft HipRight KneeRight AnkleRight FootRight SpineShoulder HandTipLeft ThumbLeft "
+        "HandTipRight ThumbRight"
+    ).split()
+    assert joint_names(told) == JOINT_NAMES["kinect25"] and layout_of_names(told) == "kinect25"
+    assert mapping.to_joints(LAYOUTS["h36m17"].joints, JOINT_NAMES["kinect25"], in_space=True) is not None

@@ -580,8 +580,11 @@ def test_weights_of_one_sensor_or_not_for_any_use_are_taken_by_name_only(tmp_pat
     poses = np.broadcast_to(REST, (20, 17, 3)) * 1.0
     refiner = Refiner("auto", fps=30, folder=tmp_path)
     assert refiner.network_for(refiner.track(poses), poses)[0] is None
-    named = Refiner("synsp", fps=30, checkpoint=tmp_path / "synsp_3D_w8_kinect.pth.tar")
-    assert named.network_for(named.track(poses), poses)[0] is not None
+    for checkpoint in (tmp_path / "synsp_3D_w8_kinect.pth.tar", "synsp_3D_w8_kinect", "synsp_3D_w8_kinect.pth.tar"):
+        named = Refiner("synsp", fps=30, checkpoint=checkpoint, folder=tmp_path)
+        assert named.network_for(named.track(poses), poses)[0] is not None
+    with pytest.raises(UserError, match="checkpoint elsewhere/synsp_3D_w8_kinect: not found"):
+        Refiner("synsp", fps=30, checkpoint="elsewhere/synsp_3D_w8_kinect", folder=tmp_path)
 
 
 def test_files_of_an_estimator_take_its_weights_and_no_others_do(tmp_path):
