@@ -114,19 +114,15 @@ def test_share_is_that_of_wiener():
     assert share(0.03, 0.005) == pytest.approx(1 / (1 + auto.TYPICAL**2 / (0.03**2 - (auto.UNSURE * 0.005) ** 2)))
 
 
-def test_weights_that_know_the_estimator_are_trusted_sooner():
+def test_weights_that_know_the_estimator_have_a_spread_of_their_own():
     recipe = Recipe(window=8, knows_places=True)
-    assert (
-        auto.typical_of(None) == auto.typical_of(Recipe(window=8)) == auto.TYPICAL
-        and auto.typical_of(recipe) == auto.KNOWN
-    )
+    assert auto.typical_of(None) == auto.typical_of(Recipe(window=8)) == auto.TYPICAL
+    assert auto.typical_of(recipe) == auto.KNOWN
     bones = Measured(np.zeros(17), np.full(8, auto.KNOWN), np.zeros(17))
     general, known = (auto.judge(bones, None, None, typical=each) for each in (auto.TYPICAL, auto.KNOWN))
-    assert known.share == pytest.approx(0.5) and general.share == pytest.approx(0.2)
+    assert known.share == pytest.approx(0.5)
+    assert general.share == pytest.approx(auto.KNOWN**2 / (auto.KNOWN**2 + auto.TYPICAL**2))
     assert general.lasting == known.lasting  # the filter is told by the errors alone
-    assert (
-        auto.judge(Measured(np.zeros(17), np.full(8, 0.0008), np.zeros(17)), None, None, typical=auto.KNOWN).share == 0
-    )
 
 
 def test_without_bones_the_noise_that_filters_find_tells_white_errors():
