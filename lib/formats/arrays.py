@@ -93,7 +93,7 @@ def _fits(array):
 def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
     """The `PoseFile` of a file's arrays {name: array}; keys: those that hold positions where none holds rotations."""
     tracks, views, notes = [], [], []
-    image_size = image_size or _image_size(arrays)
+    image_size = image_size or image_size_of(arrays)
     found = None if axes else rotation_arrays.find(arrays)
     if found is not None:
         track, _ = rotation_arrays.track_of(found, arrays)
@@ -130,11 +130,11 @@ def of_arrays(format_name, path, arrays, keys, image_size, fps, axes):
         "originals": [track.poses.copy() for track in tracks],
         "compressed": format_name == "npz" and grids.is_compressed(path),
     }
-    rate = fps or _rate(arrays)
+    rate = fps or rate_of(arrays)
     return PoseFile(format_name, tracks, frame_count, rate, clock, image_size, True, source, notes)
 
 
-def _rate(arrays):
+def rate_of(arrays):
     for key in RATES:
         if key in arrays and arrays[key].size == 1 and arrays[key].dtype.kind in "iuf":
             value = float(arrays[key].reshape(()))
@@ -143,7 +143,7 @@ def _rate(arrays):
     return None
 
 
-def _image_size(arrays):
+def image_size_of(arrays):
     """(width, height) in px under keys that say so, or None."""
     for names in SIZES:
         found = [arrays[name] for name in names if name in arrays and arrays[name].dtype.kind in "iuf"]

@@ -1,33 +1,33 @@
 """GVHMR's hmr4d_results.pt: one person, root and 21 body rotations, in the camera's and in the world's frame."""
 
 import copy
-import io
 
 import numpy as np
 
 from ..errors import UserError
-from ..files import write_bytes
+from . import torch_files
 from .smpl_common import array_of, betas_of, merged, one_body, spread
 from .tracks import PoseFile
 
+KEYS = {"smpl_params_incam", "smpl_params_global"}
+
 
 def sniff_gvhmr(opened):
-    return opened.suffix == ".pt" or opened.suffix == ".pth" and opened.head[:4] == b"PK\x03\x04"
+    return torch_files.is_torch(opened) and _is_gvhmr(torch_files.loaded(opened))
+
+
+def _is_gvhmr(content):
+    return isinstance(content, dict) and not KEYS.isdisjoint(content)
 
 
 def read_gvhmr(opened, image_size=None, fps=None):
     """One person, 22 rotations (the root and SMPL-X's 21), in the camera's and in the world's frame."""
     import torch  # only this kind of file needs it, and it takes seconds
 
-    from .. import safe_tensors
-
     path = opened.path
-    content = safe_tensors.load(opened.content, str(path))
-    if not isinstance(content, dict) or not content.keys() & {"smpl_params_incam", "smpl_params_global"}:
-        raise UserError(
-            f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt; "
-            "other tensors: save the poses with numpy.save as [T, J, D]"
-        )
+    content = torch_files.loaded(opened)
+    if not _is_gvhmr(content):
+        raise UserError(f"{path}: no smpl_params_incam or smpl_params_global in it. Expected GVHMR's hmr4d_results.pt")
     tracks, places = [], []
     for key, part in (("smpl_params_incam", "body"), ("smpl_params_global", "world")):
         if key not in content:
@@ -82,7 +82,5 @@ def write_gvhmr(pose_file, refined, output_path, derived=None, translations=None
             new = merged(old, *pair)
             params[name] = params[name] if new is old else torch.from_numpy(new)
         content[key] = params
-    buffer = io.BytesIO()  # torch reports a full disk as an error without a cause, a file as what it is
-    torch.save(content, buffer)
-    write_bytes(output_path, buffer.getbuffer())
+    torch_files.write(output_path, content)
     return []

@@ -10,6 +10,7 @@ from . import (
     coco,
     csv_files,
     easymocap,
+    frame_arrays,
     gvhmr,
     hdf5_files,
     hybrik,
@@ -110,12 +111,18 @@ FORMATS = {
     "hybrik": Format("HybrIK res.pk", hybrik.sniff, hybrik.read, hybrik.write, translation=True),
     "tram": Format("TRAM's hps_track .npy", tram.sniff, tram.read, tram.write, translation=True),
     "pkl": Format(
-        "pickle or object .npy of arrays by name (AIST++)",
+        "pickle, object .npy or .pt of an array, or of arrays by name (AIST++)",
         pickled_arrays.sniff,
         pickled_arrays.read,
         pickled_arrays.write,
         translation=True,
         axes=True,
+    ),
+    "frame_arrays": Format(
+        "pickle, object .npy or .pt of a list of frames' arrays",
+        frame_arrays.sniff,
+        frame_arrays.read,
+        frame_arrays.write,
     ),
     "vibe": Format(
         "VIBE .pkl",

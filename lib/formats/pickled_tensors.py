@@ -63,10 +63,12 @@ NAMES = {
 
 
 def write_npy(path, content, pickler):
-    """An .npy file of one Python object, as numpy.save writes a dict; pickler: the class that pickles it."""
-    holder = np.empty((), dtype=object)
-    holder[()] = content
+    """An .npy file of one Python object, as numpy.save writes a dict, or of an array of them; pickler: the class that pickles it."""
+    holder = content
+    if not isinstance(content, np.ndarray) or not content.dtype.hasobject:
+        holder = np.empty((), dtype=object)
+        holder[()] = content
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "|O", "fortran_order": False, "shape": ()})
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|O", "fortran_order": False, "shape": holder.shape})
     pickler(buffer, protocol=4).dump(holder)
     write_bytes(path, buffer.getbuffer())

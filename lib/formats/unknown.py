@@ -5,7 +5,9 @@ import re
 import numpy as np
 
 from ..errors import UserError
-from .smpl_common import content_of, is_pickle
+from .pickled_arrays import content_of
+from .smpl_common import is_pickle
+from .torch_files import is_torch
 
 HELP = "docs/formats.md lists what is read; --input_format names a kind"
 # (an ending, what it is, what to do)
@@ -54,9 +56,10 @@ def _looks(opened):
             f"an .npz with {arrays}",
             "call the poses 'keypoints' and shape them [T, J, D] (T frames, J joints, D coordinates)",
         )
-    if is_pickle(opened):
+    if is_torch(opened) or is_pickle(opened):
         mend = "save the poses by name with numpy.savez, 'keypoints' as an array [T, J, D]"
-        kind = "an .npy of Python objects" if opened.holds_objects else "a pickle"
+        objects = "an .npy of Python objects" if opened.holds_objects else "a pickle"
+        kind = "a PyTorch file" if is_torch(opened) else objects
         return f"{kind}: {_shape(content_of(opened))}", mend
     try:
         first = opened.lines[0].strip() if opened.lines else ""
