@@ -5,10 +5,12 @@ continues in the middle of an epoch draws what the uninterrupted run would have 
 generators (dropout) travels in the checkpoint.
 """
 
+import contextlib
 import copy
 import logging
 import math
 import signal
+import threading
 import time
 
 import numpy as np
@@ -44,6 +46,17 @@ def train(cfg, clip=None):
     """
     with distributed.joined(cfg) as group:
         return group.together(lambda: Trainer(cfg, group.device(run.choose_device(cfg)), clip, group)).fit()
+
+
+@contextlib.contextmanager
+def _one_line_of_a_full_disk():
+    """What the disk refuses TensorBoard's thread is raised again where the trainer writes next: the thread's traceback is left out."""
+    shown = threading.excepthook
+    threading.excepthook = lambda args: None if issubclass(args.exc_type, OSError) else shown(args)
+    try:
+        yield
+    finally:
+        threading.excepthook = shown
 
 
 class Trainer:
@@ -115,7 +128,8 @@ class Trainer:
     def fit(self):
         """Run all epochs. Returns the run's folder; Ctrl-C saves first and ends with KeyboardInterrupt, SIGUSR1 with exit code 0."""
         try:
-            return self._fit()
+            with _one_line_of_a_full_disk():
+                return self._fit()
         except OSError as error:  # TensorBoard's writer does not say where its disk was full
             error.filename = error.filename or str(self.folder or self.cfg.OUTPUT_DIR)
             raise

@@ -1,6 +1,7 @@
 import logging
 import math
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -500,3 +501,23 @@ def test_settings_that_cannot_work_are_refused_by_key(run, tmp_path, key, value)
     with pytest.raises(UserError, match=key):
         run(key, value)
     assert not (tmp_path / "results").exists()
+
+
+def test_a_full_disk_in_tensorboards_thread_prints_no_traceback(monkeypatch):
+    """The trainer meets the error itself at its next write; what else goes wrong in a thread is shown."""
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: shown.append(args.exc_type))
+
+    def thread(error):
+        def fail():
+            raise error
+
+        started = threading.Thread(target=fail)
+        started.start()
+        started.join()
+
+    with trainer._one_line_of_a_full_disk():
+        thread(OSError(27, "File too large"))
+        thread(ValueError("ours"))
+    thread(OSError(27, "File too large"))
+    assert shown == [ValueError, OSError]
