@@ -9,8 +9,9 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
     out   = filter + share * lowpass(network - filter)
 
 (without the low-pass for weights that know the file's estimator, and its quick errors too); and the filter itself goes by twice
-that share from `gcv`, the best for white errors, to `kalman`, which takes correlated errors for errors. 2D key points and rotations have no bones of constant length: they take the filter alone, and white errors
-are told there by the noise that filters find, which is then no more than the jitter.
+that share from `gcv`, the best for white errors, to `kalman`, which takes correlated errors for errors. 2D key points and rotations
+have no bones of constant length: they take the filter alone, and white errors are told there by the noise that filters find,
+which is then no more than the jitter.
 A stream does not know its whole: there the filter is `kalman`, which learns on the way, and the share follows what the last seconds
 say (`RunningShare`). Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
 """
@@ -29,8 +30,9 @@ WHITE, LASTING = "gcv", "kalman"  # the filters for the two kinds of errors
 # motion, 2 to 10 mm on white jitter of 20 to 40 mm, 7 to 45 mm on the errors of estimators.
 TYPICAL = 0.008
 # The same of weights that know the very estimator of a file. On clips of persons whom MediaPipe's weights had not seen all of their
-# correction is best at any spread (4 mm here: 100.9 mm, 8: 102.7, all: 99.9), but it moves single joints by 15 cm, which is much to do unasked: at 9 mm
-# no joint of the files that were tried goes further than 8 % of the body. Who names the weights gets all of it.
+# correction is best at any spread (100.9 mm with 0.004 here, 102.7 with 0.008, 99.9 with all of it), but it moves single joints by 15 cm,
+# which is much to do unasked: with 0.009 no joint of the files that were tried goes further than 8 % of the body. Who names the
+# weights gets all of it.
 KNOWN = 0.009
 # Of the jitter: what bone lengths that are measured over a few seconds may still wander by it.
 UNSURE = 0.4
