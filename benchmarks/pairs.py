@@ -29,6 +29,7 @@ from lib.evaluation.methods import FilterMethod, InputMethod, load_networks, rep
 from lib.evaluation.offset import OffsetMethod
 from lib.filters import registry as filters
 from lib.tracks import clock
+from lib.weights import named
 
 RATE = filters.RATE
 COLUMNS = {"mpjpe": "MPJPE", "pampjpe": "PA-MPJPE", "accel": "Accel"}
@@ -122,7 +123,7 @@ def network_methods(paths, line):
     """The methods of weights: checkpoints, or names in data/checkpoints."""
     methods = []
     for path in paths:
-        file = path if Path(path).is_file() else WEIGHTS / f"{path}.pth.tar"
+        file = named(path, WEIGHTS)
         request = config.Request("eval", ["--checkpoint", str(file), *line])
         _, (method,) = load_networks(request, torch.device("cpu"))
         method.label = Path(path).name.removesuffix(".pth.tar")

@@ -36,9 +36,8 @@ def atomic_write(path):
     folder = Path(tempfile.gettempdir()) if through else target.parent
     with _naming(path):
         if not through:
-            make_folder(
-                path.parent
-            )  # by its own name: a link into nowhere, such as a disk that is not there, is refused
+            # By its own name: a link into nowhere, such as a disk that is not there, is refused.
+            make_folder(path.parent)
             _remove_leftovers(folder)
         endings = "".join(ending for ending in target.suffixes[-2:] if len(ending) <= 16)
         try:

@@ -45,12 +45,12 @@ def _digest(cfg):
     """SHA-256 of the weights that may be used: names and contents; "" where no method has any."""
     if cfg.REFINE.METHOD not in ("auto", "synsp", "smoothnet"):
         return ""
+    folder = weights.folder(cfg.REFINE.CHECKPOINT_DIR)
     if cfg.EVALUATE.PRETRAINED:
-        files = [weights.named(cfg.EVALUATE.PRETRAINED, weights.folder(cfg.REFINE.CHECKPOINT_DIR))]
         # What the other joints are refined by lies in the folder all the same.
-        files += sorted(weights.folder(cfg.REFINE.CHECKPOINT_DIR).glob("smoothnet_w*.pth.tar"))
+        files = [weights.named(cfg.EVALUATE.PRETRAINED, folder), *sorted(folder.glob("smoothnet_w*.pth.tar"))]
     else:
-        files = sorted(weights.folder(cfg.REFINE.CHECKPOINT_DIR).glob(weights.PATTERN))
+        files = sorted(folder.glob(weights.PATTERN))
     digest = hashlib.sha256()
     for file in files:
         content = file.read_bytes()

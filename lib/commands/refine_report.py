@@ -101,7 +101,7 @@ def _sigma(track, result):
     if result.sigma is None or in_shares(track) or not np.isfinite(result.sigma).any():
         return None
     if kind_of(track.kind).in_space and result.space is not None:
-        return result.sigma * float(np.mean(result.space.scale))
+        return result.sigma * result.space.one_scale
     return result.sigma
 
 

@@ -4,7 +4,7 @@ A bone's angles turn it about its own axes, which the skeleton tells: turned by 
 (Acclaim's format). The rotation that comes out leads from the skeleton's rest pose to the world, y up. T frames.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +147,7 @@ def _ordered(found, hierarchy, path):
             if words[0] not in known or name not in found or name in known:
                 raise UserError(f"{path}: the hierarchy hangs {name} on {words[0]}, which does not fit its bones")
             known.add(name)
-            result.append(Bone(**{**vars(found[name]), "parent": words[0]}))
+            result.append(replace(found[name], parent=words[0]))
     return result
 
 

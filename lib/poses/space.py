@@ -44,6 +44,11 @@ class Space:
     scale: object = 1.0
     root: np.ndarray = None
 
+    @property
+    def one_scale(self):
+        """The scale as one number, the mean over the axes."""
+        return float(np.mean(self.scale))
+
     def roots(self, poses):
         """What is subtracted in each frame, [..., T, 1, D] (0 without a root); gaps of the root are bridged."""
         if self.root is None:

@@ -361,7 +361,7 @@ class _Network:
             return 1.0
         poses = np.where(stream.there[:, -1 - late, :, None], stream.buffer[:, -1 - late], np.nan)
         self.shares = self.shares or [RunningShare(self.names, stream.rate, typical_of(self.recipe)) for _ in poses]
-        scales = [float(np.mean(space.scale)) for space in stream.spaces]
+        scales = [space.one_scale for space in stream.spaces]
         return np.array([one.step(pose, scale) for one, pose, scale in zip(self.shares, poses, scales)])[:, None, None]
 
     def put(self, stream, out, late):

@@ -28,8 +28,8 @@ class RefinedTrack:
 
     poses: as the input's, NaN where still missing; filled: bool [T, J], key points that were missing and are
     filled; methods: {label: key points that it refined}; translation: [T, 3] or None; notes: sentences; plan:
-    one sentence; sigma: [T, J] in the poses' unit, an estimate of the standard deviation of a refined coordinate's error (`Work.take`,
-    `Work.lasting`), NaN where nothing says it;
+    one sentence; sigma: [T, J] in the poses' unit, an estimate of the standard deviation of a refined coordinate's error (its method's, and what bone
+    lengths wander by), NaN where nothing says it;
     repaired: what was put right before (`lib.tracks.repair.Repaired`), or None; said: what was measured before and after, in numbers for
     people (`lib.tracks.closing.Said`); path_kept: whether where the body goes was left as it is, None where it is not known or
     not apart from the pose.
@@ -171,7 +171,7 @@ class Work:
 
     def _settle(self, filled):
         """Where the plan is to blend: decide by what was measured how much of what."""
-        scale = float(np.mean(self.space.scale))
+        scale = self.space.one_scale
         self.judged = auto.judge(self.measured, filled, self.times, scale, self._typical())
         network, reason = self.plan.network if self.judged.share else None, self.plan.reason
         if network is not None and not space.usual_size(self.poses, scale):
@@ -200,7 +200,7 @@ class Work:
     def _settle_live(self):
         """The same with a lag: what was measured by then decides, frame by frame."""
         if self.plan.network is not None:
-            names, scale = self.track.joint_names, float(np.mean(self.space.scale))
+            names, scale = self.track.joint_names, self.space.one_scale
             self.share = auto.running_shares(self.poses, names, self.rate, scale, self._typical())
             if not self.share.any():
                 usual = space.usual_size(self.poses, scale)
@@ -278,7 +278,7 @@ class Work:
         """Of a `Filter` for these joints: where bones say that errors are white, the filter for those is told how large they are."""
         if one.name != auto.WHITE or self.judged is None or not np.isfinite(self.judged.wander):
             return one.options
-        return one.options | {"jitter": self.measured.jitter[joints] * float(np.mean(self.space.scale))}
+        return one.options | {"jitter": self.measured.jitter[joints] * self.space.one_scale}
 
     def _done_before(self, job):
         """Fill in the result of a job whose filter ran already, to judge the track."""
@@ -286,7 +286,7 @@ class Work:
         if white is not None and len(job.times) == len(self.poses):  # one without a gap, as it was judged
             job.result = self.space.into(white.values, 0.0)[:, job.joints]
             job.cutoff = white.cutoff[job.joints]
-            job.sigma = white.sigma[:, job.joints] * float(np.mean(self.space.scale))
+            job.sigma = white.sigma[:, job.joints] * self.space.one_scale
 
     def take(self, job):
         """Take in a finished job; those of the filters come first."""
@@ -305,7 +305,7 @@ class Work:
         place = job.frames, job.joints
         before, share = self.sigma[place], np.broadcast_to(np.reshape(job.share, (-1, 1)), self.sigma[place].shape)
         after = np.full_like(before, np.nan) if job.sigma is None else job.sigma[:, job.picks]
-        after = after / float(np.mean(self.space.scale))
+        after = after / self.space.one_scale
         mixed = np.where(share < 1, (1 - share) * before + share * after, after)
         self.sigma[place] = np.where(share > 0, mixed, before)
 
@@ -397,9 +397,11 @@ class Work:
                 methods[method.label if isinstance(method, Model) else method] = count
         plan = self.plan.sentence
         said = self._said(space.enter(poses, track.kind))
-        kept = (
-            not (self.root_refined if goes else refiner.translation) if goes or track.translation is not None else None
-        )
+        kept = None
+        if goes:
+            kept = not self.root_refined
+        elif track.translation is not None:
+            kept = not refiner.translation
         return RefinedTrack(
             poses,
             self.filled,

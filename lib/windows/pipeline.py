@@ -34,8 +34,8 @@ def refine(network, recordings, recipe, batch=2048, spread=False):
     """Refine recordings as a recipe says.
 
     network: in eval mode; recordings: iterable of (views [V, T, C] float32, present bool [V, T] or None); recipe:
-    `Recipe`, whose window is known; batch: windows through the network at once; spread: whether it is asked for. Yields a `RefinedRecording` each, in order,
-    on the CPU. A sequence shorter than W is padded by its last frame for the network; windows of several recordings go
+    `Recipe`, whose window is known; batch: windows through the network at once; spread: whether it is asked for. Yields a
+    `RefinedRecording` each, in order, on the CPU. A sequence shorter than W is padded by its last frame for the network; windows of several recordings go
     through the network together. Raises UserError for a recipe that cannot be.
     """
     recipe.checked()
