@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 from benchmarks import accuracy_tuning as tuning
-from lib import config, errors, messages, run
+from lib import errors, messages, run
+from lib.command_line import Request
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
@@ -194,7 +195,7 @@ def network_rows(part, base, published):
         elif name is not None and not path.is_file():
             say(f"{part}: {label} left out, no {path.name} in data/checkpoints")
         else:
-            request = config.Request("eval", ["--checkpoint", str(path), *command_line(part, base)])
+            request = Request("eval", ["--checkpoint", str(path), *command_line(part, base)])
             _, (method,) = load_networks(request, torch.device("cpu"))
             method = {"as it is": lambda one: one, "alone": EachViewAlone, "live": LiveMethod}[how](method)
             method.label = label
@@ -220,7 +221,7 @@ def _filter(name, cfg, parameters, kind):
 
 def load(part, base):
     """(config, test split, part of the training split that filters are tuned on, what that is in words)."""
-    cfg = config.Request("eval", command_line(part, base)).config()
+    cfg = Request("eval", command_line(part, base)).config()
     (source,) = catalog.sources(cfg)
     test, train = (sequences.load(source, name, cfg) for name in ("test", "train"))
     train, words = tuning.training_part(train, cfg)

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from benchmarks.accuracy import WEIGHTS, paragraph, write_markdown
-from lib import config, errors, messages, run
+from lib import errors, messages, run
+from lib.command_line import Request
 from lib.dataset import catalog, sequences
 from lib.dataset.groups import CAMERA
 from lib.dataset.sequences import Recording
@@ -91,7 +92,7 @@ def command_line(name, representation, base):
 
 def load(name, representation, data):
     """(config, test split, training split), both at `RATE`."""
-    cfg = config.Request("eval", command_line(name, representation, Path(data, "poses"))).config()
+    cfg = Request("eval", command_line(name, representation, Path(data, "poses"))).config()
     (source,) = catalog.sources(cfg)
     found = [at_rate(sequences.load(source, split, cfg), clips_of(data, name, split)) for split in ("test", "train")]
     return cfg, *found
@@ -124,7 +125,7 @@ def network_methods(paths, line):
     methods = []
     for path in paths:
         file = named(path, WEIGHTS)
-        request = config.Request("eval", ["--checkpoint", str(file), *line])
+        request = Request("eval", ["--checkpoint", str(file), *line])
         _, (method,) = load_networks(request, torch.device("cpu"))
         method.label = Path(path).name.removesuffix(".pth.tar")
         methods.append(method)

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measuring import Row, best
 from benchmarks.plain_synsp import PlainSynSP
-from lib import config
+from lib.command_line import Request
 from lib.dataset import storage
 from lib.training.trainer import Trainer
 
@@ -105,7 +105,7 @@ def request(base, *overrides):
         BATCH,
         *overrides,
     ]
-    return config.Request("train", list(map(str, words))).config()
+    return Request("train", list(map(str, words))).config()
 
 
 def our_training(base, precision):
@@ -163,7 +163,7 @@ def validation_mpjpe(precision, seed):
             "SEED_VALUE",
             seed,
         ]
-        trainer = Trainer(config.Request("train", list(map(str, words))).config(), torch.device("cpu"))
+        trainer = Trainer(Request("train", list(map(str, words))).config(), torch.device("cpu"))
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bars
             trainer.fit()
         return trainer.scores["mpjpe"]

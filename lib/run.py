@@ -1,7 +1,10 @@
-"""What every command does around its work: signals, the device, and the run's folder."""
+"""What every command does around its work: signals, the device, the run's folder, and what was typed."""
 
 import glob
+import os
+import shlex
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +18,13 @@ from .messages import logger
 log = logger(__name__)
 
 REQUEUE = getattr(signal, "SIGUSR1", None)  # Windows has none
+
+
+def command_line():
+    """The command that is running, for logs and checkpoints."""
+    script = Path(sys.argv[0])
+    called = ["synsp"] if script.stem in ("synsp", "__main__") else ["python", os.path.relpath(script)]
+    return shlex.join(called + sys.argv[1:])
 
 
 def choose_device(cfg):

@@ -1,4 +1,4 @@
-"""lib/config.py: one schema, and which layer wins."""
+"""The configuration (config, config_values, command_line): one schema, and which layer wins."""
 
 import logging
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lib import config
+from lib.command_line import Request
 from lib.errors import UserError
 
 # Every key of the published YAMLs (SPEC 7), with values as they write them.
@@ -83,7 +84,7 @@ def yaml_file(tmp_path):
 
 @pytest.mark.parametrize("command", ["train", "eval", "visualize"])
 def test_published_yaml_loads_unchanged(command, yaml_file, caplog):
-    cfg = config.Request(command, ["--cfg", yaml_file(PUBLISHED)]).config()
+    cfg = Request(command, ["--cfg", yaml_file(PUBLISHED)]).config()
     assert not caplog.records
     assert cfg.TRAIN.LR == 0.001 and cfg.TRAIN.noise_std == 25.0 and cfg.TRAIN.RESUME == ""
     assert cfg.DATASET.ROOT_AIST_SPIN_3D == [2, 3] and cfg.MODEL.DROPOUT == 0.5
@@ -143,7 +144,7 @@ def test_shipped_yamls_load_without_a_word(root, caplog):
     paths = sorted((root / "configs").glob("*.yaml"))
     assert len(paths) >= 2
     for path in paths:
-        config.Request("train", ["--cfg", str(path)])
+        Request("train", ["--cfg", str(path)])
     assert not caplog.records
 
 
@@ -151,7 +152,7 @@ def test_precedence(yaml_file):
     """defaults < YAML < stored in the checkpoint < flags < trailing overrides."""
     path = yaml_file("MODEL: {SLIDE_WINDOW_SIZE: 9, n_head: 3}\nTRAIN: {EPOCH: 7, LR: 0.5, MIX: balanced}")
     stored = {"TRAIN": {"EPOCH": 8, "LR": 0.25}, "MODEL": {"SLIDE_WINDOW_SIZE": 10, "n_layers": 2}}
-    request = config.Request(
+    request = Request(
         "train",
         ["--cfg", path, "--slide_window_size", "11", "--exp_name", "flag", "TRAIN.LR", "0.125", "EXP_NAME", "pair"],
     )
@@ -175,13 +176,13 @@ def test_precedence(yaml_file):
     ],
 )
 def test_overrides_stand_anywhere(words):
-    cfg = config.Request("train", words).config()
+    cfg = Request("train", words).config()
     assert (cfg.TRAIN.EPOCH, cfg.EXP_NAME, cfg.DEVICE) == (5, "x", "cpu")
 
 
 def test_unknown_yaml_keys_are_one_warning(yaml_file, caplog):
     path = yaml_file("TRAIN: {EPOCH: 3, EPOCHS: 4}\nNEW: {A: {B: 1}}\nTRAINING: 1\n5: x")
-    request = config.Request("eval", ["--cfg", path])
+    request = Request("eval", ["--cfg", path])
     request.config()
     request.config({"TRAIN": {"EPOCH": 2}})
     assert len(caplog.records) == 1 and caplog.records[0].levelno == logging.WARNING
@@ -190,13 +191,13 @@ def test_unknown_yaml_keys_are_one_warning(yaml_file, caplog):
 
 
 def test_empty_sections_of_a_yaml_are_nothing(yaml_file, caplog):
-    cfg = config.Request("train", ["--cfg", yaml_file("CUDNN:\nTRAIN:\n  RESUME:\n  INIT: null\n")]).config()
+    cfg = Request("train", ["--cfg", yaml_file("CUDNN:\nTRAIN:\n  RESUME:\n  INIT: null\n")]).config()
     assert cfg.CUDNN.BENCHMARK is True and cfg.TRAIN.RESUME == cfg.TRAIN.INIT == "" and not caplog.records
 
 
 @pytest.mark.parametrize("value", ["None", "null", ""])
 def test_resume_none_is_no_resume(value):
-    assert config.Request("train", ["TRAIN.RESUME", value]).config().TRAIN.RESUME == ""
+    assert Request("train", ["TRAIN.RESUME", value]).config().TRAIN.RESUME == ""
 
 
 @pytest.mark.parametrize(
@@ -217,14 +218,14 @@ def test_resume_none_is_no_resume(value):
     ],
 )
 def test_values_become_the_type_of_the_default(key, text, value):
-    node = config.Request("train", [key, text]).config()
+    node = Request("train", [key, text]).config()
     for part in key.split("."):
         node = node[part]
     assert node == value and type(node) is type(value)
 
 
 def test_root_keys_are_upper_case_as_they_are_looked_up():
-    assert config.Request("train", ["DATASET.ROOT_my_vibe_3D", "4"]).config().DATASET.ROOT_MY_VIBE_3D == [4]
+    assert Request("train", ["DATASET.ROOT_my_vibe_3D", "4"]).config().DATASET.ROOT_MY_VIBE_3D == [4]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +253,7 @@ def test_root_keys_are_upper_case_as_they_are_looked_up():
 )
 def test_mistakes_are_one_line(words, message):
     with pytest.raises(UserError, match=message) as caught:
-        config.Request("train", words)
+        Request("train", words)
     assert "\n" not in str(caught.value)
 
 
@@ -271,28 +272,26 @@ def test_mistakes_are_one_line(words, message):
 )
 def test_yamls_that_cannot_be(text, message, yaml_file):
     with pytest.raises(UserError, match=message):
-        config.Request("train", ["--cfg", yaml_file(text)])
+        Request("train", ["--cfg", yaml_file(text)])
 
 
 def test_a_yaml_that_is_no_text(tmp_path):
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not readable as YAML"):
-        config.Request("train", ["--cfg", str(tmp_path / "x.yaml")])
+        Request("train", ["--cfg", str(tmp_path / "x.yaml")])
     with pytest.raises(UserError, match="not readable as YAML"):
-        config.Request("train", ["--cfg", str(tmp_path)])
+        Request("train", ["--cfg", str(tmp_path)])
 
 
 def test_dump_is_a_yaml_that_loads_to_the_same(yaml_file):
-    cfg = config.Request(
-        "train", ["DATASET.ROOT_A_B_3D", "[1,2]", "TRAIN.LR", "0.25", "--dataset_name", "a,b"]
-    ).config()
-    assert config.Request("train", ["--cfg", yaml_file(config.dump(cfg))]).config() == cfg
+    cfg = Request("train", ["DATASET.ROOT_A_B_3D", "[1,2]", "TRAIN.LR", "0.25", "--dataset_name", "a,b"]).config()
+    assert Request("train", ["--cfg", yaml_file(config.dump(cfg))]).config() == cfg
 
 
 def test_help_needs_neither_torch_nor_numpy(root):
     code = (
-        "import sys; from lib import config\n"
-        "try: config.Request('train', ['--help'])\nexcept SystemExit: pass\n"
+        "import sys; from lib.command_line import Request\n"
+        "try: Request('train', ['--help'])\nexcept SystemExit: pass\n"
         "print([name for name in ('torch', 'numpy', 'scipy') if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
@@ -325,13 +324,13 @@ def test_yamls_of_strangers(text, message, tmp_path):
     (tmp_path / "x.yaml").write_text(text)
     start = time.process_time()
     with pytest.raises(UserError, match=message):
-        config.Request("eval", ["--cfg", str(tmp_path / "x.yaml")])
+        Request("eval", ["--cfg", str(tmp_path / "x.yaml")])
     assert time.process_time() - start < 10
 
 
 def test_anchors_of_people_work(tmp_path):
     (tmp_path / "x.yaml").write_text("MODEL: &m {n_head: 2}\nTRAIN:\n  EPOCH: 3\nx: {<<: *m}\n")
-    assert config.Request("eval", ["--cfg", str(tmp_path / "x.yaml")]).config().MODEL.n_head == 2
+    assert Request("eval", ["--cfg", str(tmp_path / "x.yaml")]).config().MODEL.n_head == 2
 
 
 @pytest.mark.parametrize(
@@ -348,15 +347,15 @@ def test_anchors_of_people_work(tmp_path):
 )
 def test_numbers_that_cannot_be(key, value, message):
     with pytest.raises(UserError, match=f"^{key} .*{message}"):
-        config.Request("train", [key, str(value)])
+        Request("train", [key, str(value)])
 
 
 def test_every_number_has_a_range_and_its_default_lies_in_it():
     for key, value in config.flatten(config.defaults()):
         if isinstance(value, int | float) and not isinstance(value, bool):
-            default, lowest, highest, off = config._numbers()[key]
+            default, lowest, highest, off = config.numbers()[key]
             assert value == default and (lowest <= value <= highest or value == off), key
 
 
 def test_whole_numbers_do_not_pass_through_floats():
-    assert config.Request("train", ["SEED_VALUE", str(2**53 + 1)]).config().SEED_VALUE == 2**53 + 1
+    assert Request("train", ["SEED_VALUE", str(2**53 + 1)]).config().SEED_VALUE == 2**53 + 1

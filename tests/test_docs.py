@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import cli
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def test_commands_exist(page, monkeypatch):
         if program == "synsp":
             assert name in cli.COMMANDS
         if (key := name if program == "python" else f"synsp {name}") in SCRIPTS:
-            config.Request(SCRIPTS[key], words)  # refuses unknown flags, keys and YAML files
+            Request(SCRIPTS[key], words)  # refuses unknown flags, keys and YAML files
             assert not any("<" in word for word in words), (page.name, words)
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import config
+from ..command_line import Parser
+from ..config_values import merge_overrides
 from ..dataset import catalog, sequences, storage
 from ..errors import UserError
 from ..poses.kinds import kind_of
@@ -38,14 +40,14 @@ class Report:
 
 
 def main(argv=None, prog=None):
-    parse = config.Parser(prog=prog, description="What a dataset folder contains, and what will be refused in it.")
+    parse = Parser(prog=prog, description="What a dataset folder contains, and what will be refused in it.")
     parse.add_argument("folder", help="one dataset folder (with groundtruth/ and detected/), or a folder of them")
     parse.add_argument(
         "overrides", nargs="*", default=[], metavar="KEY VALUE", help="config keys, such as DATASET.MULTI_VIEW True"
     )
     args = parse.parse_args(argv)
     cfg = config.defaults()
-    config.merge_overrides(cfg, args.overrides)
+    merge_overrides(cfg, args.overrides)
     reports = check(args.folder, cfg)
     for report in reports:
         print(text(report))

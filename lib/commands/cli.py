@@ -2,7 +2,8 @@
 
 import sys
 
-from .. import __version__, config, errors, messages
+from .. import __version__, errors, messages
+from ..command_line import Request
 from ..errors import UserError
 
 # Modules that need torch are imported inside the functions: `--help` and wrong flags are answered without it.
@@ -10,7 +11,7 @@ from ..errors import UserError
 
 def refine(argv=None, prog=None):
     """Refine the poses of files, folders of per-frame files, or a live stream."""
-    request = config.Request("refine", argv, prog)
+    request = Request("refine", argv, prog)
     from . import refine_many
 
     messages.start()
@@ -20,7 +21,7 @@ def refine(argv=None, prog=None):
 
 def train(argv=None, prog=None):
     """Train SynSP or SmoothNet."""
-    request = config.Request("train", argv, prog)
+    request = Request("train", argv, prog)
     from . import train
 
     messages.start()
@@ -29,7 +30,7 @@ def train(argv=None, prog=None):
 
 def evaluate(argv=None, prog=None):
     """Score networks on a test split, beside traditional filters."""
-    request = config.Request("eval", argv, prog)
+    request = Request("eval", argv, prog)
     from . import evaluate
 
     messages.start()
@@ -38,7 +39,7 @@ def evaluate(argv=None, prog=None):
 
 def visualize(argv=None, prog=None):
     """Render test sequences as videos or as an interactive page."""
-    request = config.Request("visualize", argv, prog)
+    request = Request("visualize", argv, prog)
     from . import visualize
 
     messages.start()

@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .. import config, run
+from .. import run
+from ..command_line import Request
 from ..errors import UserError
 
 CFG = "configs/kinect_sample_3D.yaml"
@@ -30,7 +31,7 @@ def main(argv=None, prog=None):
             f"{ROOT / CFG}: not found. The demo needs a checkout of the repository, not the installed package"
         )
     os.chdir(ROOT)
-    request = config.Request("train", ["--cfg", CFG, *overrides])
+    request = Request("train", ["--cfg", CFG, *overrides])
     cfg = request.config()
     _step("1/3 train", "train_smoothnet.py", "--cfg", CFG, *overrides)
     folder = run.newest_folder(cfg)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .. import config
+from ..command_line import Parser
 from ..errors import UserError
 from ..files import write_bytes
 from ..models import checkpoints
@@ -17,7 +17,7 @@ from ..models.export import about, export, to_onnx
 
 def main(argv=None, prog=None):
     """What `synsp export` does. Raises UserError for a file that is no checkpoint or a window that does not fit."""
-    parser = config.Parser(
+    parser = Parser(
         prog=prog, description="Write a checkpoint's network as ONNX or for torch.export (single view, final head)."
     )
     parser.add_argument("checkpoint", help="trained network (.pth.tar)")

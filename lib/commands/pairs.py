@@ -7,13 +7,13 @@ synsp pairs collect OUT ESTIMATES --dataset my --estimator NAME
 
 import argparse
 
-from .. import config
+from ..command_line import Parser
 from . import pairs_collect, pairs_render
 
 
 def main(argv=None, prog=None):
     """Run `synsp pairs render …` or `synsp pairs collect …`. Raises UserError as they do."""
-    parse = config.Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse = Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = parse.add_subparsers(title="steps", metavar="STEP", required=True)
     for add in (pairs_render.add_render, pairs_collect.add_collect):
         add(steps)

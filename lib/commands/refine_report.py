@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import config
+from .. import run
 from ..formats import registry
 from ..messages import logger
 from ..poses import gaps, mapping, space
@@ -124,7 +124,7 @@ def _provenance(path, pose_file, results, refine, table):
     return {
         "file": str(path),
         "kind": registry.FORMATS[pose_file.format].description,
-        "command": config.command_line(),
+        "command": run.command_line(),
         "weights": "\n".join(licences(refine, results)) or "none",
         "method": "\n".join(plan for plan, _ in grouped(("", [result.plan]) for result in results)),
         "notes": "\n".join(dict.fromkeys(notes)) or "none",

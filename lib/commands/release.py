@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from .. import config, run
+from ..command_line import Parser
 from ..errors import UserError
 from ..models import checkpoints
 from ..models.translate import to_format_2
@@ -143,7 +144,7 @@ def table(folder):
 
 
 def main(argv=None, prog=None):
-    parser = config.Parser(
+    parser = Parser(
         prog=prog,
         description=__doc__.splitlines()[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,

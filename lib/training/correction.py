@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import config, errors, messages
+from .. import errors, messages, run
+from ..command_line import Parser, Request
 from ..dataset import groups
 from ..errors import UserError
 from ..messages import logger
@@ -177,18 +178,18 @@ def fit(source, target, cfg):
     }
     for stale in ("training", "scores"):  # of the network without the correction
         content.pop(stale, None)
-    content["provenance"] = {**content["provenance"], "corrected": config.command_line()}
+    content["provenance"] = {**content["provenance"], "corrected": run.command_line()}
     checkpoints.save(target, {key: value for key, value in content.items() if key != "format_version"})
     return found
 
 
 def main():
-    parse = config.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("source", metavar="WEIGHTS", help="a checkpoint")
     parse.add_argument("target", metavar="TARGET", help="where the corrected one goes")
     args, words = parse.parse_known_args()
     messages.start()
-    fit(args.source, args.target, config.Request("train", words).config())
+    fit(args.source, args.target, Request("train", words).config())
     log.info("written: %s", args.target)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from .. import config
+from .. import config, run
 from ..errors import UserError
 from ..messages import logger
 from ..models import checkpoints
@@ -35,7 +35,7 @@ def write(trainer, path):
                 },
             },
             "config": config.as_dict(trainer.cfg),
-            "provenance": {"command": config.command_line(), "torch": str(torch.__version__)},
+            "provenance": {"command": run.command_line(), "torch": str(torch.__version__)},
             "training": {
                 "network": trainer.network.state_dict(),
                 "optimizer": trainer.optimizer.state_dict(),

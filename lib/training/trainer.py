@@ -445,7 +445,7 @@ class Trainer:
             return
         run.write_text(self.folder / "config.yaml", config.dump(cfg))
         messages.also_log_to(self.folder / "train_log.txt")
-        log.info("%s", config.command_line())
+        log.info("%s", run.command_line())
 
     def save(self, name):
         """Write checkpoint_<name>.pth.tar: all that eval, visualise and a continued run need."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import config
+from .. import config, run
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from . import page, scenes
@@ -45,7 +45,7 @@ def view_names(recording):
 
 def provenance_of(methods, cfg):
     """What made a page: {label: text}."""
-    found = {"command": config.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
+    found = {"command": run.command_line(), "checkpoint": cfg.EVALUATE.PRETRAINED or "none"}
     for method in methods:
         if method.role == "refined":
             content = Path(method.checkpoint.path).read_bytes()

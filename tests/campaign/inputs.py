@@ -18,7 +18,9 @@ import torch
 from mutators import mutate
 
 from lib import config, safe_pickle
+from lib.command_line import Request
 from lib.commands import live_lines, pairs_collect, refine_exports
+from lib.config_values import merge_tree
 from lib.dataset import storage
 from lib.errors import UserError, printable
 from lib.formats import registry
@@ -177,7 +179,7 @@ def dataset(path, dice):
 
 
 def config_file(path, dice):
-    request = config.Request("train", ["--cfg", str(path)])
+    request = Request("train", ["--cfg", str(path)])
     config.dump(request.config())
     return "done"
 
@@ -191,7 +193,7 @@ def checkpoint(path, dice):
         )
     del out
     cfg = config.defaults()
-    config.merge_tree(cfg, found.config)
+    merge_tree(cfg, found.config)
     return "done"
 
 

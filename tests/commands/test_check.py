@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import check
 from lib.errors import UserError
 
@@ -16,7 +16,7 @@ def report():
     """A function (base, folder, *overrides) -> the `Report` of base/folder."""
 
     def made(base, folder, *overrides):
-        (found,) = check.check(base / folder, config.Request("train", list(overrides)).config())
+        (found,) = check.check(base / folder, Request("train", list(overrides)).config())
         return found
 
     return made

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import refine_file
 from lib.errors import UserError
 from lib.filters.registry import FILTERS
@@ -38,9 +38,7 @@ def command(*arguments, **options):
 
 def here(*arguments, folder):
     """The command in this process, without weights: (output path)."""
-    return refine_file.main(
-        config.Request("refine", [*map(str, arguments), "REFINE.CHECKPOINT_DIR", str(folder / "none")])
-    )
+    return refine_file.main(Request("refine", [*map(str, arguments), "REFINE.CHECKPOINT_DIR", str(folder / "none")]))
 
 
 def digest(path):
@@ -85,7 +83,7 @@ def test_a_bare_command(kind, tmp_path):
 )
 def test_mistakes_are_one_line(arguments, said):
     with pytest.raises(UserError, match=said) as error:
-        refine_file.main(config.Request("refine", arguments))
+        refine_file.main(Request("refine", arguments))
     assert "\n" not in str(error.value)
 
 

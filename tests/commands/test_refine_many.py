@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import config, files
+from lib import files
+from lib.command_line import Request
 from lib.commands import cli, done, inputs, refine_file, refine_many, shards
 from lib.errors import UserError
 from lib.tracks.refiner import Refiner
@@ -49,7 +50,7 @@ def tree(tmp_path):
 
 def many(*words):
     """The number of failures of `synsp refine`, by a filter."""
-    return refine_many.main(config.Request("refine", [*map(str, words), "--method", "gaus1d"]))
+    return refine_many.main(Request("refine", [*map(str, words), "--method", "gaus1d"]))
 
 
 def content(folder):
@@ -82,7 +83,7 @@ def results(folder):
     ],
 )
 def test_inputs_stand_before_the_first_key(words, given, pairs):
-    request = config.Request("refine", words)
+    request = Request("refine", words)
     assert request.args.inputs == given and request.args.input == given[0]
     assert all(request.explicit(key) for key in pairs[::2])
 
@@ -90,7 +91,7 @@ def test_inputs_stand_before_the_first_key(words, given, pairs):
 def test_a_file_in_the_place_of_a_group_is_an_input(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clip(tmp_path / "LOG.npy")
-    assert config.Request("refine", ["a.npy", "LOG.npy"]).args.inputs == ["a.npy", "LOG.npy"]
+    assert Request("refine", ["a.npy", "LOG.npy"]).args.inputs == ["a.npy", "LOG.npy"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_folder_of_frames_is_refined_as_alone(tmp_path):
     frames = builders.openpose(tmp_path / "in" / "person").path
     many(tmp_path / "in", "--recursive", "--output", tmp_path / "out")
     alone = refine_file.main(
-        config.Request("refine", [str(frames), "--method", "gaus1d", "--output", str(tmp_path / "alone")])
+        Request("refine", [str(frames), "--method", "gaus1d", "--output", str(tmp_path / "alone")])
     )
     refined = tmp_path / "out" / frames.relative_to(tmp_path / "in")
     assert content(refined) == content(alone) and content(alone) != content(frames)
@@ -189,7 +190,7 @@ def test_the_output_mirrors_the_tree_and_failures_are_lines(tree, tmp_path):
         "deep/er/clip1.npy",
         "deep/er/clip3.npy",
     ]
-    alone = refine_file.main(config.Request("refine", [str(tree / "clip0.npy"), "--method", "gaus1d"]))
+    alone = refine_file.main(Request("refine", [str(tree / "clip0.npy"), "--method", "gaus1d"]))
     assert out["clip0.npy"] == alone.read_bytes()
     failures = [json.loads(line) for line in out["failures.jsonl"].splitlines()]
     assert [os.path.basename(one["file"]) for one in failures] == ["broken.json", "empty.npy"]
@@ -293,7 +294,7 @@ def test_what_is_done_is_left_as_it_is(tree, tmp_path):
 
 
 def test_other_weights_are_other_settings(tmp_path):
-    request = config.Request("refine", ["a.npy", "REFINE.CHECKPOINT_DIR", str(tmp_path)])
+    request = Request("refine", ["a.npy", "REFINE.CHECKPOINT_DIR", str(tmp_path)])
     kept = []
     for text in ("one", "two"):
         (tmp_path / "smoothnet_w8.pth.tar").write_text(text)

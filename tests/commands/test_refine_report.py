@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import refine_file
 from lib.dataset import storage
 from lib.visualize import drawing, figures, palette
@@ -16,7 +16,7 @@ from tests.formats.walker import FRAMES, walk
 def refined(path, *more, caplog):
     with caplog.at_level(logging.INFO):
         refine_file.main(
-            config.Request("refine", [str(path), "--output", str(path.parent / ("out" + path.suffix)), *map(str, more)])
+            Request("refine", [str(path), "--output", str(path.parent / ("out" + path.suffix)), *map(str, more)])
         )
     return caplog.text
 
@@ -106,7 +106,7 @@ def test_bvh_out_of_rotations_and_of_joints(tmp_path, caplog):
     for name in ("smpl.npz", "joints.npy"):
         with caplog.at_level(logging.INFO):
             refine_file.main(
-                config.Request("refine", [str(tmp_path / name), "--output", str(tmp_path / "out.bvh"), "--fps", "30"])
+                Request("refine", [str(tmp_path / name), "--output", str(tmp_path / "out.bvh"), "--fps", "30"])
             )
         text = (tmp_path / "out.bvh").read_text()
         assert text.startswith("HIERARCHY\nROOT pelvis") and f"Frames: {FRAMES}" in text and "nan" not in text

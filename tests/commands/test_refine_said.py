@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import cli, refine_file
 from lib.commands.refine_said import counted, grouped, merged
 from lib.errors import UserError
@@ -40,9 +40,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_refined(tmp_path
     np.save(tmp_path / "poses.npy", walk(2, 400.0))
     monkeypatch.setattr(Refiner, "refine_tracks", lambda *args: pytest.fail("refined first"))
     with pytest.raises(UserError, match="BVH needs 3D joints"):
-        refine_file.main(
-            config.Request("refine", [str(tmp_path / "poses.npy"), "--output", str(tmp_path / "walk.bvh")])
-        )
+        refine_file.main(Request("refine", [str(tmp_path / "poses.npy"), "--output", str(tmp_path / "walk.bvh")]))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +55,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_refined(tmp_path
 def test_refusals_name_what_was_typed(tmp_path, words, said):
     np.save(tmp_path / "poses.npy", walk(2, 400.0))
     with pytest.raises(UserError, match=said):
-        refine_file.main(config.Request("refine", [str(tmp_path / "poses.npy"), *words]))
+        refine_file.main(Request("refine", [str(tmp_path / "poses.npy"), *words]))
 
 
 @pytest.mark.parametrize("command", ["export", "check", "pairs", "release"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib import config
+from lib.config_values import merge_overrides
 from lib.dataset import groups
 from lib.dataset.catalog import Source
 from lib.dataset.sequences import Recording, Sequence, Split
@@ -16,7 +17,7 @@ CLIPS = ("01_01", "01_02", "02_01", "02_02", "03_01", "03_02", "03_03", "04_01")
 
 def settings(*pairs):
     cfg = config.defaults()
-    config.merge_overrides(cfg, pairs)
+    merge_overrides(cfg, pairs)
     return cfg
 
 

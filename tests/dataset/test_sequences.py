@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from lib import config
+from lib.command_line import Request
 from lib.dataset import sequences
 from lib.dataset.catalog import Source
 from lib.errors import UserError
@@ -19,7 +19,7 @@ def load():
     """A function (base, dataset, estimator, representation, split="test", *overrides) -> Split."""
 
     def loaded(base, dataset, estimator, representation, split="test", *overrides):
-        cfg = config.Request("train", ["DATASET.BASE_DIR", str(base), *overrides]).config()
+        cfg = Request("train", ["DATASET.BASE_DIR", str(base), *overrides]).config()
         return sequences.load(Source(dataset, estimator, representation), split, cfg)
 
     return loaded
@@ -143,7 +143,7 @@ def test_jhmdb_without_usable_image_sizes(shape, message, write_set, load):
 
 def test_validate_split(write_set, load, tmp_path):
     base = write_set("aist", "vibe", "3D", "lsp14", splits=("train", "validate"))
-    cfg = config.Request("train", ["DATASET.BASE_DIR", str(base)]).config()
+    cfg = Request("train", ["DATASET.BASE_DIR", str(base)]).config()
     found = [sequences.has_split(Source("aist", "vibe", "3D"), split, cfg) for split in ("train", "validate", "test")]
     assert found == [True, True, False]
     assert len(load(base, "aist", "vibe", "3D", "validate").sequences) == 3

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import evaluate as evaluate_command
 from lib.dataset import storage
 from lib.errors import UserError
@@ -41,7 +41,7 @@ def evaluate(tmp_path):
     def run(*words):
         before = set(tmp_path.glob("results/*"))
         arguments = [*SAMPLE, "OUTPUT_DIR", tmp_path / "results", *words]
-        results = evaluate_command.evaluate(config.Request("eval", list(map(str, arguments))))
+        results = evaluate_command.evaluate(Request("eval", list(map(str, arguments))))
         (folder,) = set(tmp_path.glob("results/*")) - before
         assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(results))
         return results, folder
@@ -543,7 +543,7 @@ def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path):
     torch.save(content, path)
     asked = [(), ("EVALUATE.WINDOW_WEIGHTS", "mean")]
     found = [
-        methods.load_networks(config.Request("eval", [*SAMPLE, "--checkpoint", str(path), *words]), "cpu")[1][
+        methods.load_networks(Request("eval", [*SAMPLE, "--checkpoint", str(path), *words]), "cpu")[1][
             0
         ].recipe.weighting
         for words in asked
@@ -573,7 +573,7 @@ def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path):
 def test_refusals_leave_nothing(tmp_path, words, hint):
     request_words = [*SAMPLE, "OUTPUT_DIR", str(tmp_path / "results"), *map(str, words)]
     with pytest.raises(UserError, match=hint):
-        evaluate_command.evaluate(config.Request("eval", request_words))
+        evaluate_command.evaluate(Request("eval", request_words))
     assert not (tmp_path / "results").exists()
 
 
@@ -599,7 +599,7 @@ def test_what_a_set_is_does_not_hang_on_the_order_of_the_checkpoints(order):
     """The one that was trained on it says so, wherever it stands in the list."""
     names = [ROOT / "data" / "checkpoints" / f"{name}.pth.tar" for name in ("synsp_mv_3D_w8_bn", "synsp_3D_w8_bn")]
     words = ["--dataset_name", "mbn", "--checkpoint", ",".join(str(names[number]) for number in order)]
-    cfg, _ = methods.load_networks(config.Request("eval", words), "cpu")
+    cfg, _ = methods.load_networks(Request("eval", words), "cpu")
     trained = checkpoints.load(names[0]).config["DATASET"]
     assert (cfg.DATASET.MULTI_VIEW, cfg.DATASET.FPS) == (trained["MULTI_VIEW"], trained["FPS"])
 
@@ -616,7 +616,7 @@ def test_a_checkpoint_brings_its_window_and_dataset(tmp_path):
         "--checkpoint",
         str(SYNSP),
     ]
-    (result,) = evaluate_command.evaluate(config.Request("eval", words))
+    (result,) = evaluate_command.evaluate(Request("eval", words))
     assert result["dataset"] == "mocap" and result["metrics"]["smoothnet_mpjpe"] > 0
 
 

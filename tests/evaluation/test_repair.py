@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib import config
+from lib.config_values import merge_overrides
 from lib.dataset import catalog, sequences
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import InputMethod
@@ -12,7 +13,7 @@ from lib.evaluation.methods import InputMethod
 @pytest.mark.parametrize("on", [False, True])
 def test_the_input_row_stays(root, on):
     cfg = config.defaults()
-    config.merge_overrides(
+    merge_overrides(
         cfg,
         [
             "DATASET_NAME",

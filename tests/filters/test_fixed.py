@@ -6,6 +6,7 @@ import pytest
 from scipy import ndimage
 
 from lib import config
+from lib.config_values import merge_overrides
 from lib.errors import UserError
 from lib.filters import fixed, registry
 
@@ -234,7 +235,7 @@ def test_impossible_parameters_are_refused_by_section(cfg, key, value):
 
 def test_parameters_of_the_config_arrive(cfg):
     noisy = tracks(60)
-    config.merge_overrides(
+    merge_overrides(
         cfg,
         [
             "EVALUATE.TRADITION_SAVGOL.WINDOW_SIZE",

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lib import config
+from lib.config_values import merge_overrides
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.models.attention import Sizes
@@ -448,7 +449,7 @@ def test_files_of_format_1_load_for_ever(name):
 
 def built(*overrides, **recipe):
     cfg = config.defaults()
-    config.merge_overrides(cfg, list(map(str, overrides)))
+    merge_overrides(cfg, list(map(str, overrides)))
     return checkpoints.build(cfg, 51, Recipe(**recipe))
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import cli
 from lib.dataset import catalog, groups, sequences
 from lib.errors import UserError
@@ -39,7 +39,7 @@ def run(out, said, base, *more):
 def load(base, split, representation="3D", several=False):
     words = ["--dataset_name", "my", "--estimator", "vibe", "--body_representation", representation]
     words += ["DATASET.BASE_DIR", str(base), "DATASET.MULTI_VIEW", str(several), "DATASET.GROUPS", "{set}_train.json"]
-    cfg = config.Request("eval", words).config()
+    cfg = Request("eval", words).config()
     (source,) = catalog.sources(cfg)
     return sequences.load(source, split, cfg), cfg
 

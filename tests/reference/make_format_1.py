@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib import config
+from lib.command_line import Request
 from lib.models import checkpoints
 from lib.training import trainer
 
@@ -69,7 +69,7 @@ def main():
     outputs = {"input": windows}
     for name, overrides in RUNS.items():
         with tempfile.TemporaryDirectory() as folder:
-            cfg = config.Request("train", [*BASE, *overrides, "OUTPUT_DIR", folder]).config()
+            cfg = Request("train", [*BASE, *overrides, "OUTPUT_DIR", folder]).config()
             content = (trainer.train(cfg) / "checkpoint_last.pth.tar").read_bytes()
         path = HERE / f"{name}.pth.tar"
         path.write_bytes(content)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib import config
+from lib.command_line import Request
 from lib.training import trainer
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def tiny(tmp_path):
 @pytest.fixture
 def tiny_config(tiny):
     """A function (*overrides) -> the config of that command line."""
-    return lambda *overrides: config.Request("train", tiny(*overrides)).config()
+    return lambda *overrides: Request("train", tiny(*overrides)).config()
 
 
 @pytest.fixture

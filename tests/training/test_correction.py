@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lib import config
+from lib.command_line import Request
 from lib.dataset import storage
 from lib.errors import UserError
 from lib.models import checkpoints
@@ -98,7 +99,7 @@ def test_weights_are_corrected_and_read_back(tmp_path):
         str(tmp_path),
     ]
     words += ["DATASET.GROUPS", "{set}_train.json", "EVALUATE.SMOOTH", "1.5", "DATASET.ESTIMATORS_PLACES", "True"]
-    cfg = config.Request("train", words).config()
+    cfg = Request("train", words).config()
     _, before, after = correction.fit(tmp_path / "plain.pth.tar", tmp_path / "better.pth.tar", cfg)
     assert after < before
     found = checkpoints.load(tmp_path / "better.pth.tar")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib import config, messages
+from lib import messages
+from lib.command_line import Request
 from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.models import checkpoints
@@ -32,7 +33,7 @@ def test_a_run_leaves_what_was_promised(run, caplog):
     assert not [name for name in names if name.startswith(".writing")]
     text = (folder / "train_log.txt").read_text()
     assert "epoch 1/2" in text and "epoch 2/2" in text and "validation" in text
-    written = config.Request("train", ["--cfg", str(folder / "config.yaml")]).config()
+    written = Request("train", ["--cfg", str(folder / "config.yaml")]).config()
     assert written.MODEL.d_model == 16 and written.TRAIN.EPOCH == 2
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import visualize
 from lib.dataset.sequences import Sequence
 from lib.errors import UserError
@@ -102,7 +102,7 @@ def draw(write_set, tmp_path):
             8,
             *words,
         ]
-        return visualize.visualize(config.Request("visualize", list(map(str, arguments))))
+        return visualize.visualize(Request("visualize", list(map(str, arguments))))
 
     return run
 
@@ -131,7 +131,7 @@ def test_views_of_2d_are_videos_of_their_own(tmp_path, write_set):
 
     base = write_set("h36m", "net", "2D", change=rename)
     paths = visualize.visualize(
-        config.Request(
+        Request(
             "visualize",
             [
                 "--dataset_name",
@@ -178,7 +178,7 @@ def test_only_2d_lies_over_a_video(tmp_path, write_set):
     base = write_set("h36m", "net", "3D")
     with pytest.raises(UserError, match="is not 2D"):
         visualize.visualize(
-            config.Request(
+            Request(
                 "visualize",
                 [
                     "--dataset_name",

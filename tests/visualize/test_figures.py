@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import config
+from lib.command_line import Request
 from lib.commands import evaluate as evaluate_command
 from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
@@ -38,7 +38,7 @@ def scored(tmp_path):
             "cpu",
             *words,
         ]
-        cfg, networks = load_networks(config.Request("eval", list(map(str, arguments))), torch.device("cpu"))
+        cfg, networks = load_networks(Request("eval", list(map(str, arguments))), torch.device("cpu"))
         split = sequences.load(*catalog.sources(cfg), "test", cfg)
         methods = [
             InputMethod(),
@@ -77,7 +77,7 @@ def test_every_representation(representation, write_set, tmp_path, caplog):
     dataset = REPRESENTATIONS[representation]
     base = write_set(dataset, "net", representation)
     evaluate_command.evaluate(
-        config.Request(
+        Request(
             "eval",
             [
                 "--dataset_name",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eval_smoothnet
-from lib import config
+from lib.command_line import Request
 from lib.commands import evaluate as evaluate_command
 from lib.dataset import storage
 from lib.errors import UserError
@@ -51,7 +51,7 @@ def evaluated(tmp_path, root):
             "cpu",
             *words,
         ]
-        evaluate_command.evaluate(config.Request("eval", list(map(str, arguments))))
+        evaluate_command.evaluate(Request("eval", list(map(str, arguments))))
         text = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
         return json.loads(re.search(r'id="page-data">(.*?)</script>', text, re.DOTALL).group(1))
 
@@ -105,4 +105,4 @@ def test_the_flags_are_in_the_help(monkeypatch, capsys):
 def test_unknown_flags_and_missing_values_are_refused():
     for words in (["--raport", "x"], ["--report"]):
         with pytest.raises(UserError, match="--ra?e?port"):
-            config.Request("eval", words)
+            Request("eval", words)

@@ -8,7 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
-from lib import config
+from lib.command_line import Request
 from lib.dataset import catalog, sequences
 from lib.dataset.sequences import Recording
 from lib.evaluation.evaluator import score_split
@@ -40,7 +40,7 @@ def loaded(base, dataset, representation, *words):
         "1",
         *words,
     ]
-    cfg = config.Request("train", arguments).config()
+    cfg = Request("train", arguments).config()
     split = sequences.load(*catalog.sources(cfg), "test", cfg)
     return cfg, split, checkpoints.build(cfg, split.channels, recipe_of(cfg, split, 1))
 

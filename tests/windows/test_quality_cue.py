@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from lib import config
+from lib.command_line import Request
 from lib.dataset import catalog, sequences
 from lib.evaluation.methods import load_networks, stacked
 from lib.windows.fusing import agreement
@@ -23,7 +23,7 @@ def seen(root):
     """For each recording (corrupted view, frames, clean and corrupted), the last two each (windows [N, V, W, C],
     Heads, cue [V, T])."""
     checkpoint = root / "data" / "checkpoints" / "synsp_mv_3D_w8.pth.tar"
-    request = config.Request(
+    request = Request(
         "eval",
         [
             "--checkpoint",
