@@ -20,7 +20,10 @@ import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
 import numpy as np  # noqa: E402
 
 from lib.poses.skeletons import LAYOUTS  # noqa: E402
-from lib.visualize import scenes, video  # noqa: E402
+from lib.visualize import stage, video  # noqa: E402
+from lib.visualize.scene_2d import pose_scene_2d  # noqa: E402
+from lib.visualize.scene_3d import pose_scene_3d  # noqa: E402
+from lib.visualize.scene_mesh import mesh_scene  # noqa: E402
 
 COLORS = {"left": "tab:blue", "right": "tab:orange", "middle": "dimgray"}
 
@@ -64,7 +67,7 @@ def walker(frames, dims, generator, noise=0.03):
 
 def tracks_of(poses):
     names = (("estimator", "input"), ("SynSP", "refined"), ("ground truth", "truth"))
-    return [scenes.Drawn(name, joints, role) for (name, role), joints in zip(names, poses)]
+    return [stage.Drawn(name, joints, role) for (name, role), joints in zip(names, poses)]
 
 
 def matplotlib_frames(tracks, layout, curves, size):
@@ -140,7 +143,7 @@ def bodies(frames):
     swaying[:, :, 0] += 0.15 * np.sin(angle + vertices[:, 1])
     joints, generator = swaying[:, ::410], np.random.default_rng(0)
     return [
-        scenes.Drawn(name, joints + generator.normal(0, noise, joints.shape), role, swaying, faces)
+        stage.Drawn(name, joints + generator.normal(0, noise, joints.shape), role, swaying, faces)
         for name, role, noise in (
             ("estimator", "input", 0.03),
             ("SynSP", "refined", 0.01),
@@ -167,11 +170,11 @@ def rows(frames=300, baseline_frames=12):
     """One row a measurement: (what, size, baseline fps or None, ours fps, ratio or None, bar, reached)."""
     layout, generator, table = LAYOUTS["h36m17"], np.random.default_rng(0), []
     with tempfile.TemporaryDirectory() as folder:
-        for dims, scene in ((3, scenes.pose_scene_3d), (2, scenes.pose_scene_2d)):
+        for dims, scene in ((3, pose_scene_3d), (2, pose_scene_2d)):
             tracks = tracks_of(walker(frames, dims, generator))
             ours, _, image = rate(scene(tracks, layout, title="benchmark"))
             size = image.shape[1::-1]
-            curves = scenes.default_curves(tracks, "mm" if dims == 3 else "px")
+            curves = stage.default_curves(tracks, "mm" if dims == 3 else "px")
             few = [replace(track, joints=track.joints[:baseline_frames]) for track in tracks]
             baseline = rate(matplotlib_frames(few, layout, curves, size))[0]
             coded = encoded_rate(scene(tracks, layout, title="benchmark"), folder)
@@ -179,9 +182,9 @@ def rows(frames=300, baseline_frames=12):
                 ratio = fps / baseline
                 table.append((f"{dims}D, {what}", size, baseline, fps, ratio, f"{bar}x", ratio >= bar))
         tracks = bodies(min(frames, 100))
-        ours, _, image = rate(scenes.mesh_scene(tracks, title="benchmark"))
+        ours, _, image = rate(mesh_scene(tracks, title="benchmark"))
         size = image.shape[1::-1]
-        coded = encoded_rate(scenes.mesh_scene(tracks, title="benchmark"), folder)
+        coded = encoded_rate(mesh_scene(tracks, title="benchmark"), folder)
         table.append(("mesh, 3 x 6,890 vertices, drawing", size, None, ours, None, "15 fps", ours >= 15))
         table.append(("mesh, 3 x 6,890 vertices, encoded", size, None, coded, None, "15 fps", coded >= 15))
     return table

@@ -16,8 +16,12 @@ from ..filters import registry as filters
 from ..messages import logger
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
-from ..visualize import background, page, scenes, video
+from ..visualize import background, page, video
 from ..visualize.drawn import drawn_of, page_sequence, provenance_of, view_names
+from ..visualize.scene_2d import pose_scene_2d
+from ..visualize.scene_3d import pose_scene_3d
+from ..visualize.scene_mesh import mesh_scene
+from ..visualize.scene_views import multi_view_scene
 
 log = logger(__name__)
 
@@ -111,19 +115,19 @@ def _render(split, number, methods, body, cfg, under, alone):
             (method.quality[:, frames].numpy() for method in reversed(methods) if method.role == "refined"), None
         )
         pictures = {
-            name: scenes.multi_view_scene(views, cues, split.layout, **options)
+            name: multi_view_scene(views, cues, split.layout, **options)
             if several
-            else scenes.pose_scene_3d(views[0], split.layout, **options)
+            else pose_scene_3d(views[0], split.layout, **options)
         }
     else:
         pictures = {}
         for v, (view, tracks) in enumerate(zip(recording.views, views)):
             options["title"] = f"{split.source}  {view.name}" + (f"  [{body.name} body]" if body is not None else "")
             if body is not None:
-                scene = scenes.mesh_scene(tracks, **options)
+                scene = mesh_scene(tracks, **options)
             else:
                 images = background.images(under, view, frames, alone and not several) if under else None
-                scene = scenes.pose_scene_2d(tracks, split.layout, images, **options)
+                scene = pose_scene_2d(tracks, split.layout, images, **options)
             pictures[f"{name}_view{v + 1}" if several else name] = scene
     for name, scene in pictures.items():
         path = _place(cfg) / f"{name}.{cfg.VIS.FORMAT}"

@@ -10,11 +10,11 @@ import torch
 from .. import config, run
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
-from . import page, scenes
+from . import page, stage
 
 
 def drawn_of(split, recording, methods, body, frames):
-    """One list of `scenes.Drawn`s a view of one recording, of the slice `frames`: the methods, then the truth."""
+    """One list of `stage.Drawn`s a view of one recording, of the slice `frames`: the methods, then the truth."""
     only = dataclasses.replace(split, recordings=[recording])
     raws = {method.label: next(iter(method(only))) for method in methods}
     roles = {method.label: method.role for method in methods}
@@ -27,7 +27,7 @@ def drawn_of(split, recording, methods, body, frames):
 
 
 def page_sequence(name, views, cfg, layout=None):
-    """What the page plays together, of {view's name: its `scenes.Drawn`s}: several views stand side by side."""
+    """What the page plays together, of {view's name: its `stage.Drawn`s}: several views stand side by side."""
     several = len(views) > 1
     tracks = [
         page.PageTrack(track.name, track.color_role, track.joints, view if several else "")
@@ -54,7 +54,7 @@ def provenance_of(methods, cfg):
 
 
 def _drawn(label, role, split, view, raw, frames, body):
-    """A `scenes.Drawn` of one method on one view: root-relative metres, or px."""
+    """A `stage.Drawn` of one method on one view: root-relative metres, or px."""
     title = f"estimator ({split.source.estimator})" if role == "input" else label
     if body is not None:
         shape = view.extras.get("truth_shape" if role == "truth" else "shape")
@@ -65,13 +65,13 @@ def _drawn(label, role, split, view, raw, frames, body):
     joints = joints.numpy().copy()
     if view.present is not None:
         joints[~view.present[frames]] = np.nan
-    return scenes.Drawn(title, joints, role)
+    return stage.Drawn(title, joints, role)
 
 
 def _drawn_body(title, role, body, pose, shape):
     joints = body.evaluation_joints(pose, shape)
     root = joints[:, list(LAYOUTS["lsp14"].root)].mean(1, keepdim=True)
-    return scenes.Drawn(title, (joints - root).numpy(), role, _Vertices(body, pose, shape, root), body.faces)
+    return stage.Drawn(title, (joints - root).numpy(), role, _Vertices(body, pose, shape, root), body.faces)
 
 
 class _Vertices:

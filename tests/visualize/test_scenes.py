@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from lib.poses.skeletons import LAYOUTS, chain
-from lib.visualize import curves, drawing, scenes
+from lib.visualize import curves, drawing, scene_2d, scene_3d, stage
+from lib.visualize.scene_2d import pose_scene_2d
+from lib.visualize.scene_3d import pose_scene_3d
+from lib.visualize.scene_mesh import mesh_scene
+from lib.visualize.scene_views import multi_view_scene
 
 H36M = LAYOUTS["h36m17"]
 # Standing, arms down, facing the camera (his left is on our right): x right, y down, z forward, metres.
@@ -39,7 +43,7 @@ def tracks(frames=6, dims=3, roles=("input", "refined", "truth")):
         truth = truth[..., :2] * 200 + [320, 240]
     noise = generator.normal(0, 0.02 if dims == 3 else 4.0, truth.shape)
     size = {"input": 1.0, "refined": 0.4, "filter": 0.6, "truth": 0.0}
-    return [scenes.Drawn(f"{role} {i}", truth + size[role] * noise, role) for i, role in enumerate(roles)]
+    return [stage.Drawn(f"{role} {i}", truth + size[role] * noise, role) for i, role in enumerate(roles)]
 
 
 def box_of(image, color, tolerance=30):
@@ -79,17 +83,17 @@ def cube():
 def body_tracks(frames=4):
     corners, faces = cube()
     bodies = np.repeat(corners[None], frames, 0)
-    return [scenes.Drawn(track.name, track.joints, track.color_role, bodies, faces) for track in tracks(frames)]
+    return [stage.Drawn(track.name, track.joints, track.color_role, bodies, faces) for track in tracks(frames)]
 
 
 def made(kind, frames=4, **options):
     if kind == "3d":
-        return scenes.pose_scene_3d(tracks(frames), H36M, **options)
+        return pose_scene_3d(tracks(frames), H36M, **options)
     if kind == "2d":
-        return scenes.pose_scene_2d(tracks(frames, 2), H36M, **options)
+        return pose_scene_2d(tracks(frames, 2), H36M, **options)
     if kind == "mesh":
-        return scenes.mesh_scene(body_tracks(frames), **options)
-    return scenes.multi_view_scene([tracks(frames)] * 3, np.full((3, frames), 0.5), H36M, **options)
+        return mesh_scene(body_tracks(frames), **options)
+    return multi_view_scene([tracks(frames)] * 3, np.full((3, frames), 0.5), H36M, **options)
 
 
 KINDS = {"3d": (1440, 720), "2d": (1280, 720), "mesh": (1600, 900), "views": (1280, 900)}
@@ -123,17 +127,17 @@ def test_missing_poses_are_said_and_do_not_crash(kind):
         if vertices is not None:
             vertices = np.array(vertices)
             vertices[rows] = np.nan
-        return scenes.Drawn(track.name, joints, track.color_role, vertices, track.faces)
+        return stage.Drawn(track.name, joints, track.color_role, vertices, track.faces)
 
     for rows in (slice(1, 3), slice(None)):
         if kind == "mesh":
-            frames = list(scenes.mesh_scene([without(track, rows) for track in body_tracks()]))
+            frames = list(mesh_scene([without(track, rows) for track in body_tracks()]))
         elif kind == "views":
             views = [tracks(4), [without(track, rows) for track in tracks(4)]]
-            frames = list(scenes.multi_view_scene(views, np.array([[0.5] * 4, [np.nan] * 4]), H36M))
+            frames = list(multi_view_scene(views, np.array([[0.5] * 4, [np.nan] * 4]), H36M))
         else:
             dims = int(kind[0])
-            scene = scenes.pose_scene_3d if dims == 3 else scenes.pose_scene_2d
+            scene = pose_scene_3d if dims == 3 else pose_scene_2d
             frames = list(scene([without(track, rows) for track in tracks(4, dims)], H36M))
         assert len(frames) == 4
 
@@ -141,32 +145,32 @@ def test_missing_poses_are_said_and_do_not_crash(kind):
 def test_missing_figure_leaves_its_panel_empty():
     pair = tracks(3, roles=("input",))
     pair[0].joints[1] = np.nan
-    frames = list(scenes.pose_scene_3d(pair, H36M, curves=[]))
+    frames = list(pose_scene_3d(pair, H36M, curves=[]))
     sides = [count_of(frame[100:], drawing.SIDES["right"], 60) for frame in frames]
     assert sides[1] == 0 and min(sides[0], sides[2]) > 100
 
 
 def test_layout_of_unknown_joints_and_no_truth():
-    pair = [scenes.Drawn("a", np.random.default_rng(0).normal(0, 0.3, (3, 5, 3)))]
-    assert len(list(scenes.pose_scene_3d(pair, chain(5)))) == 3
-    pair = [scenes.Drawn("a", np.random.default_rng(0).normal(0, 30, (3, 5, 2)))]
-    assert len(list(scenes.pose_scene_2d(pair, chain(5)))) == 3
+    pair = [stage.Drawn("a", np.random.default_rng(0).normal(0, 0.3, (3, 5, 3)))]
+    assert len(list(pose_scene_3d(pair, chain(5)))) == 3
+    pair = [stage.Drawn("a", np.random.default_rng(0).normal(0, 30, (3, 5, 2)))]
+    assert len(list(pose_scene_2d(pair, chain(5)))) == 3
 
 
 def test_unequal_lengths_and_names_are_refused():
     with pytest.raises(ValueError, match="number of frames"):
-        scenes.pose_scene_3d(tracks(4)[:1] + tracks(5)[1:], H36M)
+        pose_scene_3d(tracks(4)[:1] + tracks(5)[1:], H36M)
     with pytest.raises(ValueError, match="different names"):
-        scenes.pose_scene_3d([tracks()[0], tracks()[0]], H36M)
+        pose_scene_3d([tracks()[0], tracks()[0]], H36M)
     with pytest.raises(ValueError, match="number of frames"):
-        scenes.multi_view_scene([tracks(4), tracks(5)], None, H36M)
+        multi_view_scene([tracks(4), tracks(5)], None, H36M)
 
 
 # --- what stands where ----------------------------------------------------------------------------------
 
 
 def test_person_stands_upright_with_his_left_on_our_right():
-    image = next(scenes.pose_scene_3d(tracks(roles=("truth",)), H36M, curves=[]))
+    image = next(pose_scene_3d(tracks(roles=("truth",)), H36M, curves=[]))
     panel = image[100:680, :640]
     left, right = box_of(panel, drawing.SIDES["left"], 50), box_of(panel, drawing.SIDES["right"], 50)
     middle = box_of(panel, drawing.SIDES["middle"], 20)
@@ -177,7 +181,7 @@ def test_person_stands_upright_with_his_left_on_our_right():
 
 def test_side_view_shows_the_nose_toward_the_first_camera():
     # He looks at the camera (toward -z); seen from his left, that is toward our left.
-    space = scenes._Space(tracks(roles=("truth",)), [0.0, 90.0], 240, 400)
+    space = scene_3d.Space(tracks(roles=("truth",)), [0.0, 90.0], 240, 400)
     pixels, _ = space.place(STANDING, 1)
     assert pixels[9, 0] < pixels[8, 0] - 5
     pixels, depth = space.place(STANDING, 0)
@@ -188,7 +192,7 @@ def test_projection_stays_the_same_over_the_sequence():
     # The same pose in a calm and in a wild frame has the same place: a pelvis at rest does not move.
     wild = np.repeat(STANDING[None], 50, 0)
     wild[25:, 13] += [0.6, -0.9, 0.3]
-    space = scenes._Space([scenes.Drawn("a", wild, "truth")], [0.0], 240, 400)
+    space = scene_3d.Space([stage.Drawn("a", wild, "truth")], [0.0], 240, 400)
     pixels, _ = space.place(wild, 0)
     assert (pixels[:, 0] == pixels[0, 0]).all()
     assert (pixels >= 0).all() and (pixels <= [240, 400]).all()
@@ -208,9 +212,9 @@ def test_one_track_that_runs_away_does_not_shrink_the_others(kind, roles):
             for track in made:
                 track.vertices = np.repeat(corners[None] * (factor if track is away else 1), 4, 0)
                 track.faces = faces
-            frame = next(scenes.mesh_scene(made, curves=[]))
+            frame = next(mesh_scene(made, curves=[]))
         else:
-            scene = scenes.pose_scene_2d if kind == "2d" else scenes.pose_scene_3d
+            scene = pose_scene_2d if kind == "2d" else pose_scene_3d
             frame = next(scene(made, H36M, curves=[]))
         panels.append(frame[110:, : frame.shape[1] // len(roles) - 8])
     assert (panels[0] == panels[1]).all() and (panels[0] != 255).any()
@@ -218,7 +222,7 @@ def test_one_track_that_runs_away_does_not_shrink_the_others(kind, roles):
 
 def test_many_filters_have_colours_of_their_own():
     roles = ("input", *["filter"] * 5, "refined", "truth")
-    assert len(set(scenes._colors(tracks(2, roles=roles)).values())) == 8
+    assert len(set(stage.colors_of(tracks(2, roles=roles)).values())) == 8
 
 
 def test_key_points_lie_on_the_pixels_of_the_background():
@@ -227,10 +231,10 @@ def test_key_points_lie_on_the_pixels_of_the_background():
     picture = np.zeros((480, 640, 3), np.uint8)
     for x, y in joints[0, [3, 6]]:
         picture[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = 255
-    track = scenes.Drawn("a", joints, "truth")
-    empty = scenes.Drawn("a", np.where(np.arange(2)[:, None, None] == 0, np.nan, joints), "truth")
-    image = next(scenes.pose_scene_2d([track], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
-    before = next(scenes.pose_scene_2d([empty], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
+    track = stage.Drawn("a", joints, "truth")
+    empty = stage.Drawn("a", np.where(np.arange(2)[:, None, None] == 0, np.nan, joints), "truth")
+    image = next(pose_scene_2d([track], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
+    before = next(pose_scene_2d([empty], H36M, iter([picture]), curves=[], trail=0, whole_image=True))
     # The picture's own part of the frame: what is black or a disc, without the word 'missing' at its top.
     panel = (slice(200, 690), slice(270, 1010))
     discs = np.argwhere((before[panel] > 200).all(-1))
@@ -246,34 +250,34 @@ def test_background_goes_along_and_its_last_image_stays():
     joints = tracks(5, 2, roles=("input",))
     colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     pictures = (np.full((480, 640, 3), color, np.uint8) for color in colors)
-    frames = list(scenes.pose_scene_2d(joints, H36M, pictures, curves=[]))
+    frames = list(pose_scene_2d(joints, H36M, pictures, curves=[]))
     for frame, color in zip(frames, colors + colors[-1:] * 2):
         assert count_of(frame, color, 2) > 100_000
 
 
 def test_panels_show_the_part_of_the_image_in_which_the_person_is():
-    region = scenes._region([[300, 100], [400, 300]], (400, 400), (1920, 1080))
+    region = scene_2d._region([[300, 100], [400, 300]], (400, 400), (1920, 1080))
     assert region[2] - region[0] == pytest.approx(region[3] - region[1]) == pytest.approx(240)
     assert (region[0] + region[2]) / 2 == pytest.approx(350)
     # At the border it stays inside, and never gets larger than the image.
-    region = scenes._region([[0, 0], [50, 100]], (400, 400), (1920, 1080))
+    region = scene_2d._region([[0, 0], [50, 100]], (400, 400), (1920, 1080))
     assert region[:2] == pytest.approx([0, 0])
-    region = scenes._region([[0, 0], [1920, 1080]], (400, 400), (1920, 1080))
+    region = scene_2d._region([[0, 0], [1920, 1080]], (400, 400), (1920, 1080))
     assert region == pytest.approx([0, 0, 1920, 1080])
 
 
 def test_truth_stands_behind_the_others():
     pair = tracks(2, roles=("input", "truth"))
     pair[0].joints[:] += [0.3, 0, 0]
-    ghost = next(scenes.pose_scene_3d(pair, H36M, curves=[]))[100:, :640]
-    alone = [scenes.Drawn(track.name, track.joints, role) for track, role in zip(pair, ("input", "refined"))]
-    without = next(scenes.pose_scene_3d(alone, H36M, curves=[]))[100:, :640]
+    ghost = next(pose_scene_3d(pair, H36M, curves=[]))[100:, :640]
+    alone = [stage.Drawn(track.name, track.joints, role) for track, role in zip(pair, ("input", "refined"))]
+    without = next(pose_scene_3d(alone, H36M, curves=[]))[100:, :640]
     grey = [count_of(image, (170, 170, 170), 40) for image in (ghost, without)]
     assert grey[0] > grey[1] + 500
 
 
 def test_body_is_drawn_in_its_colour_and_upright():
-    image = next(scenes.mesh_scene(body_tracks(2), curves=[]))
+    image = next(mesh_scene(body_tracks(2), curves=[]))
     third = image[120:, :533]
     x0, y0, x1, y1 = box_of(third, np.array(drawing.tint(drawing.ROLES["input"], 0.8)) * 0.8, 60)
     # The cube is 0.6 m wide and 1.6 m tall.
@@ -291,14 +295,14 @@ def test_vertices_may_be_computed_when_asked():
             self.asked.append(int(t))
             return cube()[0]
 
-    lazy = [scenes.Drawn("body", None, "input", Lazy(), cube()[1])]
-    assert len(list(scenes.mesh_scene(lazy))) == 3
+    lazy = [stage.Drawn("body", None, "input", Lazy(), cube()[1])]
+    assert len(list(mesh_scene(lazy))) == 3
     assert set(Lazy.asked) == {0, 1, 2}
 
 
 def test_view_with_the_highest_cue_is_marked():
     cues = np.array([[0.9, 0.2], [0.1, 0.8]])
-    frames = list(scenes.multi_view_scene([tracks(2), tracks(2)], cues, H36M, curves=[]))
+    frames = list(multi_view_scene([tracks(2), tracks(2)], cues, H36M, curves=[]))
     color = drawing.ROLES["refined"]
     # Its strip gets a frame: a full row of the colour at the bottom of one half of the picture.
     for frame, best in zip(frames, (0, 1)):
