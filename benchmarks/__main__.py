@@ -9,7 +9,6 @@ Baseline and ours take turns; the numbers are the best of several rounds. Let no
 
 import argparse
 import dataclasses
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,11 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.measuring import Row
+from benchmarks.measuring import Row, header, line
 
 ROOT = Path(__file__).resolve().parents[1]
 HELP_BAR = 0.5  # seconds
-WIDTHS = (54, 22, 22, 8, 10)
 
 
 def sliding():
@@ -75,9 +73,6 @@ def help():
 
 
 def memory():
-    if importlib.util.find_spec("benchmarks.memory") is None:
-        print("memory: benchmarks/memory.py is not here, skipped")
-        return []
     from benchmarks import memory as measured
 
     return [
@@ -94,24 +89,6 @@ def memory():
 
 
 MEASUREMENTS = {function.__name__: function for function in (sliding, training, views, evaluation, video, help, memory)}
-
-
-def header():
-    cells = ("what", "baseline", "ours", "ratio", "bar")
-    return "".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS)) + "met"
-
-
-def line(row):
-    ratio = "" if row.ratio is None else f"{row.ratio:.1f}x" if row.ratio < 10 else f"{row.ratio:.0f}x"
-    met = {True: "yes", False: "NO", None: ""}[row.met]
-    return (
-        "".join(cell.ljust(width) for cell, width in zip((row.what, row.baseline, row.ours, ratio, row.bar), WIDTHS))
-        + met
-    )
-
-
-def show(rows):
-    print("\n".join([header(), *map(line, rows)]), flush=True)
 
 
 def main():

@@ -9,7 +9,7 @@ reports (bootstrap intervals, means of each joint and sequence, how much of the 
 import numpy as np
 import torch
 
-from benchmarks.measuring import Row, best, interleaved
+from benchmarks.measuring import Row, best, interleaved, show
 from lib import config
 from lib.dataset.catalog import Source
 from lib.dataset.sequences import Recording, Sequence, Split
@@ -103,6 +103,4 @@ def rows():
 
 
 if __name__ == "__main__":
-    from benchmarks.__main__ import show
-
     show(rows())

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+WIDTHS = (54, 22, 22, 8, 10)  # of the table's columns, in letters
+
 
 @dataclass
 class Row:
@@ -35,3 +37,24 @@ def interleaved(functions, rounds, warm=1):
 def best(times):
     """The least disturbed of several runs."""
     return min(times)
+
+
+def header():
+    """The first line of the table."""
+    cells = ("what", "baseline", "ours", "ratio", "bar")
+    return "".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS)) + "met"
+
+
+def line(row):
+    """A `Row` as a line of the table."""
+    ratio = "" if row.ratio is None else f"{row.ratio:.1f}x" if row.ratio < 10 else f"{row.ratio:.0f}x"
+    met = {True: "yes", False: "NO", None: ""}[row.met]
+    return (
+        "".join(cell.ljust(width) for cell, width in zip((row.what, row.baseline, row.ours, ratio, row.bar), WIDTHS))
+        + met
+    )
+
+
+def show(rows):
+    """Print `Row`s as a table."""
+    print("\n".join([header(), *map(line, rows)]), flush=True)

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.__main__ import show
-from benchmarks.measuring import Row
+from benchmarks.measuring import Row, show
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {  # people, frames, points

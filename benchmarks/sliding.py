@@ -7,7 +7,7 @@
 
 import torch
 
-from benchmarks.measuring import Row, best, interleaved
+from benchmarks.measuring import Row, best, interleaved, show
 from lib.windows.sliding_window import average
 
 FRAMES, CHANNELS = 10_000, 51
@@ -60,6 +60,4 @@ def rows():
 
 
 if __name__ == "__main__":
-    from benchmarks.__main__ import show
-
     show(rows())

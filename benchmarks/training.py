@@ -21,7 +21,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.measuring import Row, best
+from benchmarks.measuring import Row, best, show
 from benchmarks.plain_synsp import PlainSynSP
 from lib.command_line import Request
 from lib.dataset import storage
@@ -237,8 +237,6 @@ def main():
         for precision in ("float32", *(["bfloat16"] if has_bfloat16() else [])):
             show_profile(precision)
     else:
-        from benchmarks.__main__ import show
-
         show(rows())
 
 

@@ -13,7 +13,7 @@ import copy
 
 import torch
 
-from benchmarks.measuring import Row, best, interleaved
+from benchmarks.measuring import Row, best, interleaved, show
 from lib.models.attention import Memory
 from lib.models.synsp import SynSP
 
@@ -90,6 +90,4 @@ def rows():
 
 
 if __name__ == "__main__":
-    from benchmarks.__main__ import show
-
     show(rows())
