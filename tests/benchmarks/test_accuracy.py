@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchmarks import accuracy, accuracy_errors, accuracy_tuning
+from lib import config
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import FilterMethod, InputMethod
@@ -111,7 +112,7 @@ def test_interval_of_the_worst_frames_needs_sequences(root):
         def intervals(self, rng):
             return {"mpjpe_top1": [values["mpjpe_top1"].tolist() for values in self.per_sequence]}
 
-    cfg = accuracy.config.defaults()
+    cfg = config.defaults()
     drawn_from = accuracy._interval_of(Score(), np.array([9, 1, 3, 7, 5]), cfg)
     assert drawn_from == [[10.0], [20.0], [30.0], [40.0], [50.0]]
     assert accuracy._interval_of(Score(), np.array([1, 3, 5, 7]), cfg) is None
