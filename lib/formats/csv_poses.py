@@ -51,7 +51,7 @@ def wide(table, header, body, columns, fps, index=None):
 
 def long(table, header, body, axes, fps):
     """Poses of a table with one landmark per line."""
-    column = csv_rows.column_of(header, csv_rows.LANDMARKS)
+    column, said = csv_rows.landmark_column(table, header, body)
     kind = csv_rows.column_of(header, csv_rows.SETS)
     order = [axes[axis] for axis in "xyz" if axis in axes]
     rows = table.rows
@@ -65,9 +65,11 @@ def long(table, header, body, axes, fps):
         points = [rows[number][column].strip() for number in body]
         named = not all(point.replace(".0", "").isdigit() for point in points)
     groups = [rows[number][kind].strip() if kind is not None else "" for number in body]
-    lines = csv_rows.place(
-        table, header, body, fps, per_pose=[f"{group}/{point}" for group, point in zip(groups, points)]
-    )
+    per_pose = [f"{group}/{point}" for group, point in zip(groups, points)]
+    lines = csv_rows.place(table, header, body, fps, per_pose, landmark=column)
+    if len(set(per_pose)) == 1 < len(set(lines.ids)):
+        said = ["each id is taken as a person of one joint. If the ids are landmarks, call their column landmark"]
+    lines.notes += said
     sets = []
     for group in dict.fromkeys(groups):
         mine = [position for position, other in enumerate(groups) if other == group]

@@ -9,6 +9,7 @@ from ..errors import UserError
 from . import times
 from .axes import median
 from .table import is_number
+from .tracks import JOINT_NAMES, joint_name
 
 IDENTITIES = (
     "track_id trackid track person_id person player_id player individual_id individual individuals animal_id animal "
@@ -28,6 +29,8 @@ LANDMARKS = (
     "point_name index"
 ).split()
 SETS = ("type", "model", "part", "group", "set", "region", "trajectory", "landmark_type")
+# What people call both the id of a person and the number or name of a landmark.
+EITHER = ("id", "idx", "name", "identity")
 # Points per frame that tables without a frame column have.
 COUNTS = (33, 17, 25, 21, 18, 26, 133, 136, 68, 468, 478, 543, 75, 42)
 LEAPS = 0.25  # roughness from line to line above which lines are no track of one point
@@ -53,11 +56,62 @@ def column_of(header, names):
     return next((known.index(name) for name in names if name in known), None)
 
 
-def place(table, header, body, fps=None, per_pose=None, index=None):
+def landmark_column(table, header, body):
+    """(column, notes): the column that says which landmark each line of a table is, or None; what to tell the user.
+
+    It is one that is called so, or one of ids that are names of joints, or that are the numbers from 0 or 1 on, the same in every
+    frame (of every person), as many as a known set of key points has.
+    """
+    column = column_of(header, LANDMARKS)
+    if column is not None:
+        return column, []
+    for name in EITHER:
+        column = column_of(header, (name,))
+        if column is not None and _are_landmarks(table, header, body, column):
+            name = header[column].strip()
+            return column, [
+                f"each {name} is taken as a landmark of a body, not as a person. If each is a person, call the column person_id"
+            ]
+    return None, []
+
+
+def _are_landmarks(table, header, body, column):
+    """Whether the ids of a column are landmarks."""
+    texts = [table.rows[number][column].strip() for number in body]
+    others = [other for other in range(len(header)) if other != column and _tells_poses_apart(header[other])]
+    keys = [[table.rows[number][other] for other in others] for number in body] if others else _counted(texts)
+    kind = column_of(header, SETS)
+    sets = [table.rows[number][kind] if kind is not None else "" for number in body]
+    poses = {}  # {(set of landmarks, pose): its ids}
+    for group, key, text in zip(sets, keys, texts):
+        poses.setdefault((group, str(key)), []).append(text)
+    if any(len(set(pose)) < len(pose) for pose in poses.values()):
+        return False
+    known = {name for names in JOINT_NAMES.values() for name in names}
+    if 2 * len({joint_name(text) for text in texts} & known) > len(set(texts)) > 1:
+        return True
+    found = {(group, frozenset(pose)) for (group, _), pose in poses.items()}
+    return len(found) == len(set(sets)) and all(_numbered(ids) for _, ids in found)
+
+
+def _tells_poses_apart(name):
+    return column_of([name], (*FRAMES, *IDENTITIES)) == 0 or bool(TIMES.fullmatch(name.strip()))
+
+
+def _numbered(ids):
+    """Whether ids are the numbers from 0 or 1 on of a known set of key points."""
+    if len(ids) not in COUNTS or not all(map(is_number, ids)):
+        return False
+    numbers = sorted(map(float, ids))
+    return numbers[0] in (0, 1) and numbers == [numbers[0] + k for k in range(len(numbers))]
+
+
+def place(table, header, body, fps=None, per_pose=None, index=None, landmark=None):
     """The `Lines` of a table's body: whose each line is and its frame.
 
     per_pose: how a line's point is called within its pose [n] (tables of one point per line), which tells whether lines
-    of one id and frame are one pose; index: the column of frames where the header does not name it.
+    of one id and frame are one pose; index: the column of frames where the header does not name it; landmark: the column of
+    landmarks, which is none of ids.
     Raises UserError for several lines of one id and frame.
     """
     rows, path = table.rows, table.path
@@ -73,7 +127,8 @@ def place(table, header, body, fps=None, per_pose=None, index=None):
         numbers = np.arange(len(body)) if per_pose is None else _counted(per_pose)
     points = [""] * len(body) if per_pose is None else per_pose
     ids = [0] * len(body)
-    candidates = [column for name in IDENTITIES if (column := column_of(header, (name,))) is not None]
+    known = [column_of(header, (name,)) for name in IDENTITIES]
+    candidates = [column for column in known if column not in (None, landmark)]
     for column in candidates:
         texts = [rows[number][column].strip() for number in body]
         several = len(set(texts)) > 1

@@ -148,6 +148,62 @@ def test_landmarks_without_frame_numbers(tmp_path):
         table(tmp_path, ["Landmark_X", "Landmark_Y"], lines[:-3])
 
 
+def said(pose_file, words):
+    return sum(words in note for note in pose_file.notes)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("column", ["id", "ID", "idx"])
+def test_ids_that_are_landmarks(tmp_path, column, first):
+    """A line for each landmark, called by its number: one body, not 17 people of one joint."""
+    pose_file = table(tmp_path, ["frame", column, "x", "y"], long(px(), range(first, 17 + first)))
+    (track,) = pose_file.tracks
+    assert track.layout == "coco17" and track.poses.shape == (FRAMES, 17, 2)
+    assert said(pose_file, f"each {column} is taken as a landmark") == 1
+    registry.write(pose_file, [px() + 1], tmp_path / "out.csv")
+    np.testing.assert_allclose(registry.read(tmp_path / "out.csv").tracks[0].poses, px() + 1)
+
+
+def test_names_that_are_landmarks(tmp_path):
+    lines = long(px(), NAMES)
+    del lines[17 * 5 + 9]
+    (track,) = table(tmp_path, ["time", "name", "x", "y"], [[int(t) / 25, *rest] for t, *rest in lines]).tracks
+    assert track.layout == "coco17" and track.poses.shape == (FRAMES, 17, 2)
+
+
+def test_landmarks_of_several_people(tmp_path):
+    lines = [[who, *line] for who in ("anna", "bert") for line in long(px(), range(17))]
+    tracks = table(tmp_path, ["person_id", "frame", "id", "x", "y"], lines).tracks
+    assert [(track.id, track.poses.shape) for track in tracks] == [("anna", (FRAMES, 17, 2)), ("bert", (FRAMES, 17, 2))]
+
+
+def test_landmarks_without_frames_or_with_kinds(tmp_path):
+    lines = long(px(), range(17))
+    (track,) = table(tmp_path, ["id", "x", "y"], [line[1:] for line in lines]).tracks
+    assert track.poses.shape == (FRAMES, 17, 2)
+    hands = np.random.default_rng(0).normal(300, 5, (FRAMES, 21, 2))
+    both = [["pose", *line] for line in lines] + [["hand", *line] for line in long(hands, range(21))]
+    tracks = table(tmp_path, ["type", "frame", "id", "x", "y"], both).tracks
+    assert [track.poses.shape[1] for track in tracks] == [17, 21]
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [("id", range(5)), ("id", range(100, 117)), ("person_id", range(17)), ("name", "abcdefghijklmnopq")],
+)
+def test_ids_that_are_people(tmp_path, column, ids):
+    """Nobody has five landmarks, or from the hundredth on: people of one joint each, which is said."""
+    pose_file = table(tmp_path, ["frame", column, "x", "y"], long(px()[:, : len(ids)], ids))
+    assert [track.poses.shape for track in pose_file.tracks] == [(FRAMES, 1, 2)] * len(ids)
+    assert said(pose_file, "person of one joint. If the ids are landmarks, call their column landmark") == 1
+
+
+def test_ids_that_come_and_go_are_people(tmp_path):
+    lines = long(px(), range(17))
+    pose_file = table(tmp_path, ["frame", "id", "x", "y"], lines[:40] + lines[45:])
+    assert len(pose_file.tracks) == 17 and said(pose_file, "person of one joint") == 1
+
+
 def test_a_single_point_is_a_track(tmp_path):
     path = np.cumsum(np.random.default_rng(0).normal(3, 0.5, (60, 2)), axis=0)
     pose_file = table(tmp_path, ["x", "y"], [list(map(str, point)) for point in path])
