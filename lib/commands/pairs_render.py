@@ -50,6 +50,13 @@ def add_render(steps):
         help="BVH, AMC (its .asf beside it), AMASS or SMPL .npz, instead of the CMU motion that comes along",
     )
     parse.add_argument("--backgrounds", metavar="FOLDER", help="pictures without people, instead of scikit-image's")
+    parse.add_argument(
+        "--resting",
+        type=_share,
+        default=0.12,
+        metavar="SHARE",
+        help="of the clips whose people sit, kneel or lie, which motion mostly lacks (0 to 1, default 0.12)",
+    )
     parse.add_argument("--run", dest="estimator", choices=("mediapipe",), help="let this estimator answer the clips")
     parse.add_argument(
         "--python",
@@ -69,6 +76,17 @@ def _whole(low, high):
         return int(text)
 
     return number
+
+
+def _share(text):
+    """A type of argument: a number from 0 to 1."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1")
+    return found
 
 
 def render(args):
@@ -91,6 +109,7 @@ def render(args):
         args.split,
         tuple(args.motion) if args.motion else None,
         args.backgrounds,
+        args.resting,
     )
     files.make_folder(plan.out)
     metas = clips.done(plan.out)

@@ -16,7 +16,7 @@ two stands a folder:
         segment_of_joint [J] int, the segment to which each joint is fixed: R^T (x - pelvis) of two joints of one segment differs
                         by the same vector in every frame
         meta            a string of JSON: clip, subject, body, motion {file, source}, licence, mode, seed, size, fps, frames,
-                        phenotype, views, split. `mode` says how the estimator is to look at the clip where it knows both ways:
+                        phenotype, posture, views, split. `mode` says how the estimator is to look at the clip where it knows both ways:
                         `video` (with what it remembers of the frame before) or `static` (each frame as a photo)
     OUT/pairs.json      [meta, …] of all finished clips, rewritten whole after each clip: a kill loses one clip
 

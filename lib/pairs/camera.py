@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 FILL = (0.5, 0.95)  # the person's height in the picture's
 HELD = (0.7, 1.9)  # the camera's height over the floor, m
+WIDE = 0.7  # what the width of a person who lies counts as height
 FOCAL = (0.8, 1.7)  # in picture heights: wide angle to the usual of a telephone
 SIDEWAYS = 40.0  # degrees: standard deviation of the way that people look off the camera
 ANYWHERE = 0.15  # share of cameras that stand anywhere around the person
@@ -47,7 +48,8 @@ def around(joints, facing, size, fps, rng, yaw=None):
         yaw = rng.uniform(-np.pi, np.pi) if rng.random() < ANYWHERE else np.radians(rng.normal(0, SIDEWAYS))
     away = np.array([np.sin(facing + yaw), 0, np.cos(facing + yaw)])
     low, high = joints[..., 1].min(), joints[..., 1].max()
-    tall = np.median(np.ptp(joints[..., 1], axis=1)) * 1.08
+    extents = np.median(np.ptp(joints, axis=1), axis=0)
+    tall = max(extents[1], WIDE * np.hypot(extents[0], extents[2])) * 1.08
     target = gaussian_filter1d(joints.mean(axis=1), 0.7 * fps, axis=0, mode="nearest")
     if rng.random() < 0.5:
         target = np.tile((joints.reshape(-1, 3).min(0) + joints.reshape(-1, 3).max(0)) / 2, (len(joints), 1))

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import files
 from ..errors import UserError
-from . import INDEX, body, camera, motion, motion_files, render, scene
+from . import INDEX, body, camera, motion, motion_files, postures, render, scene
 
 OTHERS = 0.12  # share of clips with a second person
 
@@ -21,7 +21,8 @@ OTHERS = 0.12  # share of clips with a second person
 @dataclass(frozen=True)
 class Plan:
     """What a user asks for. size: picture's side in px; fps: the rates that clips are drawn from; views: cameras of one motion;
-    motions: paths, None: the file that ships; backgrounds: a folder of pictures, None: those of scikit-image."""
+    motions: paths, None: the file that ships; backgrounds: a folder of pictures, None: those of scikit-image; resting: share of the
+    clips whose people sit, kneel or lie."""
 
     out: str
     clips: int
@@ -33,6 +34,7 @@ class Plan:
     split: str
     motions: tuple | None
     backgrounds: str | None
+    resting: float
 
 
 def load_motions(plan):
@@ -83,7 +85,12 @@ def make(plan, number, motions, pictures):
     chosen = _choose(motions, plan.frames / fps, shared)
     rotations, roots = motion.cut(chosen, shared, plan.frames, fps, mirrored=shared.random() < 0.5)
     phenotype = body.phenotype(shared)
-    actors = [render.actor(phenotype, rotations, roots, shared)]
+    posed = np.random.default_rng([plan.seed, test, group, 0, 1])  # of its own: other clips do not depend on the share
+    posture = postures.draw(posed) if posed.random() < plan.resting else None
+    if posture is None:
+        actors = [render.actor(phenotype, rotations, roots, shared)]
+    else:
+        actors = [render.resting_actor(phenotype, rotations, posture, fps, shared, posed)]
     look, company = scene.look(shared), shared.random() < OTHERS
     if company:
         other = _choose(motions, plan.frames / fps, shared)
@@ -92,6 +99,8 @@ def make(plan, number, motions, pictures):
     rng = np.random.default_rng([plan.seed, test, group, 1 + number % plan.views])
     size = (plan.size, plan.size)
     around = None if plan.views == 1 else 2 * np.pi * (number % plan.views + rng.uniform(-0.2, 0.2)) / plan.views
+    if around is None and posture is not None and posture.lies:
+        around = rng.uniform(-np.pi, np.pi)  # nobody who lies looks at the camera
     eye = camera.around(actors[0].joints, motion.facing(rotations), size, fps, rng, around)
     if company:
         actors[1] = render.behind(actors[1], actors[0], eye, rng)
@@ -111,6 +120,7 @@ def make(plan, number, motions, pictures):
         "fps": fps,
         "frames": plan.frames,
         "phenotype": phenotype,
+        "posture": None if posture is None else f"{posture.kind}: {posture.how}",
         "views": f"{plan.split}{plan.seed}_{group:05d}" if plan.views > 1 else None,
         "split": plan.split,
     }

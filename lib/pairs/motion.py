@@ -47,7 +47,7 @@ def of_bones(turns, directions, roots, leg):
         direction = directions.get(bone)
         if direction is not None and np.linalg.norm(direction) > 1e-6:
             own = mesh.heads[_next(mesh, place)] - mesh.heads[place]
-            result[:, place] = result[:, place] @ _swing(own, direction)
+            result[:, place] = result[:, place] @ swing(own, direction)
     return result, np.asarray(roots, dtype=np.float64) / leg
 
 
@@ -56,7 +56,7 @@ def _next(mesh, bone):
     return int(np.flatnonzero(mesh.parents == bone)[0])
 
 
-def _swing(start, end):
+def swing(start, end):
     """The smallest rotation [3, 3] that takes one direction to another."""
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
     axis = np.cross(start, end)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import body, clothes, raster
+from . import body, clothes, furniture, raster, resting
 
 # Pictures drawn for a frame and averaged: motion blur, and smooth outlines. More where something moves by more px than GHOST from
 # one to the next and would be seen twice.
@@ -14,7 +14,8 @@ GHOST = 6.0
 
 @dataclass(frozen=True)
 class Actor:
-    """A dressed body that moves. moves: [T + 1, B, 3, 4]; joints: [T + 1, J, 3] m in the world."""
+    """A dressed body that moves. moves: [T + 1, B, 3, 4]; joints: [T + 1, J, 3] m in the world; pieces: the `furniture.Piece`s that it
+    rests on and at."""
 
     vertices: np.ndarray
     normals: np.ndarray
@@ -22,19 +23,36 @@ class Actor:
     moves: np.ndarray
     joints: np.ndarray
     rotations: np.ndarray
+    pieces: tuple = ()
 
 
 def actor(values, rotations, roots, rng):
     """An `Actor` of a phenotype that does rotations [T, B, 3, 3] and roots [T, 3] (in lengths of its leg), on the floor y = 0."""
     person = body.body(values)
+    heads, joints = body.pose(person, rotations, roots * person.leg)
+    floor = np.array([0, joints[..., 1].min() - 0.08, 0])
+    return _dressed(person, rotations, heads - floor, joints - floor, (), rng)
+
+
+def resting_actor(values, rotations, posture, fps, rng, posed):
+    """An `Actor` of a phenotype in a `postures.Posture`, whose upper body moves as rotations [T, B, 3, 3] do.
+
+    fps: frames per second; rng: draws the clothes, posed: what the posture leaves open (numpy Generators).
+    """
+    person = body.body(values)
+    rest = resting.pose(posture, person, rotations, fps, posed)
+    heads, joints = body.pose(person, rest.rotations, rest.roots)
+    pieces = furniture.around(posture, rest, person, posed)
+    return _dressed(person, rest.rotations, heads, joints, tuple(pieces), rng)
+
+
+def _dressed(person, rotations, heads, joints, pieces, rng):
     texture, off = clothes.dressed(rng)
     faces = body.template().faces
     normals = raster.vertex_normals(person.vertices, faces)
     vertices = (person.vertices + off[:, None] * normals).astype(np.float32)
-    heads, joints = body.pose(person, rotations, roots * person.leg)
-    floor = np.array([0, joints[..., 1].min() - 0.08, 0])
-    moves = body.moves(person, rotations, heads - floor)
-    return Actor(vertices, raster.vertex_normals(vertices, faces), texture, moves, joints - floor, rotations)
+    moves = body.moves(person, rotations, heads)
+    return Actor(vertices, raster.vertex_normals(vertices, faces), texture, moves, joints, rotations, pieces)
 
 
 def behind(other, main, eye, rng):
@@ -98,12 +116,14 @@ def _frames(actors, eye, size, look, backdrop, things, rng):
     seen = [_seen(one, eye, 0) for one in actors]
     for frame in range(len(eye.places) - 1):
         after = [_seen(one, eye, frame + 1) for one in actors]
-        place = _shifted(backdrop, eye, frame, size)
+        place, depth = _shifted(backdrop, eye, frame, size), blank.copy()
+        for piece in (piece for one in actors for piece in one.pieces):
+            _draw_piece(piece, eye, frame, look, place, depth)
         total = np.zeros((height, width, 3), np.uint16)
         parts = SUBFRAMES[int(leaps[frame] > GHOST)]
         for part in range(parts):
             share = look.shutter * (part / (parts - 1) - 0.5)  # the truth is in the middle of the exposure
-            image, buffer = place.copy(), blank.copy()
+            image, buffer = place.copy(), depth.copy()
             for one, now, then in zip(actors, seen, after):
                 _draw(one, eye, now, then, share, look, image, buffer)
             cv2.add(total, image, total, dtype=cv2.CV_16U)
@@ -133,6 +153,26 @@ def _draw(one, eye, now, then, share, look, image, buffer):
     depths = np.ascontiguousarray(places[:, 2])
     raster.draw(
         points, depths, now[1], mesh.faces, mesh.uv, mesh.face_uv, one.texture, look.light, look.ambient, image, buffer
+    )
+
+
+def _draw_piece(piece, eye, frame, look, image, buffer):
+    turn = eye.rotations[frame].T.astype(np.float32)
+    places = (piece.vertices - eye.places[frame].astype(np.float32)) @ turn
+    points, depths = eye.project(places).astype(np.float32), np.ascontiguousarray(places[:, 2])
+    normals = piece.normals @ turn
+    raster.draw(
+        points,
+        depths,
+        normals,
+        piece.faces,
+        furniture.UV,
+        piece.face_uv,
+        piece.texture,
+        look.light,
+        look.ambient,
+        image,
+        buffer,
     )
 
 
