@@ -118,7 +118,7 @@ def test_no_subject_is_in_both_splits(motions):
 
 @pytest.mark.slow
 def test_clips_longer_than_any_motion_are_refused(tmp_path):
-    plan = clips.Plan(str(tmp_path), 1, 3000, 64, (5,), 1, 1, "train", None, None)
+    plan = clips.Plan(str(tmp_path), 1, 3000, 64, (5,), 1, 1, "train", None, None, 0.0)
     with pytest.raises(UserError, match="--frames 3000 at 5 fps take 600.0 s"):
         clips.load_motions(plan)
 
