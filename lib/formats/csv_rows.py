@@ -122,7 +122,7 @@ def place(table, header, body, fps=None, per_pose=None, index=None, landmark=Non
         time = None  # a clock's text, such as 00:01:20
     when = frame if frame is not None else time
     if when is not None:
-        numbers = _frame_numbers(table, header, body, when)
+        numbers = frame_numbers(table, header, body, when)
     else:
         numbers = np.arange(len(body)) if per_pose is None else _counted(per_pose)
     points = [""] * len(body) if per_pose is None else per_pose
@@ -162,7 +162,8 @@ def _distinct(*columns):
     return len(set(zip(*(map(str, column) for column in columns)))) == len(columns[0])
 
 
-def _frame_numbers(table, header, body, column):
+def frame_numbers(table, header, body, column):
+    """The number in each cell of a column of frames: of a name such as walk_0012.jpg the last one. Raises UserError without any."""
     texts = [table.rows[number][column].strip() for number in body]
     if all(is_number(text) for text in texts):
         return np.array([table.number(number, column, header[column]) for number in body])

@@ -68,6 +68,22 @@ def put_back(people, places, refined, repaired=()):
                     slot.put(values, changed)
 
 
+FRAME_NUMBERS = ("frame", "frame_id", "frame_index", "frame_idx", "frame_number")
+
+
+def frame_number(record):
+    """The number of its frame that a record says, an int, or None."""
+    found = [record[key] for key in FRAME_NUMBERS if key in record] if isinstance(record, dict) else []
+    return found[0] if found and isinstance(found[0], int) and not isinstance(found[0], bool) else None
+
+
+def frame_numbers(records):
+    """[("", number)] of records: what each says of its frame, where all do and differ; else their order."""
+    said = [frame_number(record) for record in records]
+    known = None not in said and len(set(said)) == len(said)
+    return [("", number) for number in (said if known else range(len(records)))]
+
+
 def frames_in(tree):
     """The frames of a parsed file: what stands under `frames`, or the values of an object whose keys are numbers, else the file itself."""
     for key in ("frames", "results", "data") if isinstance(tree, dict) else ():

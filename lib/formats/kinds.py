@@ -34,6 +34,7 @@ from . import (
     tram,
     trc,
     ultralytics,
+    ultralytics_csv,
     ultralytics_labels,
     vibe,
     videopose3d,
@@ -59,6 +60,9 @@ FORMATS = {
     ),
     "ultralytics_labels": Format(
         "folder of Ultralytics label files", ultralytics_labels.sniff, ultralytics_labels.read, ultralytics_labels.write
+    ),
+    "ultralytics_csv": Format(
+        "Ultralytics results.to_csv()", ultralytics_csv.sniff, ultralytics_csv.read, ultralytics_csv.write
     ),
     "easymocap": _json("easymocap", "EasyMocap folder (keypoints3d, annots or smpl)", easymocap.sniff, easymocap.walk),
     "sam3d_body": Format("SAM 3D Body outputs (MHR-70)", sam3d_body.sniff, sam3d_body.read, sam3d_body.write),

@@ -128,8 +128,10 @@ def parse(content, path):
         return json.loads(content)
     except json.JSONDecodeError as error:
         lines = [line for line in content.splitlines() if line.strip()]
-        if error.msg == "Extra data" and error.lineno > 1 and len(lines) > 1:
+        if error.msg == "Extra data" and error.lineno == 2 and len(lines) > 1:
             return Lines(parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
+        if error.msg == "Extra data" and (values := _one_after_another(content)):
+            return values
         raise UserError(
             f"{path}: not complete JSON (line {error.lineno}, column {error.colno}: "
             f"{error.msg}). Write or copy the file again"
@@ -140,6 +142,19 @@ def parse(content, path):
         ) from None
     except RecursionError:
         raise UserError(f"{path}: lists nested too deeply to be a pose file") from None
+
+
+def _one_after_another(content):
+    """`Lines` of JSON values of several lines each, one after another; empty where what follows is none."""
+    text, place, values, decoder = content.decode("utf-8-sig"), 0, Lines(), json.JSONDecoder()
+    while text[place:].strip():
+        place = len(text) - len(text[place:].lstrip())
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except json.JSONDecodeError:
+            return Lines()
+        values.append(value)
+    return values
 
 
 def natural(name):

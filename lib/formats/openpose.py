@@ -1,4 +1,5 @@
-"""OpenPose: a folder with one JSON file per frame, a single such file, or a list of frames (ComfyUI, DWPose).
+"""OpenPose: a folder with one JSON file per frame, a single such file, or a list of frames (ComfyUI, DWPose), each at will beside
+its number (`{"frame": 7, "data": …}`).
 
 `people` in each file stand in no stable order, so that they are followed by pose distance; a joint that was
 not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. AlphaPose's `sep-json` folders
@@ -6,7 +7,7 @@ not found is 0, 0, 0. Hands, face and the 3D sets become tracks of their own. Al
 """
 
 from ..errors import UserError
-from .json_files import frames_in
+from .json_files import frame_numbers, frames_in
 from .numbering import first_id, number_frames
 from .records import Part, Person, Walk, flat_slots, set_units
 from .tracks import layout_of_count
@@ -38,6 +39,7 @@ def sniff(opened):
     sample = opened.sample if opened.is_folder else frames_in(opened.sample)
     if isinstance(sample, list) and not opened.is_folder:
         sample = next((frame for frame in sample if frame), None)
+    sample = _unwrapped(sample)
     people = _people(sample)
     return people is not None and not _of_panoptic(sample) and (not people or any(map(_is_person, people)))
 
@@ -56,6 +58,14 @@ def _of_panoptic(frame):
     return isinstance(bodies, list) and any(isinstance(body, dict) and bool(body.keys() & PANOPTIC) for body in bodies)
 
 
+def _unwrapped(frame):
+    """A frame that stands under `data`, as OpenPose's object or as the list of its people; any other as it is."""
+    data = frame.get("data") if isinstance(frame, dict) and _people(frame) is None else None
+    if isinstance(data, list) and data and all(isinstance(person, dict) for person in data):
+        return {"people": data}
+    return frame if _people(data) is None else data
+
+
 def _people(frame):
     """The list of people in one frame's object; None if it is none."""
     people = frame.get("people", frame.get("bodies")) if isinstance(frame, dict) else None
@@ -67,13 +77,13 @@ def walk(tree, path, image_size=None):
         tree = tree["frames"]
     if isinstance(tree, list):  # ComfyUI's: the frames in one file
         frames = {f"frame {number}": frame or {"people": []} for number, frame in enumerate(tree)}
-        names = [("", number) for number in range(len(tree))]
+        names = frame_numbers(tree)
     else:  # a single file is a clip of one frame
         frames = tree if isinstance(tree, dict) and _people(tree) is None and tree else {path.name: tree}
         names = number_frames([name.removesuffix(".json").removesuffix("_keypoints") for name in frames], path)
     result = Walk(names, [], image_size=_canvas(frames.values()))
     for (name, frame), number in zip(frames.items(), names):
-        people = _people(frame)
+        people = _people(_unwrapped(frame))
         if people is None:
             raise UserError(
                 f"{path if name == path.name else path / name}: no list 'people' in it, so it is "
@@ -86,7 +96,8 @@ def walk(tree, path, image_size=None):
 
 def _canvas(frames):
     """(width, height) that all frames name, or None."""
-    sizes = {(frame.get("canvas_width"), frame.get("canvas_height")) for frame in frames if isinstance(frame, dict)}
+    found = [frame for frame in map(_unwrapped, frames) if isinstance(frame, dict)]
+    sizes = {(frame.get("canvas_width"), frame.get("canvas_height")) for frame in found}
     size = sizes.pop() if len(sizes) == 1 else (None, None)
     return size if all(isinstance(number, int) and number > 0 for number in size) else None
 

@@ -1,8 +1,8 @@
 """Ultralytics: `results.to_json()` of a clip's frames.
 
 A list of frames, each a list of {name, class, confidence, box, track_id, keypoints: {x, y, visible}}; a frame may be the text that
-`to_json` returns. x, y of key points under a score of 0.5 are 0. (`results.keypoints.data` is an array: lib/formats/arrays.py;
-label files: ultralytics_labels.py.)
+`to_json` returns, or stand beside its number (`{"frame": 7, "detections": […]}`); or one list of detections that say their frame. x, y of key points under a score of 0.5 are 0. (`results.keypoints.data` is an array: lib/formats/arrays.py;
+label files: ultralytics_labels.py; `to_csv`: ultralytics_csv.py.)
 """
 
 import json
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import json_files
-from .json_files import frames_in
+from .json_files import frame_number, frame_numbers, frames_in
 from .json_numbers import numbers, short
 from .numbering import first_id
 from .opened import parse
@@ -32,26 +32,49 @@ def _is_person(person):
 
 
 def _detections(frame):
-    """The detections of one frame, a list, or None; a list of one picture's detections has dicts for frames."""
+    """The detections of one frame, a list, or None; a list of detections has dicts for frames."""
     if isinstance(frame, str):
         try:
             frame = json.loads(frame)
         except ValueError:
             return None
+    if isinstance(frame, dict) and not _is_person(frame):
+        lists = [value for value in frame.values() if isinstance(value, list)]
+        return lists[0] if len(lists) == 1 else [frame]
     return [frame] if isinstance(frame, dict) else frame if isinstance(frame, list) else None
+
+
+def _by_frame(people, path):
+    """(frames, their numbers) of one list of detections. Raises UserError where somebody is in it twice, and no frame is said."""
+    if any(frame_number(person) is None for person in people):
+        ids = [first_id(person.get("track_id")) for person in people]
+        if len(set(ids) - {None}) < sum(identity is not None for identity in ids):
+            raise UserError(
+                f"{path}: one list of detections, in which a track_id comes again, but no detection says its 'frame'. Write a "
+                "list of the frames, each with its results.to_json()"
+            )
+        return [people], [("", 0)]
+    frames = {}
+    for person in people:
+        frames.setdefault(frame_number(person), []).append(person)
+    return list(frames.values()), [("", number) for number in frames]
 
 
 def walk(tree, path, image_size=None):
     tree = frames_in(tree)
     if not isinstance(tree, list):
         raise UserError(f"{path}: no list of frames. Expected a list with one results.to_json() per frame")
-    frames = [tree] if tree and all(_is_person(person) for person in tree) else tree
-    result = Walk([("", number) for number in range(len(frames))], [])
-    for number, frame in enumerate(frames):
+    frames, names = tree, frame_numbers(tree)
+    if tree and all(_is_person(person) for person in tree):
+        frames, names = _by_frame(tree, path)
+    result = Walk(names, [])
+    for number, (frame, name) in enumerate(zip(frames, names)):
         if isinstance(frame, str):
             frames[number] = frame = _Text(parse(frame.encode(), f"{path}: frame {number}"))
         if frame is None:
             continue
+        if isinstance(frame, dict):
+            frame = _detections(frame)
         if not isinstance(frame, list):
             raise UserError(f"{path}: frame {number}: no list of detections. Expected one results.to_json() per frame")
         for index, person in enumerate(frame):
@@ -62,9 +85,8 @@ def walk(tree, path, image_size=None):
                 continue  # a thing without key points
             if not _is_person(person):
                 raise UserError(f"{where}: no keypoints {{x, y, visible}}. Expected what results.to_json() returns")
-            result.people.append(
-                Person(("", number), _slots(person["keypoints"], where), where, first_id(person.get("track_id")))
-            )
+            found = slots_of(person["keypoints"], where)
+            result.people.append(Person(name, found, where, first_id(person.get("track_id"))))
     set_units(result, image_size)
     return result
 
@@ -73,7 +95,8 @@ class _Text(list):
     """A frame that stands as text in its file."""
 
 
-def _slots(points, where):
+def slots_of(points, where):
+    """The slots of one detection's {x, y, visible}."""
     x, y = (numbers(points[axis], f"{where}, keypoints {axis}") for axis in "xy")
     score = points.get("visible", points.get("conf"))
     score = None if score is None else numbers(score, f"{where}, keypoints visible")

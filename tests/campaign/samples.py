@@ -3,6 +3,7 @@
 `BUILDERS` {name: function(folder) -> path}; the folder is empty.
 """
 
+import csv
 import json
 import pickle
 import sys
@@ -131,6 +132,17 @@ def ultralytics(folder):
     return folder / "yolo.json"
 
 
+def ultralytics_csv(folder):
+    with open(folder / "yolo.csv", "w", newline="") as file:
+        lines = csv.writer(file)
+        for people in trees.ultralytics(text=False):
+            lines.writerow(people[0])
+            lines.writerows(
+                [[repr(cell) if isinstance(cell, dict) else cell for cell in one.values()] for one in people]
+            )
+    return folder / "yolo.csv"
+
+
 def ultralytics_labels(folder):
     (folder / "labels").mkdir()
     for number, points in enumerate(PX / [1920, 1080], 1):
@@ -166,7 +178,7 @@ BUILDERS = {
     function.__name__: function
     for function in (
         slp, sleap_h5, deeplabcut_h5, pose, c3d, mot, sto, prompthmr, hybrik, sam3d, sam3d_json, aist, ultralytics,
-        ultralytics_labels, panoptic, easymocap, recorded, tram, ntu, qualisys,
+        ultralytics_csv, ultralytics_labels, panoptic, easymocap, recorded, tram, ntu, qualisys,
     )
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """JSON as other tools nest it: scores beside points, Ultralytics, ComfyUI, Panoptic, named landmarks, recorded streams."""
 
+import csv
 import json
 
 import numpy as np
@@ -77,6 +78,74 @@ def test_ultralytics_json(tmp_path, text):
     frame = json.loads(out[0]) if text else out[0]
     np.testing.assert_allclose(frame[0]["keypoints"]["y"], PX[0, :, 1] + 1)
     assert isinstance(out[0], str) == text and frame[0]["keypoints"]["visible"] == SCORE[0].tolist()
+
+
+def first_of_two():
+    """The first person of `ultralytics`: NaN where the score is 0."""
+    return np.where(SCORE[..., None] > 0, PX + [500, 0], np.nan)
+
+
+@pytest.mark.parametrize("form", ["beside its number", "one list", "texts one after another"])
+def test_frames_of_ultralytics(tmp_path, form):
+    """Frames 0, 1, 2, … without the third, which nobody is in."""
+    frames = {t: frame for t, frame in enumerate(ultralytics(False)) if t != 2}
+    if form == "beside its number":
+        pose_file = read(tmp_path, [{"frame": t, "detections": frame} for t, frame in frames.items()])
+    elif form == "one list":
+        pose_file = read(tmp_path, [{"frame": t, **person} for t, frame in frames.items() for person in frame])
+    else:
+        texts = [json.dumps(frames.get(t, []), indent=2) for t in range(FRAMES)]
+        (tmp_path / "poses.json").write_text("\n".join(texts))
+        pose_file = registry.read(tmp_path / "poses.json")
+    assert [(track.id, len(track.poses)) for track in pose_file.tracks] == [(1, FRAMES), (2, FRAMES)]
+    poses = pose_file.tracks[0].poses
+    assert np.isnan(poses[2]).all()
+    np.testing.assert_allclose(poses[3:], first_of_two()[3:])
+    registry.write(pose_file, [track.poses + 1 for track in pose_file.tracks], tmp_path / "out.json")
+    np.testing.assert_allclose(registry.read(tmp_path / "out.json").tracks[0].poses[3:], first_of_two()[3:] + 1)
+
+
+def test_one_list_of_all_frames_without_their_numbers_is_refused(tmp_path):
+    """It was taken for one frame of 48 people, and nothing was refined."""
+    with pytest.raises(UserError, match="no detection says its 'frame'"):
+        read(tmp_path, [person for frame in ultralytics(False) for person in frame])
+
+
+@pytest.mark.parametrize("form", ["a header a frame", "a column of frames"])
+def test_ultralytics_csv(tmp_path, form):
+    """Key points as `to_csv` writes them: Python's text of {x, y, visible} in one cell."""
+    numbered = form == "a column of frames"
+    with open(tmp_path / "poses.csv", "w", newline="") as file:
+        lines = csv.writer(file)
+        for t, frame in enumerate(ultralytics(False)):
+            if t == 0 or not numbered:
+                lines.writerow([*frame[0], *(["frame"] if numbered else [])])
+            for person in frame:
+                cells = [repr(cell) if isinstance(cell, dict) else cell for cell in person.values()]
+                lines.writerow([*cells, *([t] if numbered else [])])
+    pose_file = registry.read(tmp_path / "poses.csv")
+    assert pose_file.format == "ultralytics_csv"
+    assert [(track.id, track.layout) for track in pose_file.tracks] == [("1", "coco17"), ("2", "coco17")]
+    np.testing.assert_allclose(pose_file.tracks[0].poses, first_of_two())
+    np.testing.assert_allclose(pose_file.tracks[0].confidence, SCORE)
+    registry.write(pose_file, [track.poses for track in pose_file.tracks], tmp_path / "same.csv")
+    assert (tmp_path / "same.csv").read_text() == (tmp_path / "poses.csv").read_text()
+    registry.write(pose_file, [track.poses + 1 for track in pose_file.tracks], tmp_path / "out.csv")
+    np.testing.assert_allclose(registry.read(tmp_path / "out.csv").tracks[0].poses, first_of_two() + 1)
+
+
+@pytest.mark.parametrize("people", [False, True])
+def test_openpose_beside_frame_numbers(tmp_path, people):
+    """{"frame": 2, "data": OpenPose's object, or its people}: numbers that rise in steps, and a gap."""
+    flat = [np.column_stack([pose, score]).ravel().tolist() for pose, score in zip(PX, SCORE)]
+    frames = {t: [{"pose_keypoints_2d": values}] for t, values in enumerate(flat) if t != 5}
+    tree = [{"frame": t, "data": found if people else {"people": found}} for t, found in frames.items()]
+    pose_file = read(tmp_path, tree)
+    (track,) = pose_file.tracks
+    assert pose_file.format == "openpose" and track.poses.shape == (FRAMES, 17, 2) and np.isnan(track.poses[5]).all()
+    out = again(pose_file, tmp_path)
+    found = out[5]["data"] if people else out[5]["data"]["people"]
+    assert out[5]["frame"] == 6 and found[0]["pose_keypoints_2d"][0] == pytest.approx(PX[6, 0, 0] + 1)
 
 
 @pytest.mark.parametrize("ids", [False, True])

@@ -118,8 +118,11 @@ def test_short_names_of_sides(tmp_path):
 
 
 def test_a_table_of_lists_is_refused(tmp_path):
-    """Ultralytics' to_csv has a frame's key points as one text."""
+    """Ultralytics' to_csv has a person's key points as one text; below one header nothing tells the frames."""
     row = f"person,0,0.9,\"{{'x': {PX[0, :, 0].tolist()}, 'y': {PX[0, :, 1].tolist()}}}\""
     (tmp_path / "poses.csv").write_text("name,class,confidence,keypoints\n" + f"{row}\n" * FRAMES)
-    with pytest.raises(UserError, match=r"lists in its cells(.|\n)*results.to_json"):
+    with pytest.raises(UserError, match=r"no column 'frame'.*results.to_csv"):
         registry.read(tmp_path / "poses.csv")
+    (tmp_path / "other.csv").write_text("frame,points\n" + "".join(f'{t},"[[1, 2], [3, 4]]"\n' for t in T))
+    with pytest.raises(UserError, match=r"lists in its cells(.|\n)*results.to_json"):
+        registry.read(tmp_path / "other.csv")
