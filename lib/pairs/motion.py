@@ -46,9 +46,25 @@ def of_bones(turns, directions, roots, leg):
         result[:, place] = turns[bone]
         direction = directions.get(bone)
         if direction is not None and np.linalg.norm(direction) > 1e-6:
-            own = mesh.heads[_next(mesh, place)] - mesh.heads[place]
-            result[:, place] = result[:, place] @ swing(own, direction)
+            result[:, place] = result[:, place] @ swing(_own(mesh, place), direction)
     return result, np.asarray(roots, dtype=np.float64) / leg
+
+
+def from_rig(rotations, bone, direction=None):
+    """The rotations [T, 3, 3] of a bone of another skeleton, from its rest pose to the world: the inverse of `of_bones`.
+
+    rotations: [T, B, 3, 3] of the rig; bone: its name there; direction: [3], where it points in that rest pose, None: as in the rig's.
+    """
+    mesh = body.template()
+    place = mesh.bones.index(bone)
+    if direction is None:
+        return rotations[:, place]
+    return rotations[:, place] @ swing(direction, _own(mesh, place))
+
+
+def _own(mesh, place):
+    """Where a bone points in the rig's rest pose, [3]."""
+    return mesh.heads[_next(mesh, place)] - mesh.heads[place]
 
 
 def _next(mesh, bone):

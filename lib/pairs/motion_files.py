@@ -142,21 +142,28 @@ def _smpl(path, arrays):
     upright = (UPWARDS @ world[:, 0, :, 1].mean(axis=0))[:, 1].argmax()
     world = UPWARDS[upright] @ world
     roots = np.zeros((len(poses), 3)) if track.translation is None else track.translation @ UPWARDS[upright].T
-    turns, directions = {}, {}
-    for place, name in enumerate(layout.joints[: poses.shape[1]]):
-        side, _, part = name.rpartition("_")
-        if part not in SMPL_BONES:
-            continue
-        bone = side.capitalize() + SMPL_BONES[part]
-        turns[bone] = world[:, place]
-        sign = {"left": 1.0, "right": -1.0}.get(side, 0.0)
-        if part in ("shoulder", "elbow", "wrist"):
-            directions[bone] = np.array([sign, 0, 0])  # arms are held out at rest
-        elif part in ("hip", "knee"):
-            directions[bone] = np.array([0.05 * sign, -1.0, 0])
+    bones = smpl_bones(layout.joints[: poses.shape[1]])
+    turns = {bone: world[:, place] for place, (bone, _) in bones.items()}
+    directions = dict(bones.values())
     fps = next((float(arrays[key]) for key in ("mocap_framerate", "mocap_frame_rate", "fps") if key in arrays), 30.0)
     rotations, roots = of_bones(turns, directions, roots, SMPL_LEG)
     return Motion(path.stem, _clean(path.parent.name or path.stem), path.name, UNKNOWN, fps, rotations, roots)
+
+
+def smpl_bones(names):
+    """{place: (the rig's bone, where it points in SMPL's rest pose [3] or None: as in the rig's)} of SMPL's joints called `names`."""
+    bones = {}
+    for place, name in enumerate(names):
+        side, _, part = name.rpartition("_")
+        if part not in SMPL_BONES:
+            continue
+        sign, direction = {"left": 1.0, "right": -1.0}.get(side, 0.0), None
+        if part in ("shoulder", "elbow", "wrist"):
+            direction = np.array([sign, 0, 0])  # arms are held out at rest
+        elif part in ("hip", "knee"):
+            direction = np.array([0.05 * sign, -1.0, 0])
+        bones[place] = side.capitalize() + SMPL_BONES[part], direction
+    return bones
 
 
 def _clean(name):
