@@ -81,6 +81,8 @@ def _schema():
     cfg.MODEL.RESIDUAL_COMPONENTS = number(0, 0, 10_000)
     # Rotate every window to a common heading (2D: translate it to a common place) before the network, and back after it.
     cfg.MODEL.CANONICAL = False
+    # 2D, with CANONICAL: scale every window to one size too, so that neither the image nor the camera's distance counts.
+    cfg.MODEL.ONE_SIZE = False
     # SynSP, 3D: the network is told how long each bone is in the whole recording (live: so far).
     cfg.MODEL.BODY = False
     cfg.MODEL.ALIGN_VIEWS = "none"  # none | frame (cameras move) | sequence (cameras stand still)
@@ -107,6 +109,9 @@ def _schema():
     cfg.TRAIN.noise_std = number(0.0, 0, 10_000)  # mm; for the estimator `noise`
     # simulated | estimated (from the measured errors of two estimators) | varied (both) | uniform | gaussian
     cfg.TRAIN.noise_type = "simulated"
+    # A network for 2D key points, from 3D sets: each window is filmed by a camera drawn at random. Needs MODEL.CANONICAL and
+    # MODEL.ONE_SIZE.
+    cfg.TRAIN.FILM = False
     # Windows per dataset: proportional to their number | balanced | shortest | shares per dataset, such as 0.8,0.2
     cfg.TRAIN.MIX = "proportional"
     cfg.TRAIN.SCHEDULE = "exponential"  # exponential (LR times LRDECAY after each epoch) | onecycle (LR is the peak)

@@ -84,7 +84,8 @@ def _kind(path):
     checkpoint = checkpoints.load(path)
     recipe = checkpoint.recipe
     model = {**checkpoint.network.described(), "dropout": None}
-    return model, recipe.window, recipe.align, recipe.fuse, recipe.canonical, recipe.pairs, recipe.segment
+    used = recipe.window, recipe.align, recipe.fuse, recipe.canonical, recipe.one_size, recipe.pairs, recipe.segment
+    return model, *used
 
 
 def _anywhere(command):

@@ -287,6 +287,7 @@ def _check_sizes(checkpoint, request, cfg):
         sizes |= {
             "MODEL.SEGMENT": recipe.segment,
             "MODEL.CANONICAL": recipe.canonical,
+            "MODEL.ONE_SIZE": recipe.one_size,
             "MODEL.BODY": bool(recipe.bones),
         }
     for key, real in sizes.items():

@@ -131,6 +131,10 @@ def take_weights(trainer, checkpoint):
     """Start from the weights of another training. Raises UserError where they do not fit or would mean something else."""
     mine, theirs = trainer.network.described(), checkpoint.network.described()
     if mine["name"] == theirs["name"] == "synsp":
+        mine, theirs = (
+            {**part, "one_size": recipe.one_size}
+            for part, recipe in ((mine, trainer.recipe), (theirs, checkpoint.recipe))
+        )
         _check_meaning(checkpoint.path, mine, theirs)
     own, given = trainer.network.state_dict(), checkpoint.network.state_dict()
     for name in own.keys() - given.keys():
@@ -152,7 +156,7 @@ def take_weights(trainer, checkpoint):
 
 def _check_meaning(path, mine, theirs):
     """Raise UserError where a SynSP's weights of the same shapes would mean something else in this training; mine, theirs:
-    what the networks say of themselves (`described`)."""
+    what the networks say of themselves (`described`), and their `Recipe.one_size`."""
 
     def refuse(name, there, here):
         raise UserError(
@@ -162,6 +166,8 @@ def _check_meaning(path, mine, theirs):
 
     if mine["n_head"] != theirs["n_head"]:  # cuts the same matrices elsewhere
         refuse("MODEL.n_head", theirs["n_head"], mine["n_head"])
+    if mine["one_size"] != theirs["one_size"]:  # another unit
+        refuse("MODEL.ONE_SIZE", theirs["one_size"], mine["one_size"])
     here, there = (part.get("residual_components", 0) for part in (mine, theirs))
     if bool(here) != bool(there):  # a correction is no pose
         refuse("MODEL.RESIDUAL_COMPONENTS", there, here)

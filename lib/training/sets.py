@@ -4,6 +4,7 @@ import numpy as np
 
 from ..dataset import catalog, groups, sequences
 from ..errors import UserError
+from ..poses.representation import Keypoints2D
 from ..windows.body import bones_of
 from ..windows.canonical import pairs_of
 from ..windows.recipe import Recipe
@@ -39,7 +40,8 @@ def _share(split, cfg):
 
 def recipe_of(cfg, split, views):
     """The `Recipe` of a network that is trained on a split as the config says; views: the most of a recording."""
-    layout, representation, training = split.layout, split.representation, cfg.TRAIN
+    layout, training = split.layout, cfg.TRAIN
+    representation = Keypoints2D() if training.FILM else split.representation
     synsp = cfg.MODEL.NAME == "synsp"
     align = cfg.MODEL.ALIGN_VIEWS if representation.kind.in_space else "none"
     canonical = bool(cfg.MODEL.CANONICAL and synsp)
@@ -59,11 +61,12 @@ def recipe_of(cfg, split, views):
         root=tuple(layout.root),
         canonical=canonical,
         pairs=pairs_of(layout, representation) if canonical else (),
+        one_size=bool(canonical and cfg.MODEL.ONE_SIZE and representation.kind.in_image),
         bones=bones_of(layout, representation) if cfg.MODEL.BODY and synsp else (),
         segment=cfg.MODEL.SEGMENT if synsp else 0,
         fps=float(cfg.DATASET.FPS),
         normaliser=split.source.row.normaliser,
-        image_size=split.sequences[0].image_size is not None,
+        image_size=not training.FILM and split.sequences[0].image_size is not None,
         use_6d=bool(training.USE_6D_SMPL),
         root_relative=sequences.root_distance(split) < sequences.ROOT_AT_ZERO,
         any_skeleton=training.AUGMENT.CONVENTION > 0,

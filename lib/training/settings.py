@@ -2,6 +2,7 @@
 
 from ..dataset import catalog, noise
 from ..errors import UserError
+from ..poses.kinds import kind_of
 from ..windows.recipe import ALIGNMENTS
 from .bank import MIXES, mix_shares
 
@@ -28,6 +29,7 @@ def check(cfg):
     if training.MIX not in MIXES:
         mix_shares(training.MIX, len(catalog.sources(cfg)))
     _check_stream(cfg)
+    _check_film(cfg)
 
 
 def _has_noise(cfg):
@@ -44,3 +46,20 @@ def _check_stream(cfg):
         raise UserError(
             f"MODEL.CARRY is {carry}, which is for SynSP's streams without delay. Train with MODEL.NAME synsp and TRAIN.LAG 0"
         )
+
+
+def _check_film(cfg):
+    model = cfg.MODEL
+    if not cfg.TRAIN.FILM:
+        return
+    if not (model.CANONICAL and model.ONE_SIZE and model.NAME == "synsp"):
+        raise UserError(
+            "TRAIN.FILM True: cameras stand anywhere, so that windows must be brought to one place and size. Set MODEL.NAME "
+            "synsp, MODEL.CANONICAL True and MODEL.ONE_SIZE True"
+        )
+    for source in catalog.sources(cfg):
+        if not kind_of(source.representation).in_space:
+            raise UserError(
+                f"TRAIN.FILM True: {source} holds no 3D joints that could be filmed. Set --body_representation 3D, or "
+                "TRAIN.FILM False"
+            )

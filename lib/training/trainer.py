@@ -25,12 +25,14 @@ from ..errors import UserError
 from ..messages import logger
 from ..models import checkpoints, dropout
 from ..poses import metrics
+from ..poses.kinds import kind_of
 from ..windows import steps, views
 from ..windows.merge import Merge
 from . import distributed, saved, settings
 from .augment import Augment
 from .bank import WindowBank
 from .bodies import BodiesOfBank
+from .film import Film
 from .loss import ACCEL_SHARE, refinement_loss, stream_loss
 from .sets import BATCH, BODY, NOISE, ORDER, VALIDATION_NOISE, load_sets, recipe_of
 
@@ -74,12 +76,15 @@ class Trainer:
         self.bank = WindowBank(training, window + self.run - 1, cfg.TRAIN.WINDOW_STRIDE, device)
         self.validation = self._validation_bank(validation) if validation else None
         shown = clip is not None and group.first and bool(validation) and cfg.TRAIN.PICTURES_EVERY > 0
+        shown = shown and not cfg.TRAIN.FILM  # the sets hold no 2D clip
         self.splits = training
         first = training[0]
         self.recipe = recipe_of(cfg, first, self.bank.views)
         self.clip = clip(validation[0], cfg, self.recipe) if shown else None
         self.stream = None if self.lag is None else Merge(self.recipe.streamed(self.lag))
-        self.network = checkpoints.build(cfg, first.channels, self.recipe).to(device)
+        self.film = Film(first.layout) if cfg.TRAIN.FILM else None
+        channels = first.layout.size * kind_of(self.recipe.kind).network if self.film else first.channels
+        self.network = checkpoints.build(cfg, channels, self.recipe).to(device)
         self.averaged = copy.deepcopy(self.network).eval() if cfg.TRAIN.EMA else None
         # Views that stand in one frame must be turned together.
         self.augment = Augment(
@@ -237,6 +242,8 @@ class Trainer:
         detected, truth, view_axes = self._aligned(self.bank, index, chosen, detected, truth, present)
         detected, truth, view_axes = self.augment(detected, truth, generator, view_axes)
         body = self._body(self.bank, index, chosen, truth)
+        if self.film is not None:
+            detected, truth = self.film(detected, truth, generator)
         part = self.group.part(len(index))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=cfg.TRAIN.PRECISION == "bfloat16"):
             _, loss, parts, _ = self._refined(self.network, detected, truth, present, view_axes, body, part)
@@ -390,6 +397,9 @@ class Trainer:
             detected, truth, present = self.validation.batch(index)
             detected, truth, view_axes = self._aligned(self.validation, index, None, detected, truth, present)
             body = self._body(self.validation, index, None, truth)
+            if self.film is not None:
+                generator = torch.Generator(self.device).manual_seed(self.cfg.SEED_VALUE + int(index[0]))
+                detected, truth = self.film(detected, truth, generator, sizes=False)
             refined, _, parts, windows = self._refined(network, detected, truth, present, view_axes, body)
             detected, truth, present = windows
             counts = torch.ones(truth.shape[:3], dtype=torch.bool, device=truth.device) if present is None else present
@@ -399,7 +409,7 @@ class Trainer:
             terms = {"loss": position + acceleration, "loss_position": position, "loss_acceleration": acceleration}
             frames = int(counts.sum())
             found = {name: (value * frames, frames) for name, value in terms.items()}
-            if self.splits[0].representation.kind.in_space:
+            if kind_of(self.recipe.kind).in_space:
                 found |= self._motion("input_", detected, truth, counts)
                 found |= self._motion("", refined.final.float(), truth, counts)
             for name, pair in found.items():

@@ -2,8 +2,9 @@
 that it can be seen from.
 
 A 3D window is turned about the vertical so that the person's left lies along +x on average, SMPL's root rotation
-likewise; a 2D window is moved so that its mean lies at 0. What the network returns is put back. Since errors are not
-the same in all directions (depth is seen worst), it is told where the camera stands after the turn.
+likewise; a 2D window is moved so that its mean lies at 0, and may be scaled to one size, so that neither the image nor the
+camera's distance counts. What the network returns is put back. Since errors are not the same in all directions (depth is
+seen worst), it is told where the camera stands after the turn.
 
 B windows, V views, F frames, C channels.
 """
@@ -15,6 +16,7 @@ from ..errors import UserError
 from ..poses.kinds import kind_of
 
 CUE = 3  # numbers that tell the network what was done
+SMALLEST = 1e-6  # size of a window whose joints all lie in one place
 PAIRS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
 
 
@@ -48,10 +50,11 @@ class Canonical:
 
     kind: 3D, 2D or smpl; pairs: of `pairs_of`; values [B, V, F, C] network units, float32; present: bool [B, V, F] or None; as_one: the
     views stand in one frame and turn as one; depth: [B, V, 3], where each view's camera looks in the values' frame, None:
-    along z. cue: that direction after the turn; in 2D where the window was, (x, y, 0).
+    along z; one_size: 2D windows are scaled so that their joints lie 1 from their mean, as root mean square. cue: the direction
+    after the turn; in 2D where the window was, (x, y, 0), with one_size nothing, (0, 0, 0).
     """
 
-    def __init__(self, kind, pairs, values, present=None, *, as_one=False, depth=None):
+    def __init__(self, kind, pairs, values, present=None, *, as_one=False, depth=None, one_size=False):
         self.kind = kind = kind_of(kind)
         over = (1, 2) if as_one else (2,)
         if kind.in_image:
@@ -69,8 +72,11 @@ class Canonical:
         told = told.expand(*values.shape[:2], 1, 2)
         if kind.in_image:
             self.shift = told.unbind(-1)  # [B, V, 1]
-            self.cue = functional.pad(told, (0, 1))[:, :, 0]
+            self.cue, self.size = functional.pad(told, (0, 1))[:, :, 0], None
+            if one_size:
+                self.size, self.cue = self._size(values, present), torch.zeros_like(self.cue)
             return
+        self.size = None
         length = told.norm(dim=-1, keepdim=True)
         # Whose left points straight up or down has no heading, and stays.
         known = length > 1e-6
@@ -81,13 +87,21 @@ class Canonical:
         else:
             self.cue = torch.stack(self._turned(*depth[:, :, None].unbind(-1), 1), -1)[:, :, 0]
 
+    def _size(self, values, present):
+        """How far the joints lie from the mean of their window, as root mean square, [B, V, 1, 1]."""
+        squared = self._moved(values, 1).square().mean(-1)  # [B, V, F]
+        weight = torch.ones_like(squared) if present is None else present.to(values.dtype)
+        mean = (squared * weight).sum(-1) / weight.sum(-1).clamp_min(1)
+        return (2 * mean).sqrt().clamp_min(SMALLEST)[..., None, None]
+
     def enter(self, values):
         """Values [B, V, F, C] in the common frame."""
-        return self._moved(values, 1)
+        moved = self._moved(values, 1)
+        return moved if self.size is None else moved / self.size
 
     def leave(self, values):
         """The inverse of `enter`."""
-        return self._moved(values, -1)
+        return self._moved(values if self.size is None else values * self.size, -1)
 
     def _moved(self, values, way):
         if self.kind.in_image:

@@ -32,7 +32,7 @@ class Recipe:
 
     The poses: kind ('3D', '2D' or 'smpl'; None: any); joints: their names in order, or None; root: indices of the root
     joints; canonical: every window is turned to one heading (2D: moved to one place), told by pairs of joints (left,
-    right); bones: pairs (joint, parent), of whose lengths in the recording the network is told
+    right); one_size: canonical windows of 2D are scaled to one size too; bones: pairs (joint, parent), of whose lengths in the recording the network is told
     (`lib.windows.body`); segment: frames of a segment of a long window, 0: read whole; fps: frames per second (0: not known); normaliser,
     image_size: how 2D pixels were scaled, and whether by the image's size; use_6d: rotations as 6 numbers;
     root_relative: whether training's 3D poses had their root at 0; any_skeleton: whether joints were moved about in
@@ -55,6 +55,7 @@ class Recipe:
     root: tuple = (0,)
     canonical: bool = False
     pairs: tuple = ()
+    one_size: bool = False
     bones: tuple = ()
     segment: int = 0
     fps: float = 0.0

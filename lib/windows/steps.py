@@ -31,7 +31,13 @@ class Entered:
         if recipe.canonical:
             as_one = recipe.fuse != "none"
             self.canonical = Canonical(
-                recipe.kind, recipe.pairs, values=values, present=present, as_one=as_one, depth=view_axes
+                recipe.kind,
+                recipe.pairs,
+                values=values,
+                present=present,
+                as_one=as_one,
+                depth=view_axes,
+                one_size=recipe.one_size,
             )
             values = self.canonical.enter(values)
             self.told["cue"] = self.canonical.cue

@@ -138,6 +138,28 @@ def test_a_moved_image_is_the_same_but_for_the_cue():
     torch.testing.assert_close(second.cue - first.cue, torch.tensor([0.5, 0.5, 0]).expand(3, 1, 3), atol=1e-5, rtol=0)
 
 
+def test_a_scaled_image_is_the_same_with_one_size():
+    given = {"kind": "2D", "pairs": (), "one_size": True}
+    values = torch.randn(3, 1, 8, 34, generator=torch.Generator().manual_seed(0))
+    first, second = Canonical(**given, values=values), Canonical(**given, values=7 * values + 0.5)
+    entered = first.enter(values)
+    torch.testing.assert_close(entered, second.enter(7 * values + 0.5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(entered.square().mean((2, 3)), torch.full((3, 1), 0.5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(second.leave(entered), 7 * values + 0.5, atol=1e-4, rtol=0)
+    assert not first.cue.any() and not second.cue.any()
+
+
+def test_absent_frames_have_no_say_in_the_size():
+    given = {"kind": "2D", "pairs": (), "one_size": True}
+    values = torch.randn(1, 1, 8, 34, generator=torch.Generator().manual_seed(0))
+    present = torch.arange(8)[None, None] < 5
+    whole = Canonical(**given, values=values[:, :, :5]).size
+    torch.testing.assert_close(Canonical(**given, values=values, present=present).size, whole)
+    still = torch.ones(1, 1, 8, 34)  # all joints in one place
+    frame = Canonical(**given, values=still)
+    torch.testing.assert_close(frame.leave(frame.enter(still)), still)
+
+
 def test_joints_of_which_nothing_is_known_are_refused():
     with pytest.raises(UserError, match="neither hips nor shoulders"):
         pairs_of(chain(17), representation("3D"))

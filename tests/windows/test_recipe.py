@@ -106,6 +106,7 @@ WRONG = {
     "root": (None, 0),
     "canonical": (None, 1, "yes"),
     "pairs": (None, 4, "hips"),
+    "one_size": (None, 1, "True"),
     "bones": (None, 4, "legs"),
     "segment": (None, "all", 2.5),
     "fps": (None, "30", True),
