@@ -6,7 +6,8 @@ Estimation of the mean of a multivariate normal distribution, Ann. Statist. 9(6)
     error² = mean (given - refined)² - sigma² + 2 sigma² * mean d refined / d given
 
 with the derivative by refining once more with a little noise added (S. Ramani et al., Monte-Carlo SURE, IEEE Trans. Image
-Process. 17(9), 2008). Errors that last for several frames it takes for motion; whether there are such, `auto` tells.
+Process. 17(9), 2008). Of a linear smoother it lies between 0 and 1 along any noise of this size; what goes beyond is a smoothness
+that was chosen anew for the noisier poses, and is cut off. Errors that last for several frames it takes for motion; whether there are such, `auto` tells.
 """
 
 import math
@@ -148,11 +149,15 @@ def _ranked(errors, doubt, unit):
     ranked = sorted(errors, key=errors.get)
     clearly = errors["auto"] ** 2 - errors[ranked[0]] ** 2 > doubt and errors[ranked[0]] < CLEARLY * errors["auto"]
     best = ranked[0] if clearly else "auto"
-    before, after = (closing.short(unit[0] * errors[method]) for method in ("none", best))
-    others = [
-        f"{method} {closing.short(unit[0] * errors[method])}" for method in ranked if method not in (best, "none")
-    ]
-    return best, f"estimated error per coordinate {before} -> {after} {unit[1]} (others: {', '.join(others[:3])})"
+
+    def said(method):
+        """The error of a method; a square below the doubt cannot be told from 0."""
+        low = errors[method] ** 2 < doubt
+        return ("less than " if low else "") + closing.short(unit[0] * (math.sqrt(doubt) if low else errors[method]))
+
+    others = [f"{method} {said(method)}" for method in ranked if method not in (best, "none")]
+    line = f"estimated error per coordinate {said('none')} -> {said(best)} {unit[1]} (others: {', '.join(others[:3])})"
+    return best, line
 
 
 def _before(results):
@@ -188,7 +193,7 @@ def estimated_errors(pose_file, found, seed=0):
     rng, probed, noises = np.random.default_rng(seed), list(pose_file.tracks), {}
     for number, jitter in white.items():
         track = pose_file.tracks[number]
-        noises[number] = jitter[:, None] * rng.standard_normal(track.poses.shape)
+        noises[number] = jitter[:, None] * _of_unit_size(rng.standard_normal(track.poses.shape), gaps.seen(track.poses))
         probed[number] = replace(track, poses=track.poses + PROBE * noises[number])
     errors = {}
     for method, one in found.items():
@@ -212,9 +217,22 @@ def _white_jitter(pose_file, results):
     return {number: result.said.measured.jitter for number, result in found.items()}
 
 
+def _of_unit_size(noise, seen):
+    """Noise [T, J, D] whose mean square is 1 over the frames in which a joint is seen [T, J]."""
+    return noise / np.sqrt(_mean_over_frames(noise**2, seen))
+
+
+def _mean_over_frames(values, there):
+    """[J, D] of values [T, J, D] where there [T, J]; 1 where nowhere."""
+    count = there.sum(axis=0)[:, None]
+    return np.where(count, np.where(there[..., None], values, 0).sum(axis=0), 1) / np.maximum(count, 1)
+
+
 def _squares(track, result, again, noise, jitter):
     """The estimated squared error of each coordinate that was seen, [N]; again: refined with `PROBE` times the noise added."""
     given = track.poses if result.repaired is None else result.repaired.poses
-    slope = 2 * noise * (again.poses - result.poses) / PROBE
-    squares = (given - result.poses) ** 2 - jitter[:, None] ** 2 + slope
-    return squares[np.isfinite(squares).all(axis=-1) & gaps.seen(track.poses)].ravel()
+    moved = noise * (again.poses - result.poses) / PROBE
+    there = np.isfinite(moved).all(axis=-1) & np.isfinite(given).all(axis=-1) & gaps.seen(track.poses)
+    slope = np.clip(_mean_over_frames(moved, there), 0, jitter[:, None] ** 2)
+    squares = (given - result.poses) ** 2 - jitter[:, None] ** 2 + 2 * slope
+    return squares[there].ravel()

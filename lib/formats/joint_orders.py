@@ -40,7 +40,10 @@ def layout_of_poses(poses, dims, notes):
             {"h36m17": "Human3.6M", "openpose25": "OpenPose", "kinect25": "Kinect", "halpe26": "Halpe"}[name]
             for name in SIZES[count]
         )
-        notes.append(f"{count} joints, but not in the order of {names}: which is which is not known")
+        notes.append(
+            f"{count} joints, but not in the order of {names}: which is which is not known. A CSV whose columns name the joints "
+            "says it, in Python refine(poses, layout=...)"
+        )
         return None
     return layout_of_count(count, dims)
 

@@ -1,8 +1,11 @@
 """`--compare`: errors are estimated without truth as far as jitter is white, and the recommendation says why."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
+from lib.commands import comparison
 from lib.commands.comparison import Compared, estimated_errors, recommendation
 from lib.formats.tracks import PoseFile, Track
 from lib.tracks.refiner import Refiner
@@ -40,6 +43,35 @@ def test_errors_are_estimated_without_truth(wave):
     line = recommendation(pose_file, found)
     assert line.startswith("recommended: auto, here gcv (as asked): estimated error per coordinate "), line
     assert "px (others: " in line and "gaus1d" in line
+
+
+def test_a_smoothness_that_is_chosen_anew_for_the_noisier_poses_is_no_derivative():
+    """A joint's filter that turns weaker or stronger for the probe's noise moved its estimate below zero: `0 px` was recommended."""
+    rng = np.random.default_rng(0)
+    poses = rng.normal(0, 4, (240, 3, 2))
+    track, jitter = file_of(poses).tracks[0], np.full(3, 4.0)
+    seen = np.ones((240, 3), bool)
+    noise = 4 * comparison._of_unit_size(rng.standard_normal(poses.shape), seen)
+    np.testing.assert_allclose((noise**2).mean(axis=0), 16)
+    flat = Refined(np.zeros_like(poses))
+    jumped = Refined(np.where(np.arange(3)[:, None] == 1, -3 * noise, 0))  # one joint, against the noise
+    for again in (flat, jumped):  # what is removed is the noise and no more: no error is left
+        squares = comparison._squares(track, flat, again, noise, jitter)
+        assert squares.mean() == pytest.approx(float((poses**2).mean()) - 16)
+    same = comparison._squares(track, Refined(poses), Refined(poses + comparison.PROBE * noise), noise, jitter)
+    assert same.mean() == pytest.approx(16)  # nothing is removed: the jitter is left
+
+
+@dataclass
+class Refined:
+    poses: np.ndarray
+    repaired: object = None
+
+
+def test_what_chance_hides_is_said_as_less_than():
+    best, line = comparison._ranked({"none": 2.3, "auto": 0.4, "gcv": 0.2}, 0.25, (1.0, "px"))
+    assert best == "auto"
+    assert line == "estimated error per coordinate 2.3 -> less than 0.5 px (others: gcv less than 0.5)"
 
 
 def test_another_method_is_recommended_where_it_is_clearly_nearer(wave):
