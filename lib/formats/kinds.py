@@ -28,6 +28,7 @@ from . import (
     pose_format_file,
     prompthmr,
     qualisys,
+    romp,
     sam3d_body,
     sequences,
     sleap_project,
@@ -92,6 +93,7 @@ FORMATS = {
         axes=True,
     ),
     "videopose3d": Format("VideoPose3D .npz", videopose3d.sniff, videopose3d.read, videopose3d.write),
+    "romp": Format("ROMP's video_results.npz", romp.sniff, romp.read, romp.write),
     "sequences": Format(
         "SmoothNet/SynSP .npz of sequences", sequences.sniff, sequences.read, sequences.write, translation=True
     ),

@@ -127,6 +127,10 @@ def aist(folder):
     return folder / "aist.pkl"
 
 
+def romp(folder):
+    return bodies.romp(folder)[0]
+
+
 def ultralytics(folder):
     (folder / "yolo.json").write_text(json.dumps(trees.ultralytics(text=False)))
     return folder / "yolo.json"
@@ -178,7 +182,7 @@ BUILDERS = {
     function.__name__: function
     for function in (
         slp, sleap_h5, deeplabcut_h5, pose, c3d, mot, sto, prompthmr, hybrik, sam3d, sam3d_json, aist, ultralytics,
-        ultralytics_csv, ultralytics_labels, panoptic, easymocap, recorded, tram, ntu, qualisys,
+        romp, ultralytics_csv, ultralytics_labels, panoptic, easymocap, recorded, tram, ntu, qualisys,
     )
 }  # fmt: skip
 

@@ -187,3 +187,81 @@ def test_matrices_of_another_size_are_left(tmp_path, shape):
     registry.write(pose_file, [0.9 * track.poses for track in pose_file.tracks], tmp_path / "out.pkl")
     out = pickle.loads((tmp_path / "out.pkl").read_bytes())
     assert not out["people"][3]["smplx_cam"]["rotmat"].any()
+
+
+def romp(tmp_path, ids=True):
+    """Two people, the second from frame 4 on, the order of the two changing; nobody in frame 2. As simple_romp's utils.py saves them."""
+    poses = [rotations(24, person).reshape(FRAMES, 72).astype(np.float32) for person in (0, 1)]
+    results, by_person = {}, {}
+    for frame in range(FRAMES):
+        people = [0] if frame < 4 else [0, 1] if frame % 2 else [1, 0]
+        found = {} if frame == 2 else romp_frame([poses[person][frame] for person in people], people)
+        if not ids:
+            found.pop("track_ids", None)
+        results[f"{frame:08d}.jpg"] = found
+        for index, person in enumerate(people if found and ids else ()):
+            rows = by_person.setdefault(person + 1, {"frame_id": []})
+            rows["frame_id"].append(frame)
+            for key, values in found.items():
+                rows.setdefault(key, []).append(values[index])
+    np.savez(tmp_path / "video_results.npz", results=results, sequence_results=by_person)
+    return tmp_path / "video_results.npz", poses
+
+
+def romp_frame(poses, people):
+    thetas, count = np.stack(poses), len(poses)
+    return {
+        "cam": np.ones((count, 3), np.float32), "smpl_betas": np.zeros((count, 10), np.float32), "smpl_thetas": thetas,
+        "global_orient": thetas[:, :3], "body_pose": thetas[:, 3:], "track_ids": np.array(people, np.int32) + 1,
+        "cam_trans": np.array([[3 * person, 0, 5] for person in people], np.float32),
+        "joints": np.repeat(np.linspace(-1, 1, 71)[None, :, None], count, axis=0).repeat(3, axis=2).astype(np.float32),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_romp(tmp_path, ids):
+    path, poses = romp(tmp_path, ids)
+    pose_file = registry.read(path)
+    first, second = sorted(pose_file.tracks, key=lambda track: track.start)
+    assert pose_file.format == "romp" and pose_file.frame_count == FRAMES
+    assert (first.start, second.start, first.kind) == (0, 4, "smpl") and np.isnan(first.poses[2]).all()
+    there = np.arange(FRAMES) != 2
+    np.testing.assert_allclose(first.poses.reshape(FRAMES, 72)[there], poses[0][there])
+    np.testing.assert_allclose(second.poses.reshape(-1, 72), poses[1][4:])
+    assert any("no track_ids" in note for note in pose_file.notes) != ids
+    removed = registry.write(pose_file, [track.poses + 0.1 for track in pose_file.tracks], tmp_path / "out.npz")
+    assert removed == ["joints"] + ([] if ids else ["sequence_results"])
+    out = np.load(tmp_path / "out.npz", allow_pickle=True)
+    frame = out["results"].item()["00000006.jpg"]  # the second person stands first
+    np.testing.assert_allclose(frame["smpl_thetas"], np.stack([poses[1][6], poses[0][6]]) + 0.1, rtol=1e-5)
+    np.testing.assert_allclose(frame["body_pose"], frame["smpl_thetas"][:, 3:])
+    assert frame["cam_trans"].tolist() == [[3, 0, 5], [0, 0, 5]] and out["results"].item()["00000002.jpg"] == {}
+    if ids:
+        rows = out["sequence_results"].item()[2]
+        assert rows["frame_id"] == list(range(4, FRAMES))
+        np.testing.assert_allclose(np.stack(rows["smpl_thetas"]), poses[1][4:] + 0.1, rtol=1e-5)
+
+
+def test_romp_unchanged_is_the_same(tmp_path):
+    path, _ = romp(tmp_path)
+    pose_file = registry.read(path)
+    assert registry.write(pose_file, [track.poses for track in pose_file.tracks], tmp_path / "out.npz") == []
+    given, out = (np.load(file, allow_pickle=True) for file in (path, tmp_path / "out.npz"))
+    for name, frame in given["results"].item().items():
+        assert frame.keys() == out["results"].item()[name].keys()
+        for key, values in frame.items():
+            np.testing.assert_array_equal(values, out["results"].item()[name][key])
+
+
+def test_romp_files_that_cannot_be_refined(tmp_path):
+    frame = romp_frame([rotations(24)[0].ravel()] * 2, [0, 1])
+    np.savez(tmp_path / "00000000.npz", results=frame)
+    with pytest.raises(UserError, match="the people of one frame. Give video_results.npz"):
+        registry.read(tmp_path / "00000000.npz")
+    bare = {key: frame[key] for key in ("smpl_thetas", "cam_trans")}
+    np.savez(tmp_path / "bare.npz", results={"0.jpg": bare, "1.jpg": bare})
+    with pytest.raises(UserError, match="several people in a frame, and neither track_ids nor joints"):
+        registry.read(tmp_path / "bare.npz")
+    np.savez(tmp_path / "short.npz", results={"0.jpg": {"smpl_thetas": np.zeros((1, 66))}})
+    with pytest.raises(UserError, match=r"a frame without smpl_thetas \[P, 72\]"):
+        registry.read(tmp_path / "short.npz")
