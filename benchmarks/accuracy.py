@@ -30,7 +30,8 @@ from lib.command_line import Request
 from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
-from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, load_networks, stacked
+from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, stacked
+from lib.evaluation.networks import load_networks
 from lib.evaluation.offset import OffsetMethod
 from lib.filters import registry as filters
 from lib.poses import metrics

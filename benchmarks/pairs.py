@@ -26,7 +26,8 @@ from lib.dataset.groups import CAMERA
 from lib.dataset.sequences import Recording
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
-from lib.evaluation.methods import FilterMethod, InputMethod, load_networks, repaired
+from lib.evaluation.methods import FilterMethod, InputMethod, repaired
+from lib.evaluation.networks import load_networks
 from lib.evaluation.offset import OffsetMethod
 from lib.filters import registry as filters
 from lib.tracks import clock

@@ -7,7 +7,8 @@ from .. import config, messages, run
 from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..evaluation.evaluator import as_csv, score_split, table, tables
-from ..evaluation.methods import InputMethod, check_fits, load_networks, several_view_baselines, warn_of
+from ..evaluation.methods import InputMethod, check_fits, several_view_baselines
+from ..evaluation.networks import load_networks, warn_of
 from ..evaluation.offset import filter_methods
 from ..files import is_stream
 from ..filters import registry as filters

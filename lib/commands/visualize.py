@@ -9,7 +9,8 @@ from .. import run
 from ..dataset import catalog, sequences
 from ..errors import UserError
 from ..evaluation.evaluator import shown_columns
-from ..evaluation.methods import InputMethod, load_networks, warn_of
+from ..evaluation.methods import InputMethod
+from ..evaluation.networks import load_networks, warn_of
 from ..evaluation.offset import filter_methods
 from ..evaluation.scores import judge_of
 from ..filters import registry as filters

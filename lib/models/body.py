@@ -3,9 +3,6 @@
 `load_body` loads the user's licensed SMPL file with `smplx.SMPL`; without one it loads the Apache-2.0 figure of the
 package mannequin-x instead. Both have the same interface (`Body`); printed numbers name the one they came from
 (`Body.name`).
-
-The official pickle holds chumpy arrays and scipy matrices. It is read with stand-ins for those classes that
-only keep the stored state, so that nothing in the file is executed and chumpy need not be installed.
 """
 
 import contextlib
@@ -13,14 +10,13 @@ import io
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 import torch
 
-from .. import safe_pickle
 from ..errors import UserError, reading
-from ..pickle_machine import StandIn
 from ..poses.rotations import axis_angle_to_matrix
 from ..poses.skeletons import LAYOUTS
+from . import smpl_file
+from .smpl_file import BETAS
 
 MODEL_FILES = (
     "SMPL_NEUTRAL.pkl",
@@ -35,7 +31,6 @@ EVALUATION_JOINTS = LAYOUTS["lsp14"].joints
 # and the last, the top of the head, is row 3 of J_regressor_extra.
 _PICKED = [JOINTS.index(name) for name in EVALUATION_JOINTS[:-1]]
 _HEAD_TOP_ROW = 3
-_BETAS = 10
 # Skinning needs about 40 numbers per vertex in memory.
 _BYTES_A_VERTEX = 160
 
@@ -129,8 +124,8 @@ class Body:
         if pose.numel() != frames * 72:
             raise ValueError(f"pose is {tuple(pose.shape)}, not [N, 72]")
         pose = pose.reshape(frames, 24, 3)
-        shape = torch.zeros(_BETAS) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
-        shape = shape.to(pose.device).broadcast_to(frames, _BETAS)
+        shape = torch.zeros(BETAS) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
+        shape = shape.to(pose.device).broadcast_to(frames, BETAS)
         if trans is not None:
             trans = torch.as_tensor(trans, dtype=torch.float32, device=pose.device).broadcast_to(frames, 3)
         module.to(pose.device)
@@ -155,12 +150,11 @@ class Body:
 
 
 def _smpl_body(path, extra_path):
-    data = _read_npz(path) if path.suffix == ".npz" else _read_pickle(path)
-    _check_smpl(data, path)
+    data = smpl_file.read(path)
     count = len(data["v_template"])
     used = (data["J_regressor"] != 0).any(axis=0)
     if extra_path.is_file():
-        row = _extra_regressor(extra_path, count)[_HEAD_TOP_ROW]
+        row = smpl_file.extra_regressor(extra_path, count)[_HEAD_TOP_ROW]
         used |= row != 0
         head_top = torch.tensor(row[used], dtype=torch.float32)
     else:
@@ -191,7 +185,7 @@ class _Smpl(torch.nn.Module):
             self.smpl = smplx.SMPL(
                 "",
                 data_struct=smplx.utils.Struct(**data),
-                num_betas=_BETAS,
+                num_betas=BETAS,
                 vertex_ids=picks,
                 use_hands=False,
                 use_feet_keypoints=False,
@@ -204,139 +198,6 @@ class _Smpl(torch.nn.Module):
     def forward(self, pose, shape):
         output = self.smpl(betas=shape, global_orient=pose[:, 0], body_pose=pose[:, 1:].flatten(1))
         return output.joints[:, :24], output.vertices
-
-
-class _Stored(StandIn):
-    """Replacement for a class of chumpy or scipy that only keeps the state from the pickle."""
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _Chumpy(_Stored):
-    def array(self):
-        return _array(self.state["x"])
-
-
-class _Selection(_Stored):
-    """chumpy's Select: entries of another array by flat index."""
-
-    def array(self):
-        chosen = _array(self.state["a"]).ravel()[_array(self.state["idxs"])]
-        return chosen.reshape(self.state.get("preferred_shape", chosen.shape))
-
-
-class _Csc(_Stored):
-    matrix = scipy.sparse.csc_matrix
-
-    def array(self):
-        parts = tuple(_array(self.state[key]) for key in ("data", "indices", "indptr"))
-        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
-        matrix = self.matrix(parts, shape=shape)
-        matrix.check_format(full_check=True)
-        return matrix.toarray()
-
-
-class _Csr(_Csc):
-    matrix = scipy.sparse.csr_matrix
-
-
-def _reconstructor(cls, base, state):
-    """Python's own of this name, which protocols 0 and 1 make objects with, for the stand-ins only."""
-    if not isinstance(cls, type) or not issubclass(cls, _Stored):
-        raise TypeError(f"{getattr(cls, '__name__', 'a name')} is not made this way")
-    return cls()
-
-
-_STAND_INS = {
-    ("chumpy.ch", "Ch"): _Chumpy,
-    ("chumpy", "Ch"): _Chumpy,
-    ("chumpy.reordering", "Select"): _Selection,
-    ("scipy.sparse.csc", "csc_matrix"): _Csc,
-    ("scipy.sparse._csc", "csc_matrix"): _Csc,
-    ("scipy.sparse.csr", "csr_matrix"): _Csr,
-    ("scipy.sparse._csr", "csr_matrix"): _Csr,
-    ("copy_reg", "_reconstructor"): _reconstructor,
-    ("copyreg", "_reconstructor"): _reconstructor,
-    ("__builtin__", "object"): object,
-    ("builtins", "object"): object,
-}
-_ARRAYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
-
-
-def _array(value):
-    return value.array() if isinstance(value, _Stored) else np.asarray(value)
-
-
-def _read_pickle(path):
-    """The arrays of the official pickle, dense."""
-    stored = safe_pickle.load(path.read_bytes(), path, extra=_STAND_INS)
-    if not isinstance(stored, dict):
-        raise _not_smpl(path, f"it holds a {type(stored).__name__}, not a table of arrays")
-    return {
-        key: safe_pickle.guarded(lambda: _array(stored[key]), f"{path} ({key})") for key in _ARRAYS if key in stored
-    }
-
-
-def _read_npz(path):
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in _ARRAYS if key in stored.files}
-    except Exception as error:
-        raise _not_smpl(path, f"it does not read as an npz of plain arrays ({error})") from error
-
-
-def _check_smpl(data, path):
-    """Refuse, by the name of the array, what is not a SMPL model; make the integer arrays int64."""
-    for key in _ARRAYS:
-        if key not in data:
-            raise _not_smpl(path, f"{key} is missing")
-    count = len(data["v_template"]) if data["v_template"].ndim else 0
-    expected = {
-        "v_template": (count, 3),
-        "shapedirs": (count, 3, None),
-        "posedirs": (count, 3, 207),
-        "J_regressor": (24, count),
-        "weights": (count, 24),
-        "kintree_table": (2, 24),
-        "f": (None, 3),
-    }
-    for key, shape in expected.items():
-        found = data[key].shape
-        if len(found) != len(shape) or any(want not in (None, size) for want, size in zip(shape, found)):
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise _not_smpl(path, f"{key} is {list(found)}, not [{wanted}]")
-        if data[key].dtype.kind not in "fiu":
-            raise _not_smpl(path, f"{key} holds {data[key].dtype}, not numbers")
-    if data["shapedirs"].shape[2] < _BETAS:
-        raise _not_smpl(path, f"shapedirs has {data['shapedirs'].shape[2]} directions, fewer than {_BETAS}")
-    for key in ("kintree_table", "f"):
-        data[key] = data[key].astype(np.int64)
-    # The parent of the root is stored as 2**32 - 1.
-    data["kintree_table"][0, 0] = -1
-    parents = data["kintree_table"][0]
-    if not (0 <= parents[1:]).all() or not (parents < np.arange(24)).all():
-        raise _not_smpl(path, "in kintree_table a joint comes before its parent")
-    if data["f"].size and not (0 <= data["f"].min() and data["f"].max() < count):
-        raise _not_smpl(path, f"f refers to vertices beyond the {count} of v_template")
-
-
-def _not_smpl(path, reason):
-    return UserError(
-        f"{path}: not a SMPL model: {reason}. Copy the neutral model of "
-        "https://smpl.is.tue.mpg.de there, or remove this file to use the stand-in body"
-    )
-
-
-def _extra_regressor(path, count):
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: not a plain array ({error}). Copy the file again") from error
-    if not isinstance(rows, np.ndarray) or rows.shape != (9, count) or rows.dtype.kind not in "fiu":
-        found = f"shape {list(rows.shape)} of {rows.dtype}" if isinstance(rows, np.ndarray) else "an archive in it"
-        raise UserError(f"{path}: has {found}, but this model needs numbers [9, {count}]. Copy the file of SPIN there")
-    return rows
 
 
 # The stand-in

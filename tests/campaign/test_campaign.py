@@ -56,13 +56,13 @@ def test_a_folder_forced_into_any_kind(kind, tmp_path):
 
 def test_a_body_of_strangers(tmp_path):
     from lib.errors import UserError
-    from lib.models import body
+    from lib.models import body, smpl_file
 
     shutil.copyfile(HERE / "corpus" / "smpl_compression.npz", tmp_path / "SMPL_NEUTRAL.npz")
     with pytest.raises(UserError, match="SMPL_NEUTRAL.npz"):
         body.load_body(tmp_path)
     with pytest.raises(UserError, match="smpl_extra_record.npy"):
-        body._extra_regressor(HERE / "corpus" / "smpl_extra_record.npy", 40)
+        smpl_file.extra_regressor(HERE / "corpus" / "smpl_extra_record.npy", 40)
 
 
 def test_hdf5_that_meets_the_end_of_the_memory():

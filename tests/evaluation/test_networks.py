@@ -6,7 +6,7 @@ import torch
 from lib.command_line import Request
 from lib.commands import evaluate as evaluate_command
 from lib.errors import UserError
-from lib.evaluation import methods
+from lib.evaluation.networks import load_networks
 from lib.models import checkpoints
 from tests.evaluation.conftest import REFERENCE, ROOT, SAMPLE, SMOOTHNET, SYNSP, sample, write_set
 
@@ -18,9 +18,7 @@ def test_a_checkpoint_says_how_its_windows_are_averaged(tmp_path):
     torch.save(content, path)
     asked = [(), ("EVALUATE.WINDOW_WEIGHTS", "mean")]
     found = [
-        methods.load_networks(Request("eval", [*SAMPLE, "--checkpoint", str(path), *words]), "cpu")[1][
-            0
-        ].recipe.weighting
+        load_networks(Request("eval", [*SAMPLE, "--checkpoint", str(path), *words]), "cpu")[1][0].recipe.weighting
         for words in asked
     ]
     assert found == ["triangular", "mean"]
@@ -74,7 +72,7 @@ def test_what_a_set_is_does_not_hang_on_the_order_of_the_checkpoints(order):
     """The one that was trained on it says so, wherever it stands in the list."""
     names = [ROOT / "data" / "checkpoints" / f"{name}.pth.tar" for name in ("synsp_mv_3D_w8_bn", "synsp_3D_w8_bn")]
     words = ["--dataset_name", "mbn", "--checkpoint", ",".join(str(names[number]) for number in order)]
-    cfg, _ = methods.load_networks(Request("eval", words), "cpu")
+    cfg, _ = load_networks(Request("eval", words), "cpu")
     trained = checkpoints.load(names[0]).config["DATASET"]
     assert (cfg.DATASET.MULTI_VIEW, cfg.DATASET.FPS) == (trained["MULTI_VIEW"], trained["FPS"])
 

@@ -13,7 +13,8 @@ from lib.commands import evaluate as evaluate_command
 from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.evaluation import evaluator
-from lib.evaluation.methods import FilterMethod, InputMethod, load_networks
+from lib.evaluation.methods import FilterMethod, InputMethod
+from lib.evaluation.networks import load_networks
 from lib.filters import registry as filters
 from lib.visualize import figure_plane, figure_spectrum, figure_style, figures, palette
 

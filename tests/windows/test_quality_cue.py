@@ -11,7 +11,8 @@ import torch
 
 from lib.command_line import Request
 from lib.dataset import catalog, sequences
-from lib.evaluation.methods import load_networks, stacked
+from lib.evaluation.methods import stacked
+from lib.evaluation.networks import load_networks
 from lib.windows.fusing import agreement
 from lib.windows.pipeline import refine
 
