@@ -14,94 +14,23 @@ import argparse
 import dataclasses
 import json
 import os
-import re
-import sys
-import textwrap
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks import accuracy_errors
 from benchmarks import accuracy_tuning as tuning
+from benchmarks.accuracy_methods import SETS, filter_row, filter_rows, load, network_rows, say
+from benchmarks.markdown import paragraph, replace_between, write_markdown
 from lib import errors, messages, run
-from lib.command_line import Request
-from lib.dataset import catalog, sequences
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
-from lib.evaluation.methods import AlignedMedian, EachViewAlone, FilterMethod, InputMethod, stacked
-from lib.evaluation.networks import load_networks
+from lib.evaluation.methods import AlignedMedian, InputMethod
 from lib.evaluation.offset import OffsetMethod
-from lib.filters import registry as filters
 from lib.poses import metrics
-from lib.windows.pipeline import refine
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
-PUBLISHED = "SynSP, published recipe, W 8"
-BN = " (bn)"  # trained with Bandai-Namco's motion: not for commercial use
-SMOOTHNET = tuple((f"SmoothNet, W {window}{BN}", f"smoothnet_w{window}_bn", "as it is") for window in (8, 16, 32, 64))
-# Representation, or "views" -> (row, file in data/checkpoints, how it runs). The published recipe's file is
-# --published.
-NETWORKS = {
-    "3D": (
-        *SMOOTHNET,
-        (PUBLISHED, None, "as it is"),
-        ("SynSP, no frame of delay", "synsp_3D_w8_causal", "live"),
-        ("SynSP", "synsp_3D_w8", "as it is"),
-        ("SynSP for a Kinect", "synsp_3D_w8_kinect", "as it is"),
-        (f"SynSP{BN}", "synsp_3D_w8_bn", "as it is"),
-        (f"SynSP, W 32{BN}", "synsp_3D_w32_bn", "as it is"),
-    ),
-    "2D": (*SMOOTHNET, (f"SynSP{BN}", "synsp_2D_w8_bn", "as it is")),
-    "smpl": (*SMOOTHNET, (f"SynSP{BN}", "synsp_smpl_w8_bn", "as it is")),
-    "views": (
-        *SMOOTHNET,
-        (f"{PUBLISHED}, each view alone", None, "alone"),
-        ("SynSP, each view alone", "synsp_3D_w8", "alone"),
-        ("SynSP views", "synsp_mv_3D_w8", "as it is"),
-        (f"SynSP views{BN}", "synsp_mv_3D_w8_bn", "as it is"),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Part:
-    """One set of clips: what it is to a reader, where it lies, whether several cameras see each clip, and whether its
-    detections are a real estimator's, whose joints lie elsewhere than the truth's."""
-
-    title: str
-    dataset: str
-    estimator: str
-    representation: str
-    several: bool = False
-    real: bool = False
-
-    def __str__(self):
-        return f"{self.dataset}_{self.estimator}_{self.representation}"
-
-    @property
-    def networks(self):
-        return NETWORKS["views" if self.several else self.representation]
-
-
-SETS = {
-    "sample": (
-        Part("A real sensor, 3D", "kinect", "sample", "3D", real=True),
-        Part("3D", "mocap", "noise", "3D"),
-        Part("Several views (four cameras), 3D", "mmocap", "noise", "3D", True),
-    ),
-    "people": (
-        Part("A real sensor, 3D", "kinect", "real", "3D", real=True),
-        Part("Many persons, 3D", "many", "noise", "3D"),
-    ),
-    "bn": (
-        Part("3D", "bn", "sim", "3D"),
-        Part("2D", "bn", "sim", "2D"),
-        Part("SMPL", "bn", "sim", "smpl"),
-        Part("Several views (four cameras), 3D", "mbn", "sim", "3D", True),
-    ),
-}
 ABOUT = {
     "sample": """The clips are the samples' (data/README.md). Those of `kinect_sample_3D` are a real sensor's: persons s07
 and s08, whom nothing was trained or tuned on. Those of `mocap_noise_3D` and `mmocap_noise_3D` are real motion with simulated
@@ -131,105 +60,8 @@ COLUMNS = {
     "mpjpe_top1": "top 1 %",
     "amplitude_kept": "amplitude %",
 }
-BATCH = 512  # windows through a network at once: SmoothNet on four views then takes 1 GB
+KNOWN = [str(part) for parts in SETS.values() for part in parts]
 FEW = 5  # sequences: of fewer there is no interval
-
-
-class LiveMethod:
-    """A network as a live stream without delay has it: every frame from the windows that end with it."""
-
-    role = "other"
-
-    def __init__(self, network_method):
-        self.method, self.label, self.seconds = network_method, network_method.label, 0.0
-
-    def __call__(self, split):
-        recipe = self.method.recipe.streamed(0)
-        align = recipe.align if split.representation.name == "3D" else "none"
-        results = refine(self.method.network, stacked(split), recipe.but(align=align, root=tuple(split.layout.root)))
-        for recording in split.recordings:
-            begun = time.perf_counter()
-            refined = next(results)
-            self.seconds += time.perf_counter() - begun
-            yield [
-                split.representation.from_network(values, view.frame)
-                for values, view in zip(refined.final, recording.views)
-            ]
-
-
-# -------------------------------------------------------------------------------------------- methods
-
-
-def say(line):
-    print(line, file=sys.stderr, flush=True)
-
-
-def command_line(part, base):
-    """The words by which the evaluator is asked for a set."""
-    return [
-        "--dataset_name",
-        part.dataset,
-        "--estimator",
-        part.estimator,
-        "--body_representation",
-        part.representation,
-        "DEVICE",
-        "cpu",
-        "DATASET.BASE_DIR",
-        str(base),
-        "DATASET.MULTI_VIEW",
-        str(part.several),
-        "DATASET.FPS",
-        "30",
-        "EVALUATE.BATCH_SIZE",
-        str(BATCH),
-    ]
-
-
-def network_rows(part, base, published):
-    """The networks of a set as methods. published: path of a checkpoint, or None."""
-    found = []
-    for label, name, how in part.networks:
-        path = published if name is None else WEIGHTS / f"{name}.pth.tar"
-        if path is None:
-            say(f"{part}: {label} left out, --published not given")
-        elif name is not None and not path.is_file():
-            say(f"{part}: {label} left out, no {path.name} in data/checkpoints")
-        else:
-            request = Request("eval", ["--checkpoint", str(path), *command_line(part, base)])
-            _, (method,) = load_networks(request, torch.device("cpu"))
-            method = {"as it is": lambda one: one, "alone": EachViewAlone, "live": LiveMethod}[how](method)
-            method.label = label
-            found.append(method)
-    return found
-
-
-def filter_rows(cfg, tuned):
-    """Every filter at its default, then every filter as it was tuned, then those that tune themselves."""
-    rows = [
-        _filter(name, cfg, {key: tuning.section(cfg, name)[key] for key in grid}, "default")
-        for name, grid in tuning.GRIDS.items()
-    ]
-    rows += [_filter(name, cfg, found.parameters, "tuned") for name, found in tuned.items()]
-    return rows + [FilterMethod(name, cfg) for name in filters.TUNED]
-
-
-def _filter(name, cfg, parameters, kind):
-    method = FilterMethod(name, tuning.with_parameters(cfg, name, parameters))
-    method.label = f"{name}, {kind} ({tuning.described(parameters)})"
-    return method
-
-
-def load(part, base):
-    """(config, test split, part of the training split that filters are tuned on, what that is in words)."""
-    cfg = Request("eval", command_line(part, base)).config()
-    (source,) = catalog.sources(cfg)
-    test, train = (sequences.load(source, name, cfg) for name in ("test", "train"))
-    train, words = tuning.training_part(train, cfg)
-    return cfg, test, train, words
-
-
-# ---------------------------------------------------------------------------------------------- table
 
 
 def measure(part, base, published):
@@ -239,7 +71,7 @@ def measure(part, base, published):
     tuned = tuning.tune(train, cfg, say)
     methods = [InputMethod(), *filter_rows(cfg, tuned)]
     if part.real:
-        methods += [OffsetMethod(_filter("gaus1d", cfg, tuned["gaus1d"].parameters, "tuned"), cfg)]
+        methods += [OffsetMethod(filter_row("gaus1d", cfg, tuned["gaus1d"].parameters, "tuned"), cfg)]
     if part.several:
         methods += [AlignedMedian("frame"), AlignedMedian("sequence")]
     methods += network_rows(part, base, published)
@@ -318,10 +150,6 @@ def markdown(part):
     return "\n".join(lines)
 
 
-def paragraph(text):
-    return textwrap.fill(" ".join(text.split()), 110, break_on_hyphens=False)
-
-
 def _cell(value, interval, best, coarse):
     """A mean and its interval in four digits or so, the column's best one bold."""
     shown = f"{value:.{1 if coarse else 2}f}"
@@ -330,39 +158,6 @@ def _cell(value, interval, best, coarse):
         return shown
     digits = 0 if coarse or interval[1] >= 100 else 1 if interval[1] >= 10 else 2
     return f"{shown} ({interval[0]:.{digits}f}–{interval[1]:.{digits}f})"
-
-
-def replace_between(text, name, block, path):
-    """`text` with what stands between its lines <!-- name:begin --> and <!-- name:end --> replaced by
-    `block`."""
-    begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise UserError(
-            f"--markdown {path}: needs the lines {begin} and {end}, once each and in this order, "
-            "between which the table goes. Add them, or name a new file"
-        )
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n\n{block}\n\n{end}{rest.partition(end)[2]}"
-
-
-def write_markdown(path, name, texts, tables):
-    """Put the tables ({set: markdown}) below the texts into their place in a file, or into a new file.
-
-    Tables of other sets that stand there stay, so that a set can be measured anew by itself.
-    """
-    path = Path(path)
-    empty = f"<!-- {name}:begin -->\n<!-- {name}:end -->\n"
-    text = path.read_text(encoding="utf-8") if path.exists() else empty
-    there = text.partition(f"<!-- {name}:begin -->")[2].partition(f"<!-- {name}:end -->")[0]
-    sections = {
-        found[1]: "### " + section.strip()
-        for section in there.split("\n### ")[1:]
-        if (found := re.match(r".*`(\w+)` test", section))
-    }
-    known = [str(part) for parts in SETS.values() for part in parts]
-    order = dict.fromkeys([*known, *sections])  # of a set that has gone, the table comes last
-    sections = {key: table for key in order if (table := tables.get(key, sections.get(key)))}
-    run.write_text(path, replace_between(text, name, "\n\n".join([*texts, *sections.values()]), path))
 
 
 def main():
@@ -393,8 +188,6 @@ def main():
     if args.markdown and Path(args.markdown).exists():  # refused before minutes of work
         replace_between(Path(args.markdown).read_text(encoding="utf-8"), name, "", args.markdown)
     if args.errors:
-        from benchmarks import accuracy_errors
-
         measured, shown, texts = accuracy_errors.measure, accuracy_errors.markdown, [accuracy_errors.READING]
     else:
         threads = "one thread" if args.threads == 1 else f"{args.threads} threads"
@@ -408,7 +201,7 @@ def main():
         tables[str(part)] = shown(results[-1])
         print(f"\n{tables[str(part)]}", flush=True)
         if args.markdown:  # after each set, lest an hour's work hang on the last one
-            write_markdown(args.markdown, name, texts, tables)
+            write_markdown(args.markdown, name, texts, tables, KNOWN)
     if args.json:
         run.write_text(args.json, json.dumps(results, indent=1, allow_nan=False))
     say(f"{time.perf_counter() - begun:.0f} s")

@@ -6,7 +6,7 @@ Run by `python -m benchmarks.accuracy --errors`. Errors are the evaluator's: mm,
 import numpy as np
 import scipy.fft
 
-from benchmarks import accuracy, accuracy_tuning
+from benchmarks import accuracy_methods, accuracy_tuning
 from lib.evaluation.evaluator import joint_names
 from lib.evaluation.methods import AlignedMedian, InputMethod
 from lib.evaluation.scores import judge_of
@@ -25,21 +25,21 @@ frames, over the joints beyond the limit in them, and over the other frames."""
 
 def measure(part, base, published):
     """One set's errors: {"set", "title", "unit", "methods": [label], "tables": as `analyse` has them}."""
-    cfg, test, train, _ = accuracy.load(part, base)
-    tuned = accuracy_tuning.tune(train, cfg, accuracy.say)
+    cfg, test, train, _ = accuracy_methods.load(part, base)
+    tuned = accuracy_tuning.tune(train, cfg, accuracy_methods.say)
     best = min(tuned.values(), key=lambda found: found.objective)
     wanted = (f"{best.name}, tuned", "gaus1d, default")
-    filters = [method for method in accuracy.filter_rows(cfg, tuned) if method.label.startswith(wanted)]
+    filters = [method for method in accuracy_methods.filter_rows(cfg, tuned) if method.label.startswith(wanted)]
     networks = [
         method
-        for method in accuracy.network_rows(part, base, published)
+        for method in accuracy_methods.network_rows(part, base, published)
         if "SynSP" in method.label or "W 32" in method.label
     ]
     methods = [InputMethod(), *filters, *([AlignedMedian("sequence")] if part.several else []), *networks]
     judge, errors = judge_of(test, cfg), []
     truths = [judge.joints(view, view.truth, True).double() for view in test.sequences]
     for method in methods:
-        accuracy.say(f"{part} test: {method.label}")
+        accuracy_methods.say(f"{part} test: {method.label}")
         raws = [raw for views in method(test) for raw in views]
         errors.append(
             [

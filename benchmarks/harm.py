@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from benchmarks.accuracy import replace_between
 from benchmarks.at_lag import at_lag
 from benchmarks.harm_bars import LAG, Row, bars, table
+from benchmarks.markdown import replace_between
 from lib import weights
 from lib.config import defaults
 from lib.dataset import noise, storage

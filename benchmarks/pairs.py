@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.accuracy import WEIGHTS, paragraph, write_markdown
+from benchmarks.accuracy_methods import WEIGHTS
+from benchmarks.markdown import paragraph, write_markdown
 from lib import errors, messages, run
 from lib.command_line import Request
 from lib.dataset import catalog, sequences

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import accuracy, accuracy_errors, accuracy_tuning
+from benchmarks import accuracy, accuracy_errors, accuracy_methods, accuracy_tuning, markdown
 from lib import config
 from lib.errors import UserError
 from lib.evaluation.evaluator import score_split
 from lib.evaluation.methods import FilterMethod, InputMethod
 
-SAMPLE = accuracy.SETS["sample"][1]
+SAMPLE = accuracy_methods.SETS["sample"][1]
 SMALL = {"gaus1d": {"SIGMA": (0.5, 1.0, 3.0)}, "median+gaussian": {"WINDOW_SIZE": (3, 5), "SIGMA": (1.0, 2.0)}}
 
 
@@ -19,7 +19,7 @@ def sample(root, monkeypatch):
     """The command as a function (*arguments): on the shipped sample, few settings, one draw, no weights."""
     monkeypatch.setattr(accuracy_tuning, "GRIDS", SMALL)
     monkeypatch.setattr(accuracy_tuning, "DRAWS", 1)
-    monkeypatch.setattr(accuracy, "WEIGHTS", root / "nowhere")
+    monkeypatch.setattr(accuracy_methods, "WEIGHTS", root / "nowhere")
     monkeypatch.setattr(accuracy.messages, "start", lambda: None)
     threads = torch.get_num_threads()
 
@@ -53,12 +53,12 @@ def test_table_of_the_sample(sample, tmp_path, capsys):
 def test_tables_of_other_sets_stay(tmp_path):
     file = tmp_path / "table.md"
     one, two = "### 3D: `mocap_noise_3D` test\n\n| 1 |", "### 2D: `bn_sim_2D` test\n\n| 2 |"
-    accuracy.write_markdown(file, "accuracy", ["first text"], {"bn_sim_2D": two})
-    accuracy.write_markdown(file, "accuracy", ["new text"], {"mocap_noise_3D": one})
+    markdown.write_markdown(file, "accuracy", ["first text"], {"bn_sim_2D": two}, accuracy.KNOWN)
+    markdown.write_markdown(file, "accuracy", ["new text"], {"mocap_noise_3D": one}, accuracy.KNOWN)
     assert file.read_text() == (
         "<!-- accuracy:begin -->\n\nnew text\n\n" + one + "\n\n" + two + "\n\n<!-- accuracy:end -->\n"
     )
-    accuracy.write_markdown(file, "accuracy", ["new text"], {"bn_sim_2D": two.replace("2 |", "3 |")})
+    markdown.write_markdown(file, "accuracy", ["new text"], {"bn_sim_2D": two.replace("2 |", "3 |")}, accuracy.KNOWN)
     assert "| 3 |" in file.read_text() and "| 2 |" not in file.read_text() and "| 1 |" in file.read_text()
 
 
@@ -66,7 +66,7 @@ def test_filters_are_tuned_by_the_rule_on_training_clips(root, monkeypatch):
     """The chosen setting has the least MPJPE + Accel by the evaluator; test clips have no part in it."""
     monkeypatch.setattr(accuracy_tuning, "GRIDS", SMALL)
     monkeypatch.setattr(accuracy_tuning, "DRAWS", 2)
-    cfg, test, train, words = accuracy.load(SAMPLE, root / "data" / "poses")
+    cfg, test, train, words = accuracy_methods.load(SAMPLE, root / "data" / "poses")
     assert words == "all of its training clips, with 2 draws of simulated errors each"
     assert len(train.recordings) == 20
     assert not {view.name.split()[0] for view in train.sequences} & {view.name for view in test.sequences}
@@ -83,7 +83,7 @@ def test_filters_are_tuned_by_the_rule_on_training_clips(root, monkeypatch):
 
 def test_draws_differ_and_are_seeded(root, monkeypatch):
     monkeypatch.setattr(accuracy_tuning, "DRAWS", 2)
-    one, two = (accuracy.load(SAMPLE, root / "data" / "poses")[2].sequences for _ in range(2))
+    one, two = (accuracy_methods.load(SAMPLE, root / "data" / "poses")[2].sequences for _ in range(2))
     np.testing.assert_array_equal(one[0].detected, two[0].detected)
     same_clip = one[len(one) // 2]
     np.testing.assert_array_equal(one[0].truth, same_clip.truth)
@@ -92,7 +92,7 @@ def test_draws_differ_and_are_seeded(root, monkeypatch):
 
 def test_large_training_sets_are_thinned(root, monkeypatch):
     monkeypatch.setattr(accuracy_tuning, "FRAMES", 300)  # of 722
-    _, _, train, words = accuracy.load(SAMPLE, root / "data" / "poses")
+    _, _, train, words = accuracy_methods.load(SAMPLE, root / "data" / "poses")
     assert words.startswith("one in 3 of its training clips")
     assert len({view.name.split()[0] for view in train.sequences}) == 4
 
@@ -199,8 +199,8 @@ def test_errors_of_the_sample(sample, capsys):
 def test_every_network_that_ships_has_its_row(root):
     """As it is, as a stream without delay, and with what it may be used for."""
     base = root / "data" / "poses"
-    methods = accuracy.network_rows(SAMPLE, base, None)
-    cfg, test, _, _ = accuracy.load(SAMPLE, base)
+    methods = accuracy_methods.network_rows(SAMPLE, base, None)
+    cfg, test, _, _ = accuracy_methods.load(SAMPLE, base)
     test.recordings = test.recordings[-1:]
     _, scores = score_split(test, [InputMethod(), *methods], cfg)
     assert all(np.isfinite(score.means["mpjpe"]) for score in scores)
