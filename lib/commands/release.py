@@ -38,16 +38,18 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None,
         )
     content = to_format_2(content, source)
     if blend:
+        content = checkpoints.unmerged(content)
         _blend(source, content, *blend)
     content.pop("training", None)
     content["state_dict"] = {
         name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in content["state_dict"].items()
     }
-    content["provenance"] = {
-        **content["provenance"],
-        "licence": licence,
-        "command": _anywhere(content["provenance"]["command"]),
+    commands = {
+        name: _anywhere(content["provenance"][name])
+        for name in ("command", "corrected", "gain", "blend")
+        if name in content["provenance"]
     }
+    content["provenance"] = {**content["provenance"], **commands, "licence": licence}
     fresh = config.defaults()  # paths of this machine are not published
     content["config"]["DATASET"]["BASE_DIR"] = fresh.DATASET.BASE_DIR
     content["config"].update(OUTPUT_DIR=fresh.OUTPUT_DIR, LOGDIR="")
@@ -64,7 +66,7 @@ def release(source, target, licence, scores=(), blend=None, window_weights=None,
 
 def _blend(source, content, other, share):
     """Put a share of the weights of checkpoint `other` into `content`."""
-    theirs = checkpoints.read(other)
+    theirs = checkpoints.unmerged(to_format_2(checkpoints.read(other), other))
     weights, given = content["state_dict"], theirs["state_dict"]
     if not 0 <= share <= 1:
         raise UserError(f"--blend {share:g}: must be between 0 and 1")
@@ -97,7 +99,7 @@ def _anywhere(command):
     if "TRAIN.INIT" in words:
         place = words.index("TRAIN.INIT") + 1
         words[place] = Path(words[place]).name
-    return shlex.join(words)
+    return shlex.join(Path(word).name if Path(word).is_absolute() else word for word in words)
 
 
 def _short(part):

@@ -26,8 +26,9 @@ import torch
 from .. import safe_tensors
 from ..errors import UserError, reading
 from ..files import write_bytes
-from ..windows.recipe import Recipe
+from ..windows.recipe import STREAMED, Recipe
 from .attention import Sizes
+from .merging import Blend, Gain
 from .residual import ResidualSynSP
 from .smoothnet import SmoothNet
 from .synsp import SynSP
@@ -155,6 +156,17 @@ def read(path):
             f"checkpoint {path}: format {version}, this version reads up to {FORMAT_VERSION}. Update the toolkit"
         )
     return content
+
+
+def unmerged(content):
+    """A checkpoint dict of format 2 without learned merges, which are of the very weights that they were trained after."""
+    weights = {
+        name: tensor for name, tensor in content["state_dict"].items() if not name.startswith(("gain.", "blend."))
+    }
+    recipe = dict(content["recipe"])
+    if recipe.get("weighting") == "learned":
+        recipe["weighting"] = STREAMED["learned"]
+    return {**content, "state_dict": weights, "recipe": recipe}
 
 
 def _kind_of_file(path):
@@ -294,7 +306,26 @@ def _synsp(path, weights, model, recipe):
     corrects = "proj_l.weight" in weights
     if corrects and not recipe.canonical:
         raise UserError(f"checkpoint {path}: corrects poses in no common heading. The file is damaged")
-    return _synsp_of(channels, sizes, components, recipe, corrects)
+    network = _synsp_of(channels, sizes, components, recipe, corrects)
+    for name, hidden in (("gain", "cell.weight_hh"), ("blend", "cell.weight_hh_l0")):
+        if f"{name}.of_joint" in weights:
+            joints, width = weights[f"{name}.of_joint"].shape
+            memory = weights[f"{name}.{hidden}"].shape[1] if f"{name}.{hidden}" in weights else 1
+            _check_merging(path, name, joints, channels, recipe)
+            made = Gain(joints, width, memory) if name == "gain" else Blend(joints, recipe.window, width, memory)
+            setattr(network, name, made)
+    if recipe.weighting == "learned" and network.blend is None:
+        raise UserError(f"checkpoint {path}: recipe.weighting is learned, but it has no blend. The file is damaged")
+    return network
+
+
+def _check_merging(path, name, joints, channels, recipe):
+    """Raise UserError where a learned merge of J joints cannot be this network's (lib/models/merging.py)."""
+    if recipe.kind != "3D" or recipe.align != "none" or name == "gain" and recipe.carry or 3 * joints != channels:
+        raise UserError(
+            f"checkpoint {path}: has a {name} of {joints} joints, which is for 3D joints of one view without model.carry; its network "
+            f"has {channels} channels. The file is damaged"
+        )
 
 
 def _is_pair(pair, joints):

@@ -32,6 +32,7 @@ class SmoothNet(nn.Module):
     def __init__(self, window, hidden=512, res_hidden=256, num_block=3, dropout=0.5):
         super().__init__()
         self.window = window
+        self.gain = self.blend = None  # no learned merge (lib/models/merging.py)
         self.encoder = nn.Sequential(nn.Linear(window, hidden), nn.LeakyReLU(0.1))
         self.res_blocks = nn.ModuleList(ResidualBlock(hidden, res_hidden, dropout) for _ in range(num_block))
         self.decoder = nn.Linear(hidden, window)

@@ -26,6 +26,7 @@ class SynSP(nn.Module):
     def __init__(self, channels, sizes=PUBLISHED_SIZES):
         super().__init__()
         self.channels, d_model = channels, sizes.d_model
+        self.gain = self.blend = None  # how windows become poses, where that was learnt (lib/models/merging.py)
         self.proj_i_a = nn.Sequential(nn.Linear(channels, d_model), nn.Linear(d_model, d_model))
         self.encoder_local = Stack(EncoderLayer, sizes)
         self.encoder_global = Stack(EncoderLayer, sizes)

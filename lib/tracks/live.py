@@ -298,7 +298,7 @@ class _Network:
         else:
             self.joints = self.needs = joints
             self.picks = np.arange(len(joints))
-        self.merge, self.roots = None, None
+        self.merge, self.roots, self.gain = None, None, model.network.gain
         self.body = SoFar(self.recipe.bones) if self.recipe.bones else None
         mapped = fit is not None and len(fit.written) < len(fit.gather)
         keeps = stream.keeps_places and not model.recipe.knows_places
@@ -307,7 +307,7 @@ class _Network:
         self.shares = [] if stream.plan.blend else None  # `RunningShare` a person, of `auto`
 
     def begin(self, lag):
-        self.merge = StreamMerge(self.recipe.streamed(lag))
+        self.merge = StreamMerge(self.recipe.streamed(lag), self.gain)
 
     def needed(self, stream):
         # At lag W-1 the first frames wait for whole windows.
@@ -324,13 +324,13 @@ class _Network:
         return np.ascontiguousarray(values, dtype=np.float32)
 
     def _refined(self, rows, stream):
-        """Network output [P, W, joints, D] of windows [P, W, K, D], for the joints this part writes."""
+        """Network output of windows [P, W, K, D]."""
         # Of joints without a root as in files: far off, a network would draw them towards where it was trained.
         about_middle = self.fit is None and stream.without_root
         middle = rows.mean(axis=(1, 2), keepdims=True) if about_middle else np.zeros(1, dtype=np.float32)
         told = () if self.body is None else (torch.from_numpy(self.body.mean),)
         out = self.module(torch.from_numpy((rows - middle).reshape(*rows.shape[:2], -1)), *told)
-        return (out.numpy().reshape(rows.shape) + middle)[..., self.picks, :]
+        return out.numpy().reshape(rows.shape) + middle
 
     def _see(self, rows, fresh=None):
         """New frames [P, N, K, D]; fresh: as of `lib.windows.body.SoFar.add`."""
@@ -343,7 +343,7 @@ class _Network:
         self._see(rows[:, -1:] if self.merge.begun else rows[:, -stream.frame - 1 :], stream.back)
         if stream.rewritten and self.merge.begun:
             self._cut_again(stream)
-        self.merge.add(self._refined(rows, stream), stream.frame, stream.back)
+        self.merge.add(self._refined(rows, stream), stream.frame, stream.back, rows)
         self.roots = roots
 
     def _cut_again(self, stream):
@@ -353,7 +353,7 @@ class _Network:
         first = 0 if stream.lag < self.window - 1 else self.window - 1
         for late in range(min(stream.lag, stream.frame - first), 0, -1):
             window = rows[:, : rows.shape[1] - late][:, -self.window :]
-            self.merge.add(self._refined(window, stream), stream.frame - late)
+            self.merge.add(self._refined(window, stream), stream.frame - late, given=window)
 
     def _share(self, stream, late):
         """How much of the correction of the frame `late` steps ago is taken over: [P, 1, 1], or 1."""
@@ -370,7 +370,7 @@ class _Network:
             return
         # In `auto` about the root that the filter found.
         roots = self.roots[:, -1 - late] if self.shares is None else stream.into(out[:, None])[1][:, 0]
-        values = stream.outof_joints(self.merge.at(late), self.joints, roots)
+        values = stream.outof_joints(self.merge.at(late)[:, self.picks], self.joints, roots)
         able = stream.known[:, self.needs]
         if self.fit is None:
             out[:, self.joints] = np.where(able[..., None], values, out[:, self.joints])

@@ -26,6 +26,7 @@ from ..models import checkpoints
 from ..models.residual import correction_features
 from ..models.translate import to_format_2
 from ..windows import body
+from ..windows.recipe import Recipe
 from ..windows.steps import Entered
 from .sets import load_sets
 
@@ -169,8 +170,9 @@ def fit(source, target, cfg):
             f"{target}: not written, for a correction does not help people whom it has not seen. Render more clips"
         )
     weight, bias = ridge(windows, np.ones(len(windows.weight), bool), (strength,))[strength].layer
-    content = to_format_2(checkpoints.read(source), str(source))
+    content = checkpoints.unmerged(to_format_2(checkpoints.read(source), str(source)))
     places = recipe.knows_places or bool(cfg.DATASET.ESTIMATORS_PLACES)
+    recipe = Recipe.from_dict(content["recipe"], str(source))
     content["recipe"] = recipe.but(smooth=float(cfg.EVALUATE.SMOOTH) or recipe.smooth, knows_places=places).as_dict()
     content["state_dict"] |= {
         "proj_l.weight": torch.from_numpy(weight).float(),

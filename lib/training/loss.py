@@ -15,7 +15,7 @@ def refinement_loss(refined, truth, w_pos=1.0, w_accel=1.0, present=None, shares
     heads = {"final": 1.0} if refined.precision is None else ACCEL_SHARE
     total, parts = 0.0, {}
     for name, share in heads.items():
-        position, acceleration = _position_and_acceleration(getattr(refined, name), truth, present, bool(share), shares)
+        position, acceleration = position_and_acceleration(getattr(refined, name), truth, present, bool(share), shares)
         total = total + w_pos * position
         parts[f"{name}_pos"] = position.detach()
         if acceleration is not None:
@@ -33,7 +33,7 @@ def stream_loss(final, truth, merge, w_pos=1.0, w_accel=1.0, present=None, share
     """
     poses = merge.streamed(final.transpose(1, 2))
     frames = slice(final.shape[3] - 1, final.shape[3] - 1 + poses.shape[2])
-    position, acceleration = _position_and_acceleration(
+    position, acceleration = position_and_acceleration(
         poses, truth[:, :, frames], None if present is None else present[:, :, frames], shares=shares
     )
     total, parts = w_pos * position, {"stream_pos": position.detach()}
@@ -43,7 +43,7 @@ def stream_loss(final, truth, merge, w_pos=1.0, w_accel=1.0, present=None, share
     return total, parts
 
 
-def _position_and_acceleration(poses, truth, present, wanted=True, shares=(1.0, 1.0)):
+def position_and_acceleration(poses, truth, present=None, wanted=True, shares=(1.0, 1.0)):
     """L1 of the poses [B, V, F, C] and of their second difference over frames, None if not wanted or F < 3."""
     error = (poses - truth).float()
     if not wanted or error.shape[2] < 3:

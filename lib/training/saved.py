@@ -136,6 +136,7 @@ def take_weights(trainer, checkpoint):
             for part, recipe in ((mine, trainer.recipe), (theirs, checkpoint.recipe))
         )
         _check_meaning(checkpoint.path, mine, theirs)
+    checkpoint.network.gain = checkpoint.network.blend = None  # of the network as it was, which changes
     own, given = trainer.network.state_dict(), checkpoint.network.state_dict()
     for name in own.keys() - given.keys():
         if not own[name].any():  # what begins at zero has no say yet

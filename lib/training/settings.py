@@ -30,6 +30,10 @@ def check(cfg):
         mix_shares(training.MIX, len(catalog.sources(cfg)))
     _check_stream(cfg)
     _check_film(cfg)
+    if cfg.EVALUATE.WINDOW_WEIGHTS == "learned":
+        raise UserError(
+            "EVALUATE.WINDOW_WEIGHTS is learned, which lib.training.merging sets after a training. Train with mean or triangular"
+        )
 
 
 def _has_noise(cfg):

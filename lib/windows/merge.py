@@ -1,21 +1,29 @@
 """From a network's overlapping windows to one pose per frame: `Merge` for whole sequences, `StreamMerge` frame by frame.
 
-Both follow the recipe (weighting, lag, carry), and a test holds them equal at every lag.
+Both follow the recipe (weighting, lag, carry) and what the network learnt (gain, blend), and a test holds them equal at every lag.
 """
 
 import numpy as np
 import torch
 
+from ..errors import UserError
 from . import sliding_window
 
 
 class Merge:
-    """Windows [..., N, W, C] of a recipe's network as a sequence [..., T, C]."""
+    """Windows [..., N, W, C] of a recipe's network as a sequence [..., T, C]; gain, blend: what the network learnt of it, for streams
+    without delay and for whole recordings (`lib.models.merging`), or None."""
 
-    def __init__(self, recipe):
+    def __init__(self, recipe, gain=None, blend=None):
         self.recipe = recipe
         # A lag of the whole window is no lag.
         self.lag = None if recipe.lag is None or recipe.lag == recipe.window - 1 else recipe.lag
+        if recipe.weighting == "learned" and blend is None:
+            raise UserError(
+                "EVALUATE.WINDOW_WEIGHTS is learned: these weights have learnt no merge. Set it to mean or triangular"
+            )
+        self.gain = gain if self.lag == 0 else None
+        self.blend = blend if recipe.lag is None and recipe.weighting == "learned" and recipe.step == 1 else None
 
     @property
     def lead(self):
@@ -30,6 +38,11 @@ class Merge:
         for the weighting by it.
         """
         length = frames.shape[-2]
+        if self.gain is not None:
+            given = frames.unfold(-2, self.recipe.window, 1).transpose(-1, -2)
+            return self.gain(windows, given)[..., : length - self.lead, :]
+        if self.blend is not None:
+            return self.blend(windows, frames, self.recipe.place_weights())
         if self.lag is not None:
             return self._late(windows, started=False)[..., self.lag :, :][..., : length - self.lead, :]
         weights = quality if self.recipe.weighting == "quality" else self.recipe.place_weights()
@@ -103,14 +116,14 @@ class Merge:
 class StreamMerge:
     """`Merge` of a stream: windows come one by one, the frames that are not out yet are kept as sums.
 
-    recipe: of the network, with the stream's lag L. Values are numpy arrays [P, W, ...] of P people.
+    recipe, gain: of the network, with the stream's lag L. Values are numpy arrays [P, W, ...] of P people.
     """
 
-    def __init__(self, recipe):
+    def __init__(self, recipe, gain=None):
         weights = recipe.place_weights()
         weights = np.ones(recipe.window) if weights is None else weights.numpy().astype(float)
         self.window, self.lag = recipe.window, recipe.lag
-        self.carry = recipe.carry if recipe.lag == 0 else 0.0
+        self.carry, self.gain = (recipe.carry, gain) if recipe.lag == 0 else (0.0, None)
         self.weights = weights[recipe.window - 1 - recipe.lag :]
         self.restart()
 
@@ -121,14 +134,17 @@ class StreamMerge:
 
     def restart(self):
         """Forget all windows."""
-        self.sums, self.counts = None, np.zeros(self.lag + 1)
+        self.sums, self.counts, self.state = None, np.zeros(self.lag + 1), None
 
-    def add(self, windows, frame, fresh=None):
+    def add(self, windows, frame, fresh=None, given=None):
         """Windows [P, W, ...] that end at `frame` (0 is the first of the stream).
 
-        fresh: bool [P], people of whom nothing is known from before: no pose is carried on for them.
+        fresh: bool [P], people of whom nothing is known from before: no pose is carried on for them; given: what the network was
+        given, as windows, for a gain.
         """
         newest = windows[:, self.window - 1 - self.lag :]
+        if self.gain is not None:
+            newest = self._gained(windows, given, fresh)
         if self.carry and self.begun:
             last = self.sums[:, -1] / self.counts[-1]
             share = np.full(len(newest), self.carry) if fresh is None else np.where(fresh, 0.0, self.carry)
@@ -141,6 +157,14 @@ class StreamMerge:
             self.sums[:, -1], self.counts[-1] = 0, 0
         self.sums += newest * self.weights.reshape(-1, *[1] * (newest.ndim - 2))
         self.counts += self.weights
+
+    @torch.no_grad()
+    def _gained(self, windows, given, fresh):
+        """The newest poses [P, 1, ...] as the gain sets them."""
+        said, given = (torch.from_numpy(np.ascontiguousarray(each)).flatten(2) for each in (windows, given))
+        fresh = None if fresh is None else torch.from_numpy(np.asarray(fresh))
+        pose, self.state = self.gain.step(said, given, self.state, fresh)
+        return pose.numpy().reshape(len(windows), 1, *windows.shape[2:])
 
     def add_all(self, window, count):
         """The one window [P, W, ...] of a recording of `count` < W frames, at its end."""

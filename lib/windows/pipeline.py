@@ -43,7 +43,7 @@ def refine(network, recordings, recipe, batch=2048, spread=False):
         raise UserError(f"EVALUATE.BATCH_SIZE is {batch}; expected at least 1 window")
     pending, waiting = [], 0
     for poses, present in recordings:
-        source = _Source(recipe, poses, present)
+        source = _Source(recipe, Merge(recipe, network.gain, network.blend), poses, present)
         # Only recordings of as many views share a batch.
         if pending and (waiting + len(source.starts) > batch or pending[0].views != source.views):
             yield from _together(network, pending, recipe, batch, spread)
@@ -57,8 +57,8 @@ def refine(network, recordings, recipe, batch=2048, spread=False):
 class _Source:
     """One recording, ready to be cut into windows, and the steps that belong to it as a whole."""
 
-    def __init__(self, recipe, poses, present):
-        self.recipe, self.merge, self.aligned = recipe, Merge(recipe), None
+    def __init__(self, recipe, merge, poses, present):
+        self.recipe, self.merge, self.aligned = recipe, merge, None
         poses = torch.as_tensor(poses, dtype=torch.float32)
         present = None if present is None else torch.as_tensor(present)
         self.views, self.length = poses.shape[:2]

@@ -11,8 +11,14 @@ import torch
 from ..errors import UserError
 from ..poses.kinds import KINDS
 
-WEIGHTINGS = ("mean", "triangular", "quality")
+WEIGHTINGS = ("mean", "triangular", "quality", "learned")
 ALIGNMENTS = ("none", "frame", "sequence")
+STREAMED = {
+    "mean": "mean",
+    "triangular": "triangular",
+    "quality": "mean",
+    "learned": "triangular",
+}  # each one's with a lag
 FUSIONS = ("none", "median", "depth")
 
 
@@ -21,7 +27,8 @@ class Recipe:
     """How a network is used.
 
     The sequence: window W, frames (None: not known, a published SynSP); step: frames between two windows;
-    weighting: how the windows over a frame are averaged, 'mean', 'triangular' or 'quality' (the network's own cue);
+    weighting: how the windows over a frame are averaged, 'mean', 'triangular', 'quality' (the network's own cue) or 'learned' (the
+    network's `blend` of whole recordings at step 1; elsewhere triangular);
     smooth: the standard deviation in frames of a Gaussian over whole recordings after that, 0: none;
     lag L: None for whole recordings, else frame t is the average of the windows that end by t + L; trained_lag: of the
     stream that training was for, or None; carry: at lag 0, the share of the last pose that the next one is drawn to.
@@ -80,7 +87,7 @@ class Recipe:
             raise UserError(f"model.carry is {self.carry}; expected 0 <= carry < 1")
         self._check_fields()
         check_lag(self.lag, self.window)
-        if self.lag is not None and (self.step != 1 or self.weighting == "quality"):
+        if self.lag is not None and (self.step != 1 or self.weighting != STREAMED[self.weighting]):
             raise UserError(
                 "a lag needs EVALUATE.SLIDE_WINDOW_STEP_SIZE 1 and EVALUATE.WINDOW_WEIGHTS mean or triangular, "
                 f"not {self.step} and {self.weighting}"
@@ -106,11 +113,11 @@ class Recipe:
 
     def streamed(self, lag):
         """A copy for a live stream of a lag of L frames: weights that a network says of its windows are not known in time."""
-        return self.but(lag=lag, step=1, weighting="mean" if self.weighting == "quality" else self.weighting)
+        return self.but(lag=lag, step=1, weighting=STREAMED[self.weighting])
 
     def place_weights(self):
         """The weight [W] of each place in a window, float32, or None where all are 1 (or the network says)."""
-        if self.weighting != "triangular":
+        if STREAMED[self.weighting] != "triangular":
             return None
         place = torch.arange(self.window, dtype=torch.float32)
         return torch.minimum(place + 1, self.window - place)

@@ -10,6 +10,7 @@ from lib.commands.release import release, table
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.models.attention import Sizes
+from lib.models.merging import Blend, Gain
 from lib.models.residual import ResidualSynSP
 from lib.models.synsp import SynSP
 from lib.windows.recipe import Recipe
@@ -80,6 +81,26 @@ def test_released_weights_are_small_and_tell_nothing_of_this_machine(tmp_path):
     )
     row = next(line for line in table(tmp_path / "ships").splitlines() if "synsp_3D_w8" in line)
     assert "non-commercial" in row and "54.55 -> 40.25 mm" in row and "18.98 -> 3.10" in row
+
+
+def test_learned_merges_ship_and_are_left_out_of_a_mixture(tmp_path):
+    """They were trained after the very weights of their file."""
+    write(tmp_path)
+    content = checkpoints.read(tmp_path / "run.pth.tar")
+    content["state_dict"] |= {f"gain.{name}": value for name, value in Gain(17).state_dict().items()}
+    content["state_dict"] |= {f"blend.{name}": value for name, value in Blend(17, 8).state_dict().items()}
+    content["recipe"] |= {"weighting": "learned"}
+    content["provenance"]["gain"] = "python -m lib.training.merging a.pth.tar /mnt/secret/b.pth.tar TRAIN.LAG 0"
+    checkpoints.save(tmp_path / "merged.pth.tar", {key: content[key] for key in content if key != "format_version"})
+    release(tmp_path / "merged.pth.tar", tmp_path / "ships.pth.tar", "Apache-2.0")
+    ships = checkpoints.load(tmp_path / "ships.pth.tar")
+    assert ships.network.gain is not None and ships.network.blend is not None and ships.recipe.weighting == "learned"
+    assert ships.provenance["gain"] == "python -m lib.training.merging a.pth.tar b.pth.tar TRAIN.LAG 0"
+    for source, other in (("run", "merged"), ("merged", "run")):
+        mixture = tmp_path / "mixture.pth.tar"
+        release(tmp_path / f"{source}.pth.tar", mixture, "Apache-2.0", (), (tmp_path / f"{other}.pth.tar", 0.5))
+        mixed = checkpoints.load(mixture)
+        assert mixed.network.gain is mixed.network.blend is None and mixed.recipe.weighting != "learned"
 
 
 def test_a_blend_lies_between_two_checkpoints(tmp_path):

@@ -1,0 +1,186 @@
+"""A learned merge after a network (`lib.models.merging`): how its windows become poses, trained on what it says of training clips.
+
+    python -m lib.training.merging WEIGHTS TARGET --cfg configs/many_noise_3D.yaml                 # of whole recordings: a blend
+    python -m lib.training.merging WEIGHTS TARGET --cfg configs/many_noise_3D.yaml TRAIN.LAG 0     # of streams without delay: a gain
+
+WEIGHTS is a checkpoint for 3D joints of one view; TARGET gets the same network with the merge. The network stays as it is, so that
+this takes minutes: its windows over all training clips are computed once for each of DRAWS draws of errors, and the
+merge is trained on stretches of them for what poses are judged by, position and acceleration (LOSS.W_POS, LOSS.W_ACCEL).
+
+T frames, N windows, W window, C channels, J joints.
+"""
+
+import argparse
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from .. import errors, messages, run
+from ..command_line import Parser, Request
+from ..dataset import sequences
+from ..errors import UserError
+from ..messages import logger
+from ..models import checkpoints
+from ..models.merging import MM, Blend, Gain
+from ..models.translate import to_format_2
+from ..windows import body
+from ..windows.pipeline import led, padded
+from ..windows.steps import run as run_windows
+from .loss import position_and_acceleration
+from .sets import NOISE, ORDER, VALIDATION_NOISE, load_sets
+
+log = logger(__name__)
+
+DRAWS = 3  # of errors
+STEPS = 400  # of the optimiser for each
+STRETCH, BATCH = 40, 48  # frames, stretches
+SETTLING = 6  # first frames of a stretch, which have little to go by: not judged
+RATE = 4e-3
+
+
+def said(checkpoint, detected, stream):
+    """What is known of a sequence [T, C]: (the network's windows [N, W, C], what they were cut from [T', C]).
+
+    stream: whether as a stream without delay knows it: a window ends at each frame (N = T), and copies of the first one lead.
+    """
+    recipe, frames = checkpoint.recipe, detected[None]
+    lead = recipe.window - 1 if stream else 0
+    cut = padded(led(frames, lead), recipe.window)
+    given = cut.unfold(1, recipe.window, 1).transpose(2, 3)[0]
+    parts = []
+    for index in torch.arange(len(given)).split(2048):
+        told = None
+        if recipe.bones and stream:
+            told = body.running_lengths(frames, recipe.bones)[0][index, None]
+        elif recipe.bones:
+            told = body.mean_lengths(frames, recipe.bones)[None].expand(len(index), 1, -1)
+        heads, _ = run_windows(checkpoint.network, recipe, given[index, None], body=told)
+        parts.append(heads.final[:, 0])
+    return torch.cat(parts), cut[0]
+
+
+def evidence(checkpoint, merge, windows, frames):
+    """What a `Blend` or a `Gain` looks at in the windows [N, W, C] of a sequence: each [T, J, ...]."""
+    recipe = checkpoint.recipe
+    if isinstance(merge, Blend):
+        found = merge.evidence(windows[None], frames[None], recipe.place_weights())
+    else:
+        given = frames.unfold(0, recipe.window, 1).transpose(1, 2)
+        before = torch.cat((windows[:1], windows[:-1]))
+        found = merge.evidence(windows[None], given[None], before[None])
+    return type(found)(*(values[0] for values in vars(found).values()))
+
+
+@torch.no_grad()
+def clips_of(checkpoint, merge, splits, cfg, rng, what):
+    """[(evidence of a clip, its truth in mm)], [T, J, ...]; clips without detections get errors drawn from rng."""
+    found = []
+    for split in splits:
+        views = [view for recording in split.recordings for view in recording.views]
+        views = [view for view in views if view.length >= checkpoint.recipe.window]
+        to = split.representation.to_network
+        drawn = [view for view in views if view.detected is None]
+        noise = sequences.synthetic(
+            drawn, cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, split.layout, split.representation, rng
+        )
+        for view in tqdm(views, desc=f"windows of {what}", unit="clip", leave=False, dynamic_ncols=True):
+            detected = to(next(noise) if view.detected is None else view.detected, view.frame)
+            looked_at = evidence(checkpoint, merge, *said(checkpoint, detected, isinstance(merge, Gain)))
+            found.append((looked_at, MM * to(view.truth, view.frame).unflatten(-1, (-1, 3))))
+    return found
+
+
+def _stretches(clips, rng):
+    """A batch of stretches of clips, each as probable as it is long: (evidence, truth), [B, T, J, ...]."""
+    lengths = np.array([max(0, len(truth) - STRETCH + 1) for _, truth in clips], dtype=float)
+    if not lengths.any():
+        raise UserError(f"DATASET: no clip has {STRETCH} frames, the least that a merge is trained on. Add longer ones")
+    parts = []
+    for number in rng.choice(len(clips), BATCH, p=lengths / lengths.sum()):
+        looked_at, truth = clips[number]
+        first = rng.integers(0, int(lengths[number]))
+        parts.append([values[first : first + STRETCH] for values in (*vars(looked_at).values(), truth)])
+    *values, truth = (torch.stack(part) for part in zip(*parts))
+    return type(looked_at)(*values), truth
+
+
+def learn(merge, clips, optimizer, schedule, cfg, rng, bar):
+    """STEPS steps of the optimiser on stretches of clips."""
+    for _ in range(STEPS):
+        looked_at, truth = _stretches(clips, rng)
+        poses, real = (each[:, None, SETTLING:].flatten(-2) for each in (merge.along(looked_at), truth))
+        position, acceleration = position_and_acceleration(poses, real)
+        loss = cfg.LOSS.W_POS * position + cfg.LOSS.W_ACCEL * acceleration
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(merge.parameters(), cfg.TRAIN.CLIP_GRADIENT or 1.0)
+        optimizer.step()
+        schedule.step()
+        bar.update()
+        bar.set_postfix(loss=f"{loss.item():.2f} mm", refresh=False)
+
+
+@torch.no_grad()
+def scores(merge, clips):
+    """[[MPJPE, Accel] without the merge, the same with it] in mm about the first joint: means over the frames of clips."""
+    sums, frames = np.zeros((2, 2)), np.zeros(2)
+    for looked_at, truth in clips:
+        whole = type(looked_at)(*(values[None] for values in vars(looked_at).values()))
+        for row, poses in enumerate((merge.plain(looked_at), merge.along(whole)[0])):
+            error = (poses - poses[:, :1]) - (truth - truth[:, :1])
+            sums[row] += [float(each.norm(dim=-1).mean(-1).sum()) for each in (error, error.diff(n=2, dim=0))]
+        frames += len(truth), max(0, len(truth) - 2)
+    return sums / frames
+
+
+def fit(source, target, cfg):
+    """Write checkpoint `source` with a merge learnt on the training splits of a config to `target`: a `Gain` with TRAIN.LAG 0, else a
+    `Blend`. Returns the `scores` of the validation splits, or None without. Raises UserError where it does not fit."""
+    checkpoint = checkpoints.load(source, cfg.MODEL.n_head)
+    recipe = checkpoint.recipe
+    if recipe.kind != "3D" or not recipe.joints or recipe.align != "none":
+        raise UserError(f"{source}: needs 3D joints of one view. Take other weights")
+    if cfg.TRAIN.LAG not in (-1, 0):
+        raise UserError(f"TRAIN.LAG is {cfg.TRAIN.LAG}; expected 0 (streams without delay) or -1 (whole recordings)")
+    stream, joints = cfg.TRAIN.LAG == 0, len(recipe.joints)
+    checkpoint.recipe = recipe.but(weighting="triangular")  # the mean that a blend is about
+    training, validation = load_sets(cfg)
+    torch.manual_seed(cfg.SEED_VALUE)
+    merge = Gain(joints) if stream else Blend(joints, recipe.window)
+    optimizer = torch.optim.Adam(merge.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, DRAWS * STEPS, cycle_momentum=False)
+    with tqdm(total=DRAWS * STEPS, desc="merge", unit="step", dynamic_ncols=True) as bar:
+        for draw in range(DRAWS):
+            rng = np.random.default_rng([cfg.SEED_VALUE, NOISE, draw])
+            clips = clips_of(checkpoint, merge, training, cfg, rng, f"draw {draw + 1} of {DRAWS}")
+            learn(merge, clips, optimizer, schedule, cfg, np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]), bar)
+    found = None
+    if validation:
+        rng = np.random.default_rng([cfg.SEED_VALUE, VALIDATION_NOISE])
+        found = scores(merge, clips_of(checkpoint, merge, validation, cfg, rng, "validation"))
+        log.info("validation, MPJPE / Accel in mm: %.2f / %.2f without the merge, %.2f / %.2f with it", *found.flat)
+    content = to_format_2(checkpoints.read(source), str(source))
+    changed = {"trained_lag": 0, "carry": 0.0} if stream else {"weighting": "learned"}
+    content["recipe"] = recipe.but(**changed).as_dict()
+    name = "gain" if stream else "blend"
+    content["state_dict"] |= {f"{name}.{key}": value for key, value in merge.state_dict().items()}
+    for stale in ("training", "scores"):  # of the network without the merge
+        content.pop(stale, None)
+    content["provenance"] = {**content.get("provenance", {}), name: run.command_line()}
+    checkpoints.save(target, {key: value for key, value in content.items() if key != "format_version"})
+    return found
+
+
+def main():
+    parse = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("source", metavar="WEIGHTS", help="a checkpoint")
+    parse.add_argument("target", metavar="TARGET", help="where the one with the merge goes")
+    args, words = parse.parse_known_args()
+    messages.start()
+    fit(args.source, args.target, Request("train", words).config())
+    log.info("written: %s", args.target)
+
+
+if __name__ == "__main__":
+    errors.run(main)

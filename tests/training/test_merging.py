@@ -1,0 +1,115 @@
+"""A merge trained after a network: it makes unseen clips better, streamed or whole, and the file with it is used."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from lib import Refiner
+from lib.command_line import Request
+from lib.dataset import storage
+from lib.errors import UserError
+from lib.models import checkpoints
+from lib.training import merging
+from tests.tracks import test_refiner as tools
+from tests.tracks.test_live import noisy
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Two sets of slowly moving poses with white jitter of 20 mm, `my_vibe_3D` train and validate, and their config."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("validate", 2)):
+        time = np.arange(90) / 30
+        truth = [
+            rng.normal(0, 0.3, 51)
+            + 0.1 * np.sin(2 * np.pi * time[:, None] * rng.uniform(0.05, 0.2, 51) + rng.uniform(0, 6, 51))
+            for _ in range(count)
+        ]
+        said = [poses + rng.normal(0, 0.02, poses.shape) for poses in truth]
+        for name, values in (("groundtruth/my_gt", truth), ("detected/my_vibe", said)):
+            data = {"imgname": [[f"c{clip}/{t}" for t in range(90)] for clip in range(count)], "joints_3d": values}
+            storage.write(tmp_path / "my_vibe_3D" / f"{name}_3D_{split}.npz", data)
+    words = [
+        "--dataset_name",
+        "my",
+        "--estimator",
+        "vibe",
+        "--body_representation",
+        "3D",
+        "DATASET.BASE_DIR",
+        str(tmp_path),
+    ]
+    return Request("train", words).config()
+
+
+def shorter(monkeypatch, steps):
+    for name, value in (("DRAWS", 1), ("STEPS", steps), ("BATCH", 8), ("STRETCH", 16)):
+        monkeypatch.setattr(merging, name, value)
+
+
+@pytest.mark.parametrize("lag", [0, -1])
+def test_unseen_clips_become_better(tmp_path, clips, monkeypatch, caplog, lag):
+    shorter(monkeypatch, 50)
+    source, target = tools.save_synsp(tmp_path, carry=0.4), tmp_path / "merged.pth.tar"
+    caplog.set_level(logging.INFO)
+    clips.TRAIN.LAG = lag
+    (plain, its_accel), (merged, accel) = merging.fit(source, target, clips)
+    assert merged < 0.9 * plain and accel < 0.6 * its_accel
+    assert f"{plain:.2f} / {its_accel:.2f} without the merge, {merged:.2f} / {accel:.2f} with it" in caplog.text
+    found = checkpoints.load(target)
+    part, recipe = ("gain", {"carry": 0.0, "trained_lag": 0}) if lag == 0 else ("blend", {"weighting": "learned"})
+    assert part in found.provenance and found.recipe == checkpoints.load(source).recipe.but(**recipe)
+
+    poses = noisy(30)
+    better, before = (Refiner("synsp", checkpoint=path, fps=30, lag=None if lag else 0) for path in (target, source))
+    assert np.abs(better(poses) - before(poses)).max() > 0.01
+    if lag == 0:
+        stream = better.stream()
+        np.testing.assert_allclose([stream.step(pose) for pose in poses], better(poses), atol=1e-4)
+
+
+@pytest.mark.parametrize("lag", [0, -1])
+def test_the_same_training_again_gives_the_same_merge(tmp_path, clips, monkeypatch, lag):
+    shorter(monkeypatch, 3)
+    source, clips.TRAIN.VALIDATE, clips.TRAIN.LAG = tools.save_synsp(tmp_path), False, lag
+    for name in ("one", "two"):
+        assert merging.fit(source, tmp_path / name, clips) is None
+    one, two = (checkpoints.read(tmp_path / name)["state_dict"] for name in ("one", "two"))
+    part = "gain" if lag == 0 else "blend"
+    assert one[f"{part}.leave.weight"].abs().max() > 0
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value)
+
+
+@pytest.mark.parametrize("options", [{"kind": "2D"}, {"align": "frame"}])
+def test_other_networks_are_refused(tmp_path, clips, options):
+    source = tools.save_synsp(tmp_path, name="other.pth.tar", **options)
+    with pytest.raises(UserError, match="needs 3D joints of one view"):
+        merging.fit(source, tmp_path / "never.pth.tar", clips)
+    assert not (tmp_path / "never.pth.tar").exists()
+
+
+def test_other_lags_and_short_clips_are_refused(tmp_path, clips, monkeypatch):
+    source, clips.TRAIN.LAG = tools.save_synsp(tmp_path), 3
+    with pytest.raises(UserError, match=r"TRAIN.LAG is 3; expected 0 \(streams without delay\) or -1"):
+        merging.fit(source, tmp_path / "never.pth.tar", clips)
+    clips.TRAIN.LAG = 0
+    monkeypatch.setattr(merging, "STRETCH", 91)
+    with pytest.raises(UserError, match="no clip has 91 frames"):
+        merging.fit(source, tmp_path / "never.pth.tar", clips)
+
+
+def test_what_a_stream_says_ends_with_each_frame(tmp_path):
+    checkpoint = checkpoints.load(tools.save_synsp(tmp_path, bones=((1, 0), (2, 1)), random=True))
+    poses = torch.randn(20, 51, generator=torch.Generator().manual_seed(0))
+    windows, cut = merging.said(checkpoint, poses, stream=True)
+    assert windows.shape == (20, 8, 51) and cut.shape == (27, 51)
+    assert torch.equal(cut[:8], poses[:1].expand(8, -1)) and torch.equal(
+        cut[7:], poses
+    )  # before it: copies of its first frame
+    sooner, _ = merging.said(checkpoint, poses[:12], stream=True)  # what comes later does not count
+    torch.testing.assert_close(sooner, windows[:12], atol=1e-5, rtol=1e-4)
+    windows, cut = merging.said(checkpoint, poses, stream=False)
+    assert windows.shape == (13, 8, 51) and torch.equal(cut, poses)
