@@ -26,6 +26,7 @@ import torch
 from .. import safe_tensors
 from ..errors import UserError, reading
 from ..files import write_bytes
+from ..poses.kinds import kind_of
 from ..windows.recipe import STREAMED, Recipe
 from .attention import Sizes
 from .merging import Blend, Gain
@@ -321,7 +322,7 @@ def _synsp(path, weights, model, recipe):
 
 def _check_merging(path, name, joints, channels, recipe):
     """Raise UserError where a learned merge of J joints cannot be this network's (lib/models/merging.py)."""
-    if recipe.kind != "3D" or recipe.align != "none" or name == "gain" and recipe.carry or 3 * joints != channels:
+    if not kind_of(recipe.kind).in_space or recipe.align != "none" or name == "gain" and recipe.carry or 3 * joints != channels:
         raise UserError(
             f"checkpoint {path}: has a {name} of {joints} joints, which is for 3D joints of one view without model.carry; its network "
             f"has {channels} channels. The file is damaged"

@@ -24,6 +24,7 @@ from ..messages import logger
 from ..models import checkpoints
 from ..models.merging import MM, Blend, Gain
 from ..models.translate import to_format_2
+from ..poses.kinds import kind_of
 from ..windows import body
 from ..windows.pipeline import led, padded
 from ..windows.steps import run as run_windows
@@ -139,7 +140,7 @@ def fit(source, target, cfg):
     `Blend`. Returns the `scores` of the validation splits, or None without. Raises UserError where it does not fit."""
     checkpoint = checkpoints.load(source, cfg.MODEL.n_head)
     recipe = checkpoint.recipe
-    if recipe.kind != "3D" or not recipe.joints or recipe.align != "none":
+    if not kind_of(recipe.kind).in_space or not recipe.joints or recipe.align != "none":
         raise UserError(f"{source}: needs 3D joints of one view. Take other weights")
     if cfg.TRAIN.LAG not in (-1, 0):
         raise UserError(f"TRAIN.LAG is {cfg.TRAIN.LAG}; expected 0 (streams without delay) or -1 (whole recordings)")
