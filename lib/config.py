@@ -153,7 +153,8 @@ def _schema():
     cfg.EVALUATE.PRETRAINED = ""
     cfg.EVALUATE.ROOT_RELATIVE = True
     cfg.EVALUATE.SLIDE_WINDOW_STEP_SIZE = number(1, 1, 10_000)
-    # Weights in the average of the windows that cover a frame: mean | triangular | quality. Stored in a checkpoint.
+    # Weights in the average of the windows that cover a frame: mean | triangular | quality, or learned
+    # where the weights have it (`lib.training.merging`). Stored in a checkpoint.
     cfg.EVALUATE.WINDOW_WEIGHTS = "mean"
     # Standard deviation in frames of a Gaussian over what a network made of a whole recording, 0: none. Stored in a checkpoint.
     cfg.EVALUATE.SMOOTH = number(0.0, 0, 100)
