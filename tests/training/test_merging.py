@@ -52,14 +52,14 @@ def shorter(monkeypatch, steps):
 @pytest.mark.parametrize("lag", [0, -1])
 def test_unseen_clips_become_better(tmp_path, clips, monkeypatch, caplog, lag):
     shorter(monkeypatch, 50)
-    source, target = tools.save_synsp(tmp_path, carry=0.4), tmp_path / "merged.pth.tar"
+    source, target = tools.save_synsp(tmp_path, carry=0.4, smooth=1.5), tmp_path / "merged.pth.tar"
     caplog.set_level(logging.INFO)
     clips.TRAIN.LAG = lag
     (plain, its_accel), (merged, accel) = merging.fit(source, target, clips)
     assert merged < 0.9 * plain and accel < 0.6 * its_accel
     assert f"{plain:.2f} / {its_accel:.2f} without the merge, {merged:.2f} / {accel:.2f} with it" in caplog.text
     found = checkpoints.load(target)
-    part, recipe = ("gain", {"carry": 0.0, "trained_lag": 0}) if lag == 0 else ("blend", {"weighting": "learned"})
+    part, recipe = ("gain", {"carry": 0.0, "trained_lag": 0}) if lag == 0 else ("blend", {"weighting": "learned", "smooth": 0.0})
     assert part in found.provenance and found.recipe == checkpoints.load(source).recipe.but(**recipe)
 
     poses = noisy(30)
