@@ -322,7 +322,9 @@ def _synsp(path, weights, model, recipe):
 
 def _check_merging(path, name, joints, channels, recipe):
     """Raise UserError where a learned merge of J joints cannot be this network's (lib/models/merging.py)."""
-    if not kind_of(recipe.kind).in_space or recipe.align != "none" or name == "gain" and recipe.carry or 3 * joints != channels:
+    of_one_view = kind_of(recipe.kind).in_space and recipe.align == "none"
+    twice = name == "gain" and recipe.carry
+    if not of_one_view or twice or 3 * joints != channels:
         raise UserError(
             f"checkpoint {path}: has a {name} of {joints} joints, which is for 3D joints of one view without model.carry; its network "
             f"has {channels} channels. The file is damaged"

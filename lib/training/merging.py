@@ -162,7 +162,7 @@ def fit(source, target, cfg):
         found = scores(merge, clips_of(checkpoint, merge, validation, cfg, rng, "validation"))
         log.info("validation, MPJPE / Accel in mm: %.2f / %.2f without the merge, %.2f / %.2f with it", *found.flat)
     content = to_format_2(checkpoints.read(source), str(source))
-    changed = {"trained_lag": 0, "carry": 0.0} if stream else {"weighting": "learned", "smooth": 0.0}  # a blend is smooth by itself
+    changed = {"trained_lag": 0, "carry": 0.0} if stream else {"weighting": "learned", "smooth": 0.0}
     content["recipe"] = recipe.but(**changed).as_dict()
     name = "gain" if stream else "blend"
     content["state_dict"] |= {f"{name}.{key}": value for key, value in merge.state_dict().items()}

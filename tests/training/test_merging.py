@@ -59,7 +59,8 @@ def test_unseen_clips_become_better(tmp_path, clips, monkeypatch, caplog, lag):
     assert merged < 0.9 * plain and accel < 0.6 * its_accel
     assert f"{plain:.2f} / {its_accel:.2f} without the merge, {merged:.2f} / {accel:.2f} with it" in caplog.text
     found = checkpoints.load(target)
-    part, recipe = ("gain", {"carry": 0.0, "trained_lag": 0}) if lag == 0 else ("blend", {"weighting": "learned", "smooth": 0.0})
+    part = "gain" if lag == 0 else "blend"
+    recipe = {"carry": 0.0, "trained_lag": 0} if lag == 0 else {"weighting": "learned", "smooth": 0.0}
     assert part in found.provenance and found.recipe == checkpoints.load(source).recipe.but(**recipe)
 
     poses = noisy(30)
