@@ -28,6 +28,7 @@ from ..poses.kinds import kind_of
 from ..windows import body
 from ..windows.pipeline import led, padded
 from ..windows.steps import run as run_windows
+from .bank import MIXES, mix_shares
 from .loss import position_and_acceleration
 from .sets import NOISE, ORDER, VALIDATION_NOISE, load_sets
 
@@ -75,9 +76,10 @@ def evidence(checkpoint, merge, windows, frames):
 
 @torch.no_grad()
 def clips_of(checkpoint, merge, splits, cfg, rng, what):
-    """[(evidence of a clip, its truth in mm)], [T, J, ...]; clips without detections get errors drawn from rng."""
+    """[[(evidence of a clip, its truth in mm)] of each split], [T, J, ...]; clips without detections get errors drawn from rng."""
     found = []
     for split in splits:
+        found.append([])
         views = [view for recording in split.recordings for view in recording.views]
         views = [view for view in views if view.length >= checkpoint.recipe.window]
         to = split.representation.to_network
@@ -88,28 +90,41 @@ def clips_of(checkpoint, merge, splits, cfg, rng, what):
         for view in tqdm(views, desc=f"windows of {what}", unit="clip", leave=False, dynamic_ncols=True):
             detected = to(next(noise) if view.detected is None else view.detected, view.frame)
             looked_at = evidence(checkpoint, merge, *said(checkpoint, detected, isinstance(merge, Gain)))
-            found.append((looked_at, MM * to(view.truth, view.frame).unflatten(-1, (-1, 3))))
+            found[-1].append((looked_at, MM * to(view.truth, view.frame).unflatten(-1, (-1, 3))))
     return found
 
 
-def _stretches(clips, rng):
-    """A batch of stretches of clips, each as probable as it is long: (evidence, truth), [B, T, J, ...]."""
-    lengths = np.array([max(0, len(truth) - STRETCH + 1) for _, truth in clips], dtype=float)
-    if not lengths.any():
-        raise UserError(f"DATASET: no clip has {STRETCH} frames, the least that a merge is trained on. Add longer ones")
+def probabilities(sets, mix):
+    """How often each clip of `sets` is taken: as it is long, and each set as TRAIN.MIX says. Raises UserError where no clip of one is long enough."""
+    starts = [np.array([max(0, len(truth) - STRETCH + 1) for _, truth in clips], dtype=float) for clips in sets]
+    if not all(each.any() for each in starts):
+        raise UserError(
+            f"DATASET: no clip of one set has {STRETCH} frames, the least that a merge is trained on. Add longer ones"
+        )
+    if mix == "proportional":
+        shares = [each.sum() for each in starts]
+    else:
+        shares = np.ones(len(sets)) if mix in MIXES else mix_shares(mix, len(sets))
+    chances = np.concatenate([share * each / each.sum() for share, each in zip(shares, starts)])
+    return chances / chances.sum()
+
+
+def _stretches(clips, chances, rng):
+    """A batch of stretches of clips: (evidence, truth), [B, T, J, ...]."""
     parts = []
-    for number in rng.choice(len(clips), BATCH, p=lengths / lengths.sum()):
+    for number in rng.choice(len(clips), BATCH, p=chances):
         looked_at, truth = clips[number]
-        first = rng.integers(0, int(lengths[number]))
+        first = rng.integers(0, len(truth) - STRETCH + 1)
         parts.append([values[first : first + STRETCH] for values in (*vars(looked_at).values(), truth)])
     *values, truth = (torch.stack(part) for part in zip(*parts))
     return type(looked_at)(*values), truth
 
 
-def learn(merge, clips, optimizer, schedule, cfg, rng, bar):
-    """STEPS steps of the optimiser on stretches of clips."""
+def learn(merge, sets, optimizer, schedule, cfg, rng, bar):
+    """STEPS steps of the optimiser on stretches of the clips of sets."""
+    clips, chances = [clip for clips in sets for clip in clips], probabilities(sets, cfg.TRAIN.MIX)
     for _ in range(STEPS):
-        looked_at, truth = _stretches(clips, rng)
+        looked_at, truth = _stretches(clips, chances, rng)
         poses, real = (each[:, None, SETTLING:].flatten(-2) for each in (merge.along(looked_at), truth))
         position, acceleration = position_and_acceleration(poses, real)
         loss = cfg.LOSS.W_POS * position + cfg.LOSS.W_ACCEL * acceleration
@@ -123,10 +138,10 @@ def learn(merge, clips, optimizer, schedule, cfg, rng, bar):
 
 
 @torch.no_grad()
-def scores(merge, clips):
-    """[[MPJPE, Accel] without the merge, the same with it] in mm about the first joint: means over the frames of clips."""
+def scores(merge, sets):
+    """[[MPJPE, Accel] without the merge, the same with it] in mm about the first joint: means over the frames of the clips of sets."""
     sums, frames = np.zeros((2, 2)), np.zeros(2)
-    for looked_at, truth in clips:
+    for looked_at, truth in (clip for clips in sets for clip in clips):
         whole = type(looked_at)(*(values[None] for values in vars(looked_at).values()))
         for row, poses in enumerate((merge.plain(looked_at), merge.along(whole)[0])):
             error = (poses - poses[:, :1]) - (truth - truth[:, :1])
@@ -154,8 +169,8 @@ def fit(source, target, cfg):
     with tqdm(total=DRAWS * STEPS, desc="merge", unit="step", dynamic_ncols=True) as bar:
         for draw in range(DRAWS):
             rng = np.random.default_rng([cfg.SEED_VALUE, NOISE, draw])
-            clips = clips_of(checkpoint, merge, training, cfg, rng, f"draw {draw + 1} of {DRAWS}")
-            learn(merge, clips, optimizer, schedule, cfg, np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]), bar)
+            sets = clips_of(checkpoint, merge, training, cfg, rng, f"draw {draw + 1} of {DRAWS}")
+            learn(merge, sets, optimizer, schedule, cfg, np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]), bar)
     found = None
     if validation:
         rng = np.random.default_rng([cfg.SEED_VALUE, VALIDATION_NOISE])

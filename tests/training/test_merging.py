@@ -98,7 +98,7 @@ def test_other_lags_and_short_clips_are_refused(tmp_path, clips, monkeypatch):
         merging.fit(source, tmp_path / "never.pth.tar", clips)
     clips.TRAIN.LAG = 0
     monkeypatch.setattr(merging, "STRETCH", 91)
-    with pytest.raises(UserError, match="no clip has 91 frames"):
+    with pytest.raises(UserError, match="no clip of one set has 91 frames"):
         merging.fit(source, tmp_path / "never.pth.tar", clips)
 
 
@@ -114,3 +114,13 @@ def test_what_a_stream_says_ends_with_each_frame(tmp_path):
     torch.testing.assert_close(sooner, windows[:12], atol=1e-5, rtol=1e-4)
     windows, cut = merging.said(checkpoint, poses, stream=False)
     assert windows.shape == (13, 8, 51) and torch.equal(cut, poses)
+
+
+@pytest.mark.parametrize("mix, first", [("proportional", 300 / 310), ("balanced", 0.5), ("0.8,0.2", 0.8)])
+def test_sets_are_mixed_as_the_config_says(mix, first):
+    """Of 3 x 100 and 1 x 10 stretches; a clip that is too short is never taken."""
+    sets = [
+        [(None, torch.zeros(length + merging.STRETCH - 1)) for length in each] for each in ((100, 100, 100), (10, 0))
+    ]
+    chances = merging.probabilities(sets, mix)
+    np.testing.assert_allclose(chances, [first / 3] * 3 + [1 - first, 0])
