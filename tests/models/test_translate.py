@@ -31,7 +31,7 @@ SHIPPED = {
     "synsp_2D_w8_bn": Recipe(kind="2D", joints=LAYOUTS["h36m17"].joints, canonical=True, fps=30.0),
     "synsp_3D_w32_bn": Recipe(window=32, segment=8, **CANONICAL),
     "synsp_3D_w8_bn": Recipe(weighting="triangular", **CANONICAL),
-    "synsp_3D_w8": Recipe(weighting="triangular", any_skeleton=True, **CANONICAL, **BONES),
+    "synsp_3D_w8": Recipe(weighting="learned", any_skeleton=True, **CANONICAL, **BONES),
     "synsp_3D_w8_kinect": Recipe(weighting="triangular", smooth=1.3, knows_places=True, **CANONICAL),
     "synsp_3D_w8_mediapipe": Recipe(weighting="triangular", smooth=1.75, knows_places=True, **CANONICAL, **BONES),
     "synsp_mv_3D_w8": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
