@@ -43,7 +43,7 @@ class Blend(nn.Module):
 
     def __init__(self, joints, window, width=WIDTH, memory=MEMORY):
         super().__init__()
-        count = window + len(AROUND) + 1
+        self.window, count = window, window + len(AROUND) + 1
         self.of_joint = nn.Parameter(torch.zeros(joints, width))
         self.enter = nn.Linear(count + 1, width)
         self.cell = nn.GRU(width, memory, batch_first=True, bidirectional=True)
@@ -54,6 +54,10 @@ class Blend(nn.Module):
     @property
     def joints(self):
         return len(self.of_joint)
+
+    def fits(self, window):
+        """Whether it can be used for windows of so many frames."""
+        return window == self.window
 
     def forward(self, windows, frames, weights):
         """windows [..., N, W, C] at consecutive starts; frames [..., T, C], what they were cut from; weights [W] of the mean. Returns [..., T, C]."""
@@ -146,6 +150,10 @@ class Gain(nn.Module):
     @property
     def joints(self):
         return len(self.of_joint)
+
+    def fits(self, window):
+        """Whether it can be used for windows of so many frames."""
+        return window > max(SPEEDS)
 
     def forward(self, windows, detected):
         """windows [..., T, W, C]: what the network says of the window that ends at each frame; detected: what it was given. Both in metres. Returns [..., T, C]."""

@@ -150,6 +150,18 @@ def scores(merge, sets):
     return sums / frames
 
 
+def _new(cfg, recipe, source):
+    """An untrained merge for a recipe's windows, seeded. Raises UserError where there is none."""
+    torch.manual_seed(cfg.SEED_VALUE)
+    joints = len(recipe.joints)
+    merge = Gain(joints) if cfg.TRAIN.LAG == 0 else Blend(joints, recipe.window)
+    if not merge.fits(recipe.window):
+        raise UserError(
+            f"{source}: its windows of {recipe.window} frames are too short for a gain. Take weights of longer ones"
+        )
+    return merge
+
+
 def fit(source, target, cfg):
     """Write checkpoint `source` with a merge learnt on the training splits of a config to `target`: a `Gain` with TRAIN.LAG 0, else a
     `Blend`. Returns the `scores` of the validation splits, or None without. Raises UserError where it does not fit."""
@@ -159,11 +171,10 @@ def fit(source, target, cfg):
         raise UserError(f"{source}: needs 3D joints of one view. Take other weights")
     if cfg.TRAIN.LAG not in (-1, 0):
         raise UserError(f"TRAIN.LAG is {cfg.TRAIN.LAG}; expected 0 (streams without delay) or -1 (whole recordings)")
-    stream, joints = cfg.TRAIN.LAG == 0, len(recipe.joints)
+    stream = cfg.TRAIN.LAG == 0
+    merge = _new(cfg, recipe, source)
     checkpoint.recipe = recipe.but(weighting="triangular")  # the mean that a blend is about
     training, validation = load_sets(cfg)
-    torch.manual_seed(cfg.SEED_VALUE)
-    merge = Gain(joints) if stream else Blend(joints, recipe.window)
     optimizer = torch.optim.Adam(merge.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, DRAWS * STEPS, cycle_momentum=False)
     with tqdm(total=DRAWS * STEPS, desc="merge", unit="step", dynamic_ncols=True) as bar:

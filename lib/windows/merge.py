@@ -22,8 +22,9 @@ class Merge:
             raise UserError(
                 "EVALUATE.WINDOW_WEIGHTS is learned: these weights have learnt no merge. Set it to mean or triangular"
             )
-        self.gain = gain if self.lag == 0 else None
-        self.blend = blend if recipe.lag is None and recipe.weighting == "learned" and recipe.step == 1 else None
+        self.gain = gain if gain is not None and self.lag == 0 and gain.fits(recipe.window) else None
+        learned = recipe.lag is None and recipe.weighting == "learned" and recipe.step == 1
+        self.blend = blend if learned and blend.fits(recipe.window) else None
 
     @property
     def lead(self):
@@ -123,7 +124,8 @@ class StreamMerge:
         weights = recipe.place_weights()
         weights = np.ones(recipe.window) if weights is None else weights.numpy().astype(float)
         self.window, self.lag = recipe.window, recipe.lag
-        self.carry, self.gain = (recipe.carry, gain) if recipe.lag == 0 else (0.0, None)
+        self.carry = recipe.carry if recipe.lag == 0 else 0.0
+        self.gain = gain if gain is not None and recipe.lag == 0 and gain.fits(recipe.window) else None
         self.weights = weights[recipe.window - 1 - recipe.lag :]
         self.restart()
 

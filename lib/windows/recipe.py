@@ -28,7 +28,7 @@ class Recipe:
 
     The sequence: window W, frames (None: not known, a published SynSP); step: frames between two windows;
     weighting: how the windows over a frame are averaged, 'mean', 'triangular', 'quality' (the network's own cue) or 'learned' (the
-    network's `blend` of whole recordings at step 1; elsewhere triangular);
+    network's `blend` of whole recordings at step 1 and its own window; elsewhere triangular);
     smooth: the standard deviation in frames of a Gaussian over whole recordings after that, 0: none;
     lag L: None for whole recordings, else frame t is the average of the windows that end by t + L; trained_lag: of the
     stream that training was for, or None; carry: at lag 0, the share of the last pose that the next one is drawn to.

@@ -168,6 +168,15 @@ def test_streams_and_wider_steps_are_averaged_by_a_triangle():
     assert torch.equal(Merge(by_fives, None, blend())(some, poses), expected)
 
 
+def test_windows_of_other_lengths_go_without():
+    """A user may ask for them, and published files leave them open."""
+    for window, has_gain in ((4, False), (7, False), (12, True)):
+        recipe = LEARNED.but(window=window)
+        assert Merge(recipe, gain(), blend()).blend is None and Merge(LEARNED, gain(), blend()).blend is not None
+        for merge in (Merge(recipe.streamed(0), gain(), blend()), StreamMerge(recipe.streamed(0), gain())):
+            assert (merge.gain is not None) == has_gain
+
+
 def test_weights_without_a_blend_cannot_be_asked_for_one():
     with pytest.raises(UserError, match="WINDOW_WEIGHTS is learned: these weights have learnt no merge. Set it to"):
         Merge(LEARNED)

@@ -102,6 +102,12 @@ def test_other_lags_and_short_clips_are_refused(tmp_path, clips, monkeypatch):
         merging.fit(source, tmp_path / "never.pth.tar", clips)
 
 
+def test_a_gain_needs_windows_to_measure_speed_in(tmp_path, clips):
+    source, clips.TRAIN.LAG = tools.save_synsp(tmp_path, window=6), 0
+    with pytest.raises(UserError, match="windows of 6 frames are too short for a gain"):
+        merging.fit(source, tmp_path / "never.pth.tar", clips)
+
+
 def test_what_a_stream_says_ends_with_each_frame(tmp_path):
     checkpoint = checkpoints.load(tools.save_synsp(tmp_path, bones=((1, 0), (2, 1)), random=True))
     poses = torch.randn(20, 51, generator=torch.Generator().manual_seed(0))
