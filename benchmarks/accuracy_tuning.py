@@ -12,7 +12,7 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from lib.dataset.sequences import add_fixed_noise
+from lib.dataset.synthetic import add_fixed_noise
 from lib.evaluation.scores import Scores, compare, judge_of
 from lib.filters import registry as filters
 

@@ -162,7 +162,7 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
 
 def _describe(report, source, split, path, what):
     """One row of the table, and notes on its units. Returns the size of a body in the file's unit (smpl: None)."""
-    key = sequences.KEY[source.representation]
+    key = catalog.KEY[source.representation]
     try:
         poses = storage.read(path).get(key)
     except UserError:

@@ -14,6 +14,7 @@ from ..poses.skeletons import LAYOUTS, chain
 log = logger(__name__)
 
 REPRESENTATIONS = ("3D", "2D", "smpl")
+KEY = {"3D": "joints_3d", "2D": "joints_2d", "smpl": "pose"}  # of the poses in a file
 WIDTH = {"3D": 3, "2D": 2, "smpl": 3}
 
 # From the SMPL regressor's Human3.6M order (1-3 the left leg) to LSP-14, by which pw3d is scored.

@@ -3,27 +3,20 @@
 A recording is one person seen by V cameras at the same frames; a single-view sequence is a recording of one view.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..errors import UserError
 from ..messages import logger
-from ..poses import rotations
 from ..poses.representation import frame_2d, representation
 from ..poses.skeletons import Layout
-from . import catalog, estimator_noise, noise, storage
+from . import catalog, storage, views
+from .filling import fill_gaps
+from .synthetic import add_fixed_noise
 
 log = logger(__name__)
-
-KEY = {"3D": "joints_3d", "2D": "joints_2d", "smpl": "pose"}
-# Frames of which synthetic detections are drawn together: enough to be fast, few enough to bound the memory.
-NOISE_FRAMES = 20_000
-# The number at the end of an image's name, before its ending.
-FRAME_NUMBER = re.compile(r"(\d{1,18})(?:\.[A-Za-z]\w*)?$")
 
 
 @dataclass
@@ -134,7 +127,7 @@ def load(source, split, cfg, use_6d=True):
     trained on nor scored. Raises UserError for what cannot be read.
     """
     truth_path, detected_path = paths(source, split, cfg.DATASET.BASE_DIR)
-    key, dims = KEY[source.representation], catalog.WIDTH[source.representation]
+    key, dims = catalog.KEY[source.representation], catalog.WIDTH[source.representation]
     truth = _read(source, truth_path, key, cfg)
     detected = None
     if detected_path.is_file() or not source.synthetic:
@@ -151,7 +144,8 @@ def load(source, split, cfg, use_6d=True):
     if rep.kind.in_image:
         for index, sequence in enumerate(sequences):
             sequence.frame = _frame(source, truth_path, index, sequence)
-    return Split(source, split, layout, rep, group(sequences, source, cfg))
+    recordings = [Recording(name, found) for name, found in views.by_recording(sequences, source, cfg)]
+    return Split(source, split, layout, rep, recordings)
 
 
 def _read(source, path, key, cfg):
@@ -311,46 +305,6 @@ def _say_changes(truth_path, detected_path, gaps, sequences):
         )
 
 
-def fill_gaps(values, key):
-    """[T, C] with every run of missing numbers replaced by a line between its neighbours, held at the ends.
-
-    key: what the numbers are. Rotations ("pose", axis-angle) are interpolated in their 6D form. A joint without any
-    number is put in the middle of the others, a rotation without any is none.
-    """
-    missing = ~np.isfinite(values)
-    if not missing.any():
-        return values
-    if key == "pose":
-        return _fill_rotations(values, missing)
-    filled = values.copy()
-    for channel in np.flatnonzero(missing.any(0)):
-        _interpolate(filled[:, channel], missing[:, channel])
-    never = missing.all(0)
-    if never.any():
-        dims = 2 if key == "joints_2d" else 3
-        joints, never = filled.reshape(len(filled), -1, dims), never.reshape(-1, dims).any(1)
-        joints[:, never] = joints[:, ~never].mean(1, keepdims=True) if not never.all() else 0
-    return filled
-
-
-def _fill_rotations(values, missing):
-    gone = missing.reshape(len(values), -1, 3).any(2)  # [T, 24]
-    filled = np.where(gone[..., None], 0, values.reshape(len(values), -1, 3)).astype(np.float32)
-    for joint in np.flatnonzero(gone.any(0) & ~gone.all(0)):
-        numbers = rotations.axis_angle_to_6d(torch.from_numpy(filled[:, joint])).numpy()
-        for channel in range(6):
-            _interpolate(numbers[:, channel], gone[:, joint])
-        between = rotations.axis_angle_from_6d(torch.from_numpy(numbers)).numpy()
-        filled[gone[:, joint], joint] = between[gone[:, joint]]
-    return filled.reshape(len(values), -1)
-
-
-def _interpolate(track, missing):
-    """Fill the missing entries of one track [T] in place; one without any number stays as it is."""
-    if not missing.all():
-        track[missing] = np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), track[~missing])
-
-
 def _frame(source, truth_path, index, sequence):
     """The normalisation of one 2D sequence."""
     size = sequence.image_size
@@ -367,152 +321,6 @@ def _frame(source, truth_path, index, sequence):
         )
     points = sequence.truth if sequence.detected is None else sequence.detected
     return frame_2d(source.row.normaliser, points, size)
-
-
-def synthetic(views, kind, std_mm, layout, rep, rng, character=None):
-    """Yield raw detections made from the truth of each sequence, [T, C] float32, drawn from `rng`.
-
-    character: keyword arguments of the simulated errors (lib/dataset/noise.py); its `gain` is one number a sequence.
-    Raises UserError for a kind that the representation does not have.
-    """
-    if kind in ("estimated", "varied") and not rep.kind.in_space:
-        raise UserError(f"TRAIN.noise_type {kind}: is for 3D joints, not for {rep.name}. Set it to simulated")
-    done = 0
-    for part in _parts(views, NOISE_FRAMES):
-        truth, lengths = np.concatenate([view.truth for view in part]), [view.length for view in part]
-        options = dict(character or {})
-        if "gain" in options:
-            options["gain"] = options["gain"][done : done + len(part)]
-        if rep.kind.rotations:
-            detected = noise.add_rotation_noise(truth, lengths, layout, rng, **options)
-        elif kind == "estimated":
-            detected = estimator_noise.draw(truth, lengths, layout, rng)
-        elif kind == "varied":
-            detected = estimator_noise.draw_varied(truth, lengths, layout, rng)
-        else:
-            detected = noise.add_noise(truth, lengths, kind, std_mm, layout, rng, **options)
-        yield from np.split(detected, np.cumsum(lengths)[:-1])
-        done += len(part)
-
-
-def _parts(views, frames):
-    """Runs of sequences of at least `frames` frames together (the last one of fewer)."""
-    part, size = [], 0
-    for view in views:
-        part.append(view)
-        size += view.length
-        if size >= frames:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
-
-
-def add_fixed_noise(sequences, layout, rep, cfg):
-    """Give each sequence synthetic detections that its name and the config's seed determine."""
-    for view in sequences:
-        rng = np.random.default_rng([cfg.SEED_VALUE, *view.name.encode()])
-        (view.detected,) = synthetic([view], cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, layout, rep, rng)
-
-
-def group(sequences, source, cfg):
-    """Sequences as recordings: views of one person where the source has several, else one view each.
-
-    Views belong together when the part of their first image name before `camera` is the same. They are put on
-    one clock by the image part of `imgname` where it differs, else by index. Raises UserError where names do not say
-    which recording and camera a sequence is of.
-    """
-    if not (source.row.multi_view or cfg.DATASET.MULTI_VIEW):
-        return [Recording(sequence.name, [sequence]) for sequence in sequences]
-    groups, cameras = {}, {}
-    for index, sequence in enumerate(sequences):
-        first = sequence.images[0] if sequence.images else ""
-        if "camera" not in first:
-            raise UserError(
-                f"{source}: sequence {index} ({sequence.name}) has no 'camera' in its imgname "
-                f"({first or 'empty'}), so its recording is not known. Write imgname as "
-                "<recording>.camera<k>/<frame>, or set DATASET.MULTI_VIEW False"
-            )
-        if cameras.setdefault(sequence.name, index) != index:
-            raise UserError(
-                f"{source}: sequences {cameras[sequence.name]} and {index} are both {sequence.name}, so "
-                "which views belong to one person is not known. Give each person and take a recording "
-                "name of its own in imgname"
-            )
-        groups.setdefault(first.split("camera")[0].rstrip("._-/") or "recording", []).append(sequence)
-    for views in groups.values():
-        _put_on_one_clock(views, KEY[source.representation])
-    _say_views(source, groups)
-    return [Recording(name, views) for name, views in groups.items()]
-
-
-def _say_views(source, groups):
-    counts = sorted({len(views) for views in groups.values()})
-    absent = [int((~view.present).sum()) for views in groups.values() for view in views if view.present is not None]
-    several = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
-    masked = f"; {sum(absent)} frames that {len(absent)} views do not have are masked" if absent else ""
-    log.info("%s: %d recordings of %s views%s", source, len(groups), several, masked)
-
-
-def _put_on_one_clock(views, key):
-    """Make frame t of every view the same moment; frames that a view does not have are marked in `present`."""
-    places = _places(views)
-    length = max(place[-1] for place in places) + 1
-    for view, rows in zip(views, places):
-        if len(rows) == length:
-            continue
-        view.present = np.zeros(length, dtype=bool)
-        view.present[rows] = True
-        if view.known is not None:
-            known = np.zeros(length, dtype=bool)
-            known[rows] = view.known
-            view.known = known
-        view.truth = _spread(view.truth, rows, length, key)
-        view.detected = None if view.detected is None else _spread(view.detected, rows, length, key)
-        for name, value in view.extras.items():
-            if name.removeprefix("truth_") in storage.PER_FRAME:
-                view.extras[name] = _spread(value, rows, length, name)
-        images = [""] * length
-        for row, image in zip(rows, view.images):
-            images[row] = image
-        view.images = images
-
-
-def _places(views):
-    """For each view the frames [T] of the recording that its frames are, counted from 0: by the numbers in the image
-    names where they are a clock, else by index."""
-    by_index = [np.arange(view.length) for view in views]
-    numbers = [_frame_numbers(view) for view in views]
-    if any(found is None for found in numbers):
-        return by_index
-    begin = min(found[0] for found in numbers)
-    # Names may count the frames of a faster video.
-    step = np.gcd.reduce(np.concatenate([found - begin for found in numbers])) or 1
-    places = [(found - begin) // step for found in numbers]
-    # With more holes than frames, or no two views that meet, they are no common clock.
-    holes = any(place[-1] - place[0] > 2 * len(place) for place in places)
-    if holes or max(place[-1] for place in places) >= sum(map(len, places)):
-        log.warning(
-            "%s: the image names of its views do not count one clock; frames are matched by index", views[0].name
-        )
-        return by_index
-    return places
-
-
-def _spread(values, rows, length, key):
-    """[len(rows), C] put at `rows` of [length, C]; the rows between are filled by `fill_gaps`."""
-    spread = np.full((length, values.shape[1]), np.nan, dtype=np.float32)
-    spread[rows] = values
-    return fill_gaps(spread, key)
-
-
-def _frame_numbers(view):
-    """The frame numbers in the image names, rising, or None where there are none."""
-    found = [FRAME_NUMBER.search(image) for image in view.images]
-    if len(found) != view.length or not all(found):
-        return None
-    numbers = np.array([int(match[1]) for match in found])
-    return numbers if (np.diff(numbers) > 0).all() else None
 
 
 # Metres: nearer the roots of 3D joints are taken to be where root-relative poses have them.

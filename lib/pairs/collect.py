@@ -15,6 +15,7 @@ import yaml
 
 from .. import files
 from ..dataset import catalog, sequences, storage
+from ..dataset.filling import fill_gaps
 from ..errors import UserError
 from ..poses import gaps, mapping, metrics, space
 from ..poses.kinds import kind_of
@@ -262,7 +263,7 @@ def _stretch(pair, rate):
 def _row(pair, kind, numbers, rate):
     """(frame numbers [F], truth [F, J*D], detections [F, J*D]) of a clip at `rate` frames a second."""
     real, said = (values.reshape(pair.truth.frames, -1) for values in pair.of_kind(kind))
-    said = sequences.fill_gaps(said, sequences.KEY[kind.name])
+    said = fill_gaps(said, catalog.KEY[kind.name])
     times = np.arange(pair.truth.frames) / pair.truth.fps
     return numbers, *(clock.onto(times, values, numbers / rate).astype(np.float32) for values in (real, said))
 
@@ -274,7 +275,7 @@ def _write(pairs, rows, representation, split, options):
     extras = {}
     if kind_of(representation).in_image:
         extras["imgshape"] = [np.array([*pair.truth.size[::-1], 3]) for pair in pairs]
-    key = sequences.KEY[representation]
+    key = catalog.KEY[representation]
     truth_path, detected_path = sequences.paths(source, split, options.base)
     storage.write(truth_path, {"imgname": names, key: [real for _, real, _ in rows], **extras})
     storage.write(detected_path, {"imgname": names, key: [said for _, _, said in rows]})

@@ -7,7 +7,7 @@ is the number of its first row in each view; a batch is one gather.
 import numpy as np
 import torch
 
-from ..dataset import sequences
+from ..dataset.synthetic import synthetic
 from ..errors import UserError
 
 # How several sets may share an epoch.
@@ -20,7 +20,7 @@ class WindowBank:
     """Every window of W frames at every `stride`-th start of every recording.
 
     splits: `sequences.Split`s of one representation and joint order; window: W; stride: frames between two starts;
-    device: where the tensors live. Views of one recording must be of one length (`sequences.group` sees to it).
+    device: where the tensors live. Views of one recording must be of one length (`lib.dataset.views` sees to it).
     Raises UserError, with the reason, for splits that cannot share a network.
 
     detected, truth: [R, C] network units; first, begin, last: [N, V] rows of each window's start and of its
@@ -110,7 +110,7 @@ class WindowBank:
 
     def _draw(self, split, pairs, kind, std_mm, rng, character=None):
         views = [view for _, view in pairs]
-        drawn = sequences.synthetic(views, kind, std_mm, split.layout, split.representation, rng, character)
+        drawn = synthetic(views, kind, std_mm, split.layout, split.representation, rng, character)
         for (place, view), values in zip(pairs, drawn):
             self._put(split, place, view, values)
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from .. import errors, messages, run
 from ..command_line import Parser, Request
-from ..dataset import sequences
+from ..dataset.synthetic import synthetic
 from ..errors import UserError
 from ..messages import logger
 from ..models import checkpoints
@@ -84,9 +84,7 @@ def clips_of(checkpoint, merge, splits, cfg, rng, what):
         views = [view for view in views if view.length >= checkpoint.recipe.window]
         to = split.representation.to_network
         drawn = [view for view in views if view.detected is None]
-        noise = sequences.synthetic(
-            drawn, cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, split.layout, split.representation, rng
-        )
+        noise = synthetic(drawn, cfg.TRAIN.noise_type, cfg.TRAIN.noise_std, split.layout, split.representation, rng)
         for view in tqdm(views, desc=f"windows of {what}", unit="clip", leave=False, dynamic_ncols=True):
             detected = to(next(noise) if view.detected is None else view.detected, view.frame)
             looked_at = evidence(checkpoint, merge, *said(checkpoint, detected, isinstance(merge, Gain)))

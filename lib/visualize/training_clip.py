@@ -8,8 +8,8 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..dataset import sequences
 from ..dataset.sequences import Recording
+from ..dataset.synthetic import add_fixed_noise
 from ..evaluation.methods import stacked
 from ..evaluation.scores import judge_of
 from ..poses.skeletons import LAYOUTS
@@ -82,9 +82,7 @@ def _clip(split, cfg):
                 present=None if view.present is None else view.present[:FRAMES],
             )
         )
-    sequences.add_fixed_noise(
-        [view for view in views if view.detected is None], split.layout, split.representation, cfg
-    )
+    add_fixed_noise([view for view in views if view.detected is None], split.layout, split.representation, cfg)
     return views
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib.dataset import estimator_noise, sequences
+from lib.dataset.synthetic import synthetic
 from lib.errors import UserError
 from lib.poses.representation import representation
 from lib.poses.skeletons import LAYOUTS, chain
@@ -118,4 +119,4 @@ def test_varied_errors_are_of_both_kinds(clips):
 def test_other_representations_are_refused(kind, width):
     view = sequences.Sequence("s", None, np.zeros((9, 24 * width), np.float32))
     with pytest.raises(UserError, match="TRAIN.noise_type estimated: is for 3D joints"):
-        next(sequences.synthetic([view], "estimated", 0, chain(24), representation(kind), np.random.default_rng(0)))
+        next(synthetic([view], "estimated", 0, chain(24), representation(kind), np.random.default_rng(0)))
