@@ -113,8 +113,8 @@ def pose_scene_2d(
                 canvas,
                 (left, bar, left + panel[0] + 2 * gap, top),
                 track.name,
-                colors[track.name],
-                stage.numbers_of(curves, track.name),
+                colors,
+                curves,
                 note,
             )
         )

@@ -84,8 +84,8 @@ def pose_scene_3d(tracks, layout, title="", curves=None, fps=30.0, size=None, fi
                 canvas,
                 (left, bar, right, top),
                 track.name,
-                colors[track.name],
-                stage.numbers_of(curves, track.name),
+                colors,
+                curves,
                 note,
             )
         )

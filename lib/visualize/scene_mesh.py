@@ -70,8 +70,8 @@ def mesh_scene(tracks, title="", curves=None, fps=30.0, size=None, first_frame=0
                 canvas,
                 (left, bar, right, top),
                 track.name,
-                colors[track.name],
-                stage.numbers_of(curves, track.name),
+                colors,
+                curves,
                 "reference" if curves else "",
             )
         )

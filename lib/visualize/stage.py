@@ -153,11 +153,12 @@ def _title_bar(canvas, title, frames, fps, first_frame, height, sides=True):
     return paint
 
 
-def header(canvas, box, name, color, lines, note=""):
-    """A column's head: colour, name, and below it the numbers so far. Returns the painter of the numbers.
+def header(canvas, box, name, colors, curves, note=""):
+    """A column's head: a track's colour and name, and below it its numbers so far. Returns the painter of the numbers.
 
-    lines: [(curve, name in it)]. `note` stands where a track has no numbers.
+    `note` stands where no curve holds the track.
     """
+    color, lines = colors[name], numbers_of(curves, name)
     x0, y0, x1, y1 = box
     height = y1 - y0
     pad = height // 5
@@ -224,5 +225,5 @@ def play(canvas, painters, frames):
 
 
 def numbers_of(curves, name):
-    """[(curve, name)] of the curves that hold a track, for its `header`."""
+    """[(curve, name)] of the curves that hold a track."""
     return [(curve, name) for curve in curves if name in curve.lines]

@@ -19,24 +19,11 @@ from lib.models.synsp import SynSP
 from lib.poses.skeletons import LAYOUTS
 from lib.windows.recipe import Recipe
 from lib.windows.steps import run
+from tests.models.conftest import refusal
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SYNSP = REFERENCE / "synsp_3d_random.pth.tar"
 SMOOTHNET = REFERENCE / "smoothnet_random.pth.tar"
-
-
-@pytest.fixture
-def content():
-    """A published checkpoint as a dict, to be spoilt."""
-    return torch.load(SYNSP, weights_only=True)
-
-
-def refusal(path, **options):
-    with pytest.raises(UserError) as caught:
-        checkpoints.load(path, **options)
-    message = str(caught.value)
-    assert str(path) in message and "\n" not in message
-    return message
 
 
 # ------------------------------------------------------------------------------------ published files
