@@ -35,7 +35,7 @@ SHIPPED = {
     "synsp_3D_w8_kinect": Recipe(weighting="triangular", smooth=1.3, knows_places=True, **CANONICAL),
     "synsp_3D_w8_mediapipe": Recipe(weighting="triangular", smooth=1.75, knows_places=True, **CANONICAL, **BONES),
     "synsp_mv_3D_w8": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
-    "synsp_3D_w8_causal": Recipe(trained_lag=0, carry=0.4, any_skeleton=True, **CANONICAL, **BONES),
+    "synsp_3D_w8_causal": Recipe(weighting="learned", trained_lag=0, any_skeleton=True, **CANONICAL, **BONES),
     "synsp_3D_w8_general_bn": Recipe(any_skeleton=True, **CANONICAL),
     "synsp_mv_3D_w8_bn": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
     "synsp_smpl_w8_bn": Recipe(kind="smpl", joints=LAYOUTS["smpl24"].joints, fps=30.0),
