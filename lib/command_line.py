@@ -10,7 +10,7 @@ import os
 
 from yacs.config import CfgNode
 
-from .config import defaults
+from .config import defaults, where
 from .config_values import merge_overrides, merge_tree, read_yaml
 from .errors import UserError
 from .messages import logger
@@ -123,9 +123,9 @@ def parser(command, prog=None):
         description=PURPOSE[command],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"example:\n  {prog or f'python {command}_smoothnet.py'} {example}\n\n"
-        "Trailing KEY VALUE pairs override any key of the config; lib/config.py lists them.",
+        f"Trailing KEY VALUE pairs override any key of the config; {where()} lists them.",
     )
-    parse.add_argument("--cfg", metavar="YAML", help="config file; without it the defaults of lib/config.py")
+    parse.add_argument("--cfg", metavar="YAML", help="config file; default: none")
     for flag, (key, text) in FLAGS[command].items():
         parse.add_argument(f"--{flag}", metavar=key.rsplit(".", 1)[-1], help=f"{text} [{key}]")
     if command == "refine":

@@ -4,9 +4,16 @@ This module imports neither torch nor numpy, so that `--help` answers at once.
 """
 
 import functools
+from pathlib import Path
 
 import yaml
 from yacs.config import CfgNode
+
+
+def where():
+    """This file as a user finds it: `lib/config.py` in the root of a checkout, else its whole path."""
+    path = Path(__file__).resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def number(default, lowest, highest, off=None):

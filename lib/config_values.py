@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from yacs.config import CfgNode
 
-from .config import defaults, flatten, numbers
+from .config import defaults, flatten, numbers, where
 from .errors import UserError
 
 
@@ -148,4 +148,4 @@ def _nearest(key):
     close = difflib.get_close_matches(key.upper(), [name.upper() for name in known], n=1)
     if close:
         return f"Did you mean {next(name for name in known if name.upper() == close[0])}?"
-    return "lib/config.py lists them all"
+    return f"{where()} lists them all"

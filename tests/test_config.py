@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -359,3 +360,11 @@ def test_every_number_has_a_range_and_its_default_lies_in_it():
 
 def test_whole_numbers_do_not_pass_through_floats():
     assert Request("train", ["SEED_VALUE", str(2**53 + 1)]).config().SEED_VALUE == 2**53 + 1
+
+
+def test_where_the_keys_are_listed(root, monkeypatch, tmp_path):
+    """An installed package has no lib/config.py."""
+    monkeypatch.chdir(root)
+    assert str(config.where()) == str(Path("lib", "config.py"))
+    monkeypatch.chdir(tmp_path)
+    assert config.where().is_file()
