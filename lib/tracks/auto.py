@@ -10,8 +10,8 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
 
 (without the low-pass for weights that know the file's estimator, and its quick errors too); and the filter itself goes by twice
 that share from `gcv`, the best for white errors, to `kalman`, which takes correlated errors for errors. 2D key points and rotations
-have no bones of constant length: they take the filter alone, and white errors are told there by the noise that filters find,
-which is then no more than the jitter.
+have no bones of constant length: white errors are told there by the noise that filters find, which is then no more than the jitter.
+Rotations take the filter alone; of 2D key points of whole recordings s is told by the network's correction itself (`share_in_image`).
 A stream does not know its whole: there the filter is `kalman`, which learns on the way, and the share follows what the last seconds
 say (`RunningShare`). Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
 """
@@ -36,6 +36,10 @@ TYPICAL = 0.008
 KNOWN = 0.009
 # Of the jitter: what bone lengths that are measured over a few seconds may still wander by it.
 UNSURE = 0.4
+# Of 2D key points, in sizes of the body: the mean correction of which half is taken (1e-3 on clean motion, 1.5e-3 on white jitter of 3e-3,
+# 3 to 10e-3 on the errors of estimators); what of the jitter is left in it; and the jitter (1.8 to 6e-3 of estimators) below which poses
+# are taken at their word, since the network moves such as it does not know too.
+IN_IMAGE, IN_IMAGE_UNSURE, QUIET = 0.004, 0.35, 0.0016
 LEAST = 0.05  # smaller shares are none: on white jitter and clean motion no network runs
 SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick comes from the filter
 # Noise that `gcv` and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the second they
@@ -112,6 +116,19 @@ def typical_of(recipe):
 def wiener(spread, typical=TYPICAL):
     """The share of a network's correction for limbs whose lengths wander by `spread` metres."""
     return spread**2 / (spread**2 + typical**2)
+
+
+def share_in_image(correction, jitter, size):
+    """The share of a network's slow correction [T, K, 2] of 2D key points: by how large it is beyond what jitter makes of it.
+
+    jitter: [K], as measured, NaN where not known; size: of the body, both in the correction's unit. 0 where nothing is known.
+    """
+    if not size > 0 or not np.isfinite(jitter).any():
+        return 0.0
+    jitter = float(np.nanmedian(jitter)) / size
+    way = float(np.linalg.norm(correction, axis=-1).mean()) / size
+    spread = np.sqrt(max(way**2 - (IN_IMAGE_UNSURE * jitter) ** 2, 0.0))
+    return _unless_least(wiener(spread, IN_IMAGE) * wiener(jitter**2, QUIET**2))
 
 
 def judge(measured, values, times, scale=1.0, typical=TYPICAL):

@@ -275,9 +275,10 @@ class Refiner:
     def plan(self, track, poses, live=False):
         """The `Plan` for a track. Raises UserError where the method asked for cannot refine it."""
         live = live or self.lag is not None
-        if self.blends and not kind_of(track.kind).in_space:
+        kind = kind_of(track.kind)
+        if self.blends and not kind.in_space and (live or not kind.in_image):
             model, fit = None, None
-            why = "`auto` uses networks for 3D joints only, where bone lengths show how far to follow them"
+            why = "`auto` uses networks for 3D joints, and for 2D key points of whole recordings"
         else:
             model, fit, why = self.network_for(track, poses)
             if self.blends and model is not None and (self.lag or 0) >= model.window:

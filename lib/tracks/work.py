@@ -173,6 +173,10 @@ class Work:
         """Where the plan is to blend: decide by what was measured how much of what."""
         scale = self.space.one_scale
         self.judged = auto.judge(self.measured, filled, self.times, scale, self._typical())
+        if self.plan.network is not None and self._in_image():
+            self.filters = self.judged.filters
+            self.plan = replace(self.plan, channel=self.judged.channel, sentence=self._filters_in_words())
+            return
         network, reason = self.plan.network if self.judged.share else None, self.plan.reason
         if network is not None and not space.usual_size(self.poses, scale):
             network, reason = None, UNUSUAL
@@ -187,6 +191,9 @@ class Work:
         else:
             how = f"{what}: " + (reason or "jitter explains how far bone lengths wander")
         self.plan = replace(self.plan, network=network, channel=self.judged.channel, sentence=how)
+
+    def _in_image(self):
+        return kind_of(self.track.kind).in_image
 
     def _typical(self):
         return auto.typical_of(self.plan.network and self.plan.network.recipe)
@@ -293,12 +300,30 @@ class Work:
         result, before = (job.result + job.path)[:, job.picks], self.out[job.frames, job.joints]
         if job.first:
             result = self._as_wanted(job, result, before)
+            if self.plan.blend and self._in_image():
+                job.share = self._share_in_image(result - before)
+                if not job.share:
+                    return
         self.out[job.frames, job.joints] = before + job.share * (result - before)
         self.by[job.frames, job.joints] = 2 if job.first else 1
         if not kind_of(self.track.kind).rotations:
             self._take_sigma(job)
         if job.cutoff is not None and job.method == self.plan.channel:
             self.cutoffs.extend(job.cutoff[np.isfinite(job.cutoff)])
+
+    def _share_in_image(self, correction):
+        """The share of a correction [t, K, D] of 2D key points, told by itself; the plan's sentence says it."""
+        jitter, size = self.measured.jitter * self.space.one_scale, space.extent(self.values)
+        share = auto.share_in_image(correction, jitter, size)
+        what, label = self._filters_in_words(), self.plan.network.label
+        how = f"{what}: the correction of {label} is as small as of clean poses"
+        if share:
+            way = np.linalg.norm(correction, axis=-1).mean() / size
+            how = (
+                f"{what} and {share:.0%} of the correction of {label}: the whole of it is {way:.1%} of the body's size"
+            )
+        self.plan = replace(self.plan, sentence=how)
+        return share
 
     def _take_sigma(self, job):
         """Of what is mixed of two results the errors count as wholly correlated: both come from the same poses."""

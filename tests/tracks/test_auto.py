@@ -114,6 +114,56 @@ def test_share_is_that_of_wiener():
     assert share(0.03, 0.005) == pytest.approx(1 / (1 + auto.TYPICAL**2 / (0.03**2 - (auto.UNSURE * 0.005) ** 2)))
 
 
+def test_share_in_image_is_that_of_wiener_for_the_correction_itself():
+    directions = np.random.default_rng(0).standard_normal((50, 17, 2))
+    directions *= 300 * auto.IN_IMAGE / np.linalg.norm(directions, axis=-1, keepdims=True)
+
+    def share(times, jitter):
+        return auto.share_in_image(times * directions, np.full(17, 300 * jitter), 300)
+
+    quiet = 3 * auto.QUIET  # of whose poses nearly all is taken: 81 of 82 parts
+    makes = (auto.IN_IMAGE_UNSURE * quiet / auto.IN_IMAGE) ** 2
+    assert share(np.sqrt(1 + makes), quiet) == pytest.approx(0.5 * 81 / 82)
+    assert share(np.sqrt(makes), quiet) == 0  # no more than such jitter makes
+    assert share(100, auto.QUIET) == pytest.approx(0.5, abs=0.001)
+    assert share(100, auto.QUIET / 3) == 0  # an eightieth: smaller shares are none
+    assert auto.share_in_image(directions, np.full(17, np.nan), 300) == 0
+    assert auto.share_in_image(directions, np.ones(17), 0.0) == 0
+
+
+def filmed(truth):
+    """Pixels [T, 17, 2] of joints before a camera 4 m away, focal length 1000."""
+    return 1000 * truth[..., :2] / (truth[..., 2:] + 4) + 500
+
+
+def test_key_points_in_the_image_follow_a_network_as_far_as_their_errors_last(clips):
+    options = dict(fps=30, layout="h36m17", kind="2d")
+    found = []
+    for seed, truth in enumerate(map(filmed, clips)):
+        rng = np.random.default_rng(seed)
+        flat = truth.reshape(len(truth), -1)
+        seen = noise.add_noise(flat, [len(truth)], "simulated", 0, LAYOUT, rng, pixels_per_metre=250).reshape(
+            truth.shape
+        )
+        for poses, errs in ((truth, False), (truth + rng.standard_normal(truth.shape), False), (seen, True)):
+            refine = Refiner("auto", **options)
+            off = [
+                np.linalg.norm(done - truth, axis=-1).mean()
+                for done in (refine(poses), Refiner("kalman", **options)(poses))
+            ]
+            said = refine.results[0].plan
+            if errs:
+                found.append(off)
+                assert "of the correction of SynSP" in said
+            else:
+                assert off[0] < 1.25 * off[1] + 0.3, said
+        live = Refiner("auto", lag=3, **options)
+        live(seen)
+        assert "2D key points of whole recordings" in live.results[0].plan
+    mine, filtered = np.mean(found, axis=0)
+    assert mine < 0.99 * filtered
+
+
 def test_weights_that_know_the_estimator_have_a_spread_of_their_own():
     recipe = Recipe(window=8, knows_places=True)
     assert auto.typical_of(None) == auto.typical_of(Recipe(window=8)) == auto.TYPICAL
