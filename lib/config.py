@@ -147,7 +147,7 @@ def _schema():
     # look down (3D, needs YAW).
     cfg.TRAIN.AUGMENT.TILT = number(0.0, 0, 180)
     # Metres: standard deviation per coordinate of the offsets of hips, shoulders, spine and head, which skeletons define
-    # differently (3D).
+    # differently (3D). Radians: of the rotations by which rest poses differ, about each axis, of all joints but the root (SMPL).
     cfg.TRAIN.AUGMENT.CONVENTION = number(0.0, 0, 1)
     cfg.TRAIN.AUGMENT.LIMBS = number(
         0.0, 0, 1

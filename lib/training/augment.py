@@ -67,6 +67,9 @@ class Augment:
             changed = self._pose_anew(truth, batch, generator)
             detected, truth = detected + changed - truth, changed
         turnable = not kind.rotations or self.representation.use_6d
+        if kind.rotations and options.CONVENTION and turnable:
+            turns = self._rest_turns(batch, generator)
+            detected, truth = (self._turned_joints(x, turns) for x in (detected, truth))
         if options.MIRROR and turnable:
             detected, truth, depth = self._flipped(detected, truth, generator, depth)
         if options.YAW and turnable and not kind.in_image:
@@ -116,6 +119,17 @@ class Augment:
         size = (batch, views, 1, len(self.trunk), 3)
         shift = torch.randn(size, generator=generator, device=generator.device)
         return (self.options.CONVENTION * shift * self.trunk).flatten(-2)
+
+    def _rest_turns(self, batch, generator):
+        """By what another skeleton's rest pose differs from SMPL's: rotations [B, J, 3, 3], none of the root."""
+        vectors = torch.randn(batch, len(self.is_root), 3, generator=generator, device=generator.device)
+        return axis_angle_to_matrix(self.options.CONVENTION * vectors * ~self.is_root[:, None])
+
+    @staticmethod
+    def _turned_joints(x, turns):
+        """Windows of 6D rotations with each joint's rotation turned by its own [B, J, 3, 3]: errors, which stand behind it, stay."""
+        columns = x.unflatten(-1, (-1, 3, 2))
+        return torch.einsum("bjik,bvwjkl->bvwjil", turns, columns).flatten(-3)
 
     def _pose_anew(self, truth, batch, generator):
         """The ground truth with arms and legs of other windows of the batch, as they stand to the body's heading, and

@@ -295,6 +295,27 @@ def test_a_convention_moves_the_trunk_alike_in_all_frames():
     assert moved[[0, 2, 3, 5, 6, 12, 13, 15, 16]].max() < 1e-5
 
 
+def test_a_convention_turns_each_rotation_alike_in_all_frames():
+    def sixes(seed):
+        numbers = torch.randn(200, 1, 8, 24, 3, generator=generator(seed))
+        return axis_angle_to_6d(numbers).flatten(-2)
+
+    def matrices(values):
+        return matrix_from_6d(values.unflatten(-1, (24, 6)))
+
+    detected, truth = sixes(0), sixes(1)
+    ours, theirs, _ = augment("smpl24", "smpl", CONVENTION=0.1)(detected, truth, generator())
+    turns = matrices(theirs) @ matrices(truth).mT
+    torch.testing.assert_close(matrices(ours) @ matrices(detected).mT, turns, atol=1e-4, rtol=0)
+    torch.testing.assert_close(turns, turns[:, :, :1].expand_as(turns), atol=1e-4, rtol=0)
+    angles = Rotation.from_matrix(turns[:, 0, 0].flatten(0, 1).numpy()).magnitude().reshape(200, 24)
+    assert angles[:, 0].max() < 1e-3
+    assert np.sqrt((angles[:, 1:] ** 2).mean()) == pytest.approx(0.1 * np.sqrt(3), rel=0.05)
+    # The error between the two stays what it was.
+    before, after = (matrices(a).mT @ matrices(b) for a, b in ((truth, detected), (theirs, ours)))
+    torch.testing.assert_close(before, after, atol=1e-4, rtol=0)
+
+
 def test_limbs_need_names():
     with pytest.raises(UserError, match="LIMBS"):
         augment("none", LIMBS=0.5)
