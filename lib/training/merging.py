@@ -36,7 +36,7 @@ log = logger(__name__)
 
 DRAWS = 3  # of errors
 STEPS = 400  # of the optimiser for each
-STRETCH, BATCH = 40, 48  # frames, stretches
+STRETCH, BATCH = 40, 48  # frames (--stretch), stretches
 SETTLING = 6  # first frames of a stretch, which have little to go by: not judged
 RATE = 4e-3
 
@@ -92,12 +92,12 @@ def clips_of(checkpoint, merge, splits, cfg, rng, what):
     return found
 
 
-def probabilities(sets, mix):
+def probabilities(sets, mix, stretch):
     """How often each clip of `sets` is taken: as it is long, and each set as TRAIN.MIX says. Raises UserError where no clip of one is long enough."""
-    starts = [np.array([max(0, len(truth) - STRETCH + 1) for _, truth in clips], dtype=float) for clips in sets]
+    starts = [np.array([max(0, len(truth) - stretch + 1) for _, truth in clips], dtype=float) for clips in sets]
     if not all(each.any() for each in starts):
         raise UserError(
-            f"DATASET: no clip of one set has {STRETCH} frames, the least that a merge is trained on. Add longer ones"
+            f"--stretch {stretch}: no clip of one set has so many frames. Pass a smaller one (more than {SETTLING + 2}), or add longer clips"
         )
     if mix == "proportional":
         shares = [each.sum() for each in starts]
@@ -107,22 +107,22 @@ def probabilities(sets, mix):
     return chances / chances.sum()
 
 
-def _stretches(clips, chances, rng):
+def _stretches(clips, chances, stretch, rng):
     """A batch of stretches of clips: (evidence, truth), [B, T, J, ...]."""
     parts = []
     for number in rng.choice(len(clips), BATCH, p=chances):
         looked_at, truth = clips[number]
-        first = rng.integers(0, len(truth) - STRETCH + 1)
-        parts.append([values[first : first + STRETCH] for values in (*vars(looked_at).values(), truth)])
+        first = rng.integers(0, len(truth) - stretch + 1)
+        parts.append([values[first : first + stretch] for values in (*vars(looked_at).values(), truth)])
     *values, truth = (torch.stack(part) for part in zip(*parts))
     return type(looked_at)(*values), truth
 
 
-def learn(merge, sets, optimizer, schedule, cfg, rng, bar):
-    """STEPS steps of the optimiser on stretches of the clips of sets."""
-    clips, chances = [clip for clips in sets for clip in clips], probabilities(sets, cfg.TRAIN.MIX)
+def learn(merge, sets, stretch, optimizer, schedule, cfg, rng, bar):
+    """STEPS steps of the optimiser on stretches of so many frames of the clips of sets."""
+    clips, chances = [clip for clips in sets for clip in clips], probabilities(sets, cfg.TRAIN.MIX, stretch)
     for _ in range(STEPS):
-        looked_at, truth = _stretches(clips, chances, rng)
+        looked_at, truth = _stretches(clips, chances, stretch, rng)
         poses, real = (each[:, None, SETTLING:].flatten(-2) for each in (merge.along(looked_at), truth))
         position, acceleration = position_and_acceleration(poses, real)
         loss = cfg.LOSS.W_POS * position + cfg.LOSS.W_ACCEL * acceleration
@@ -160,13 +160,15 @@ def _new(cfg, recipe, source):
     return merge
 
 
-def fit(source, target, cfg):
+def fit(source, target, cfg, stretch=STRETCH):
     """Write checkpoint `source` with a merge learnt on the training splits of a config to `target`: a `Gain` with TRAIN.LAG 0, else a
-    `Blend`. Returns the `scores` of the validation splits, or None without. Raises UserError where it does not fit."""
+    `Blend`; stretch: frames of what it is trained on at a time. Returns the `scores` of the validation splits, or None without. Raises UserError where it does not fit."""
     checkpoint = checkpoints.load(source, cfg.MODEL.n_head)
     recipe = checkpoint.recipe
     if not kind_of(recipe.kind).in_space or not recipe.joints or recipe.align != "none":
         raise UserError(f"{source}: needs 3D joints of one view. Take other weights")
+    if stretch <= SETTLING + 2:
+        raise UserError(f"--stretch {stretch}: expected more than {SETTLING + 2} frames")
     if cfg.TRAIN.LAG not in (-1, 0):
         raise UserError(f"TRAIN.LAG is {cfg.TRAIN.LAG}; expected 0 (streams without delay) or -1 (whole recordings)")
     stream = cfg.TRAIN.LAG == 0
@@ -179,7 +181,16 @@ def fit(source, target, cfg):
         for draw in range(DRAWS):
             rng = np.random.default_rng([cfg.SEED_VALUE, NOISE, draw])
             sets = clips_of(checkpoint, merge, training, cfg, rng, f"draw {draw + 1} of {DRAWS}")
-            learn(merge, sets, optimizer, schedule, cfg, np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]), bar)
+            learn(
+                merge,
+                sets,
+                stretch,
+                optimizer,
+                schedule,
+                cfg,
+                np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]),
+                bar,
+            )
     found = None
     if validation:
         rng = np.random.default_rng([cfg.SEED_VALUE, VALIDATION_NOISE])
@@ -201,9 +212,11 @@ def main():
     parse = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("source", metavar="WEIGHTS", help="a checkpoint")
     parse.add_argument("target", metavar="TARGET", help="where the one with the merge goes")
+    help = f"frames of the stretches that it is trained on, default {STRETCH}; fewer where clips are short"
+    parse.add_argument("--stretch", type=int, default=STRETCH, metavar="FRAMES", help=help)
     args, words = parse.parse_known_args()
     messages.start()
-    fit(args.source, args.target, Request("train", words).config())
+    fit(args.source, args.target, Request("train", words).config(), args.stretch)
     log.info("written: %s", args.target)
 
 

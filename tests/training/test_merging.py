@@ -45,7 +45,7 @@ def clips(tmp_path):
 
 
 def shorter(monkeypatch, steps):
-    for name, value in (("DRAWS", 1), ("STEPS", steps), ("BATCH", 8), ("STRETCH", 16)):
+    for name, value in (("DRAWS", 1), ("STEPS", steps), ("BATCH", 8)):
         monkeypatch.setattr(merging, name, value)
 
 
@@ -55,7 +55,7 @@ def test_unseen_clips_become_better(tmp_path, clips, monkeypatch, caplog, lag):
     source, target = tools.save_synsp(tmp_path, carry=0.4, smooth=1.5), tmp_path / "merged.pth.tar"
     caplog.set_level(logging.INFO)
     clips.TRAIN.LAG = lag
-    (plain, its_accel), (merged, accel) = merging.fit(source, target, clips)
+    (plain, its_accel), (merged, accel) = merging.fit(source, target, clips, stretch=16)
     assert merged < 0.9 * plain and accel < 0.6 * its_accel
     assert f"{plain:.2f} / {its_accel:.2f} without the merge, {merged:.2f} / {accel:.2f} with it" in caplog.text
     found = checkpoints.load(target)
@@ -76,7 +76,7 @@ def test_the_same_training_again_gives_the_same_merge(tmp_path, clips, monkeypat
     shorter(monkeypatch, 3)
     source, clips.TRAIN.VALIDATE, clips.TRAIN.LAG = tools.save_synsp(tmp_path), False, lag
     for name in ("one", "two"):
-        assert merging.fit(source, tmp_path / name, clips) is None
+        assert merging.fit(source, tmp_path / name, clips, stretch=16) is None
     one, two = (checkpoints.read(tmp_path / name)["state_dict"] for name in ("one", "two"))
     part = "gain" if lag == 0 else "blend"
     assert one[f"{part}.leave.weight"].abs().max() > 0
@@ -92,14 +92,14 @@ def test_other_networks_are_refused(tmp_path, clips, options):
     assert not (tmp_path / "never.pth.tar").exists()
 
 
-def test_other_lags_and_short_clips_are_refused(tmp_path, clips, monkeypatch):
+def test_other_lags_and_short_clips_are_refused(tmp_path, clips):
     source, clips.TRAIN.LAG = tools.save_synsp(tmp_path), 3
     with pytest.raises(UserError, match=r"TRAIN.LAG is 3; expected 0 \(streams without delay\) or -1"):
         merging.fit(source, tmp_path / "never.pth.tar", clips)
     clips.TRAIN.LAG = 0
-    monkeypatch.setattr(merging, "STRETCH", 91)
-    with pytest.raises(UserError, match="no clip of one set has 91 frames"):
-        merging.fit(source, tmp_path / "never.pth.tar", clips)
+    for stretch, reason in ((91, "no clip of one set has so many frames"), (8, "expected more than 8 frames")):
+        with pytest.raises(UserError, match=f"--stretch {stretch}: {reason}"):
+            merging.fit(source, tmp_path / "never.pth.tar", clips, stretch)
 
 
 def test_a_gain_needs_windows_to_measure_speed_in(tmp_path, clips):
@@ -125,8 +125,6 @@ def test_what_a_stream_says_ends_with_each_frame(tmp_path):
 @pytest.mark.parametrize("mix, first", [("proportional", 300 / 310), ("balanced", 0.5), ("0.8,0.2", 0.8)])
 def test_sets_are_mixed_as_the_config_says(mix, first):
     """Of 3 x 100 and 1 x 10 stretches; a clip that is too short is never taken."""
-    sets = [
-        [(None, torch.zeros(length + merging.STRETCH - 1)) for length in each] for each in ((100, 100, 100), (10, 0))
-    ]
-    chances = merging.probabilities(sets, mix)
+    sets = [[(None, torch.zeros(length + 19)) for length in each] for each in ((100, 100, 100), (10, 0))]
+    chances = merging.probabilities(sets, mix, 20)
     np.testing.assert_allclose(chances, [first / 3] * 3 + [1 - first, 0])
