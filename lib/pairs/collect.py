@@ -286,7 +286,7 @@ def _write_list(pairs, rows, split, options):
     listed = [
         {
             "clip": pair.name.partition(".camera")[0],
-            **{key: pair.truth.meta.get(key) for key in ("subject", "body", "licence", "mode", "motion")},
+            **{key: pair.truth.meta.get(key) for key in ("subject", "body", "licence", "mode", "motion", "posture")},
             "fps": options.fps,
             "frames": len(numbers),
         }
