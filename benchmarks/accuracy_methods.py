@@ -32,7 +32,7 @@ NETWORKS = {
         (f"SynSP, W 32{BN}", "synsp_3D_w32_bn", "as it is"),
     ),
     "2D": (*SMOOTHNET, ("SynSP", "synsp_2D_w8", "as it is"), (f"SynSP{BN}", "synsp_2D_w8_bn", "as it is")),
-    "smpl": (*SMOOTHNET, (f"SynSP{BN}", "synsp_smpl_w8_bn", "as it is")),
+    "smpl": (*SMOOTHNET, ("SynSP", "synsp_smpl_w8", "as it is"), (f"SynSP{BN}", "synsp_smpl_w8_bn", "as it is")),
     "views": (
         *SMOOTHNET,
         (f"{PUBLISHED}, each view alone", None, "alone"),

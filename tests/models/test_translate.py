@@ -47,6 +47,14 @@ SHIPPED = {
     "synsp_3D_w8_causal": Recipe(weighting="learned", trained_lag=0, any_skeleton=True, **CANONICAL, **BONES),
     "synsp_3D_w8_general_bn": Recipe(any_skeleton=True, **CANONICAL),
     "synsp_mv_3D_w8_bn": Recipe(align="sequence", fuse="depth", views=4, any_skeleton=True, **CANONICAL),
+    "synsp_smpl_w8": Recipe(
+        kind="smpl",
+        joints=LAYOUTS["smpl24"].joints,
+        any_skeleton=True,
+        weighting="triangular",
+        smooth=1.5,
+        fps=30.0,
+    ),
     "synsp_smpl_w8_bn": Recipe(kind="smpl", joints=LAYOUTS["smpl24"].joints, fps=30.0),
 }
 FORMAT_1 = {"format_1": Recipe(**H36M), "format_1_smoothnet": Recipe(**H36M)}
