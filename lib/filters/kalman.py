@@ -11,16 +11,19 @@ import math
 
 import numpy as np
 
+from .measure import NORMAL
 from .penalised import Whittaker
 from .tuned import LEAST, Criteria, Smoothed, cutoffs, sample_weights, time_last
 
 ORDER = 3
 # Before the first sample little is known: variances of place, speed and acceleration in the measurement's.
 PRIOR = np.diag([1e6, 1e6, 1e6])
-# Innovations further out than this many standard deviations count less, by the squared ratio; the noise level is not learnt
-# from samples that count less than this.
-OUTLIER, LEARNT, IGNORED = 4.0, 0.25, 1e-3
-IN_A_ROW = 2  # so many frames: more of them are abrupt motion, and count fully
+# Of whole recordings: samples count 1 / (1 + (u / DOUBT)²), u robust standard deviations off the curve (but at least STILL of the
+# noise level, which recordings with long rests need); the noise level is not learnt from those that count less than LEARNT.
+DOUBT, ROUNDS, STILL, LEARNT, IGNORED = 2.385, 3, 0.25, 0.25, 1e-3
+# Of streams: innovations further out than this many standard deviations count less, by the squared ratio, for so many frames in a
+# row: more of them are abrupt motion, and count fully.
+OUTLIER, IN_A_ROW = 4.0, 2
 # A live stream weighs candidate smoothnesses by the likelihood of the last seconds.
 MEMORY = 2.0  # s
 CANDIDATES = 9
@@ -47,7 +50,7 @@ class WhiteJerk:
 
     def update(self, values, weight, noise=None):
         """Take in values [K, C] (finite) with weight [K], 0 where missing; noise: [..., K], the measurement's standard
-        deviation, by which outliers are told, or None. Returns (innovations [..., K, C], their variance [..., K], used weight)."""
+        deviation, by which outliers are told, or None. Returns (innovations [..., K, C], their variance [..., K])."""
         fresh = ~self.begun & (weight > 0)
         self.mean[..., fresh, 0, :] = values[fresh]
         self.begun |= fresh
@@ -64,7 +67,7 @@ class WhiteJerk:
         gain = np.where(seen, 1 / variance, 0)[..., None] * self.covariance[..., 0]
         self.mean = self.mean + gain[..., None] * innovation[..., None, :]
         self.covariance = self.covariance - gain[..., None] * self.covariance[..., None, 0, :]
-        return innovation, variance, weight
+        return innovation, variance
 
 
 def transition(step):
@@ -85,12 +88,12 @@ def smooth_back(mean, covariance, move, predicted, predicted_covariance, later, 
             covariance + gain @ (later_covariance - predicted_covariance) @ gain.swapaxes(-1, -2))  # fmt: skip
 
 
-def kalman(tracks, times, groups=None, weights=None, robust=True, lower=1.0):
+def kalman(tracks, times, groups=None, weights=None, robust=True, pace=None):
     """Kalman filter and Rauch-Tung-Striebel smoother of tracks [T, K, C] at times [T] s, noise levels by restricted
     maximum likelihood. Returns a `Smoothed` with sigma; missing values are NaN and stay missing.
 
-    robust: innovations beyond `OUTLIER` standard deviations count less. weights: [T, K], as in `tuned.whittaker`. lower: times the
-    cut-off that likelihood finds, below 1 for errors that are known to last (likelihood takes their slow part for motion).
+    robust: samples far off the curve count less (`_trust`). weights: [T, K], as in `tuned.whittaker`. pace: Hz, for errors that are
+    known to last (`_below`); None where they are white.
     """
     tracks, times = np.asarray(tracks, dtype=np.float64), np.asarray(times, dtype=np.float64)
     weights = sample_weights(tracks, weights)
@@ -103,27 +106,58 @@ def kalman(tracks, times, groups=None, weights=None, robust=True, lower=1.0):
     known = np.where(weights[..., None] > 0, tracks, 0.0)
     frames = (times - times[0]) / np.median(np.diff(times))
     ratio, result.noise = noise_levels(tracks, times, weights, able, groups)
-    ratio = lower ** (2 * ORDER) * ratio
+    ratio = _below(ratio, times, pace)
     able &= np.isfinite(ratio)
     counted = weights[:, able]
     if robust and able.any():
-        used = _forward(known[:, able], frames, counted, ratio[able], result.noise[able])[-1]
-        outliers = used < LEARNT * counted
+        trust = _trust(known[:, able], times, counted, ratio[able], result.noise[able])
+        outliers = trust < LEARNT
         if outliers.any():
             learnt = weights.copy()
             learnt[:, able] = np.where(outliers, 0.0, counted)
             again, noise = noise_levels(tracks, times, learnt, able, groups)
-            ratio, result.noise = (
-                np.where(np.isfinite(again), lower ** (2 * ORDER) * again, ratio),
-                np.where(np.isfinite(again), noise, result.noise),
-            )
-    means, variances = places(known[:, able], frames, counted, ratio[able], result.noise[able] if robust else None)
+            ratio = np.where(np.isfinite(again), _below(again, times, pace), ratio)
+            result.noise = np.where(np.isfinite(again), noise, result.noise)
+            trust = _trust(known[:, able], times, counted, ratio[able], result.noise[able])
+        counted = counted * trust
+    means, variances = places(known[:, able], frames, counted, ratio[able])
     seen = counted > 0
     result.values[:, able] = np.where(seen[..., None], means, tracks[:, able])
     result.sigma[:, able] = np.where(seen, np.sqrt(np.maximum(variances, 0)) * result.noise[able], math.nan)
     clock = Whittaker(times, ORDER)
     result.cutoff[able] = [clock.cutoff_of(1 / one) for one in ratio[able]]
     return result
+
+
+def _below(ratio, times, pace):
+    """The ratio [K] of jerk to noise for errors that last, given what likelihood finds, which takes their slow part for motion.
+
+    Beside white noise of one strength at every frequency f, motion of white jerk has (c / f)^6 of it, c the cut-off that was found, and
+    errors that decay as a first-order process (pace / f)². Both are equally strong at c * sqrt(c / pace), which is to be the cut-off
+    where it is lower than c: the slower a motion, the more of what looks like it is error.
+    """
+    if pace is None:
+        return ratio
+    clock = Whittaker(times, ORDER)
+    cutoff = np.array([clock.cutoff_of(1 / one) if np.isfinite(one) else math.nan for one in ratio])
+    return ratio * np.minimum(1.0, cutoff / pace) ** ORDER
+
+
+def _trust(values, times, weights, ratio, noise):
+    """What each sample counts for, 0 to 1, [T, K], by how far values [T, K, C] lie from the curve: Cauchy's weights, which lose 5 %
+    of the precision where errors are normal. Holland & Welsch, Commun. Statist. A 6, 1977; weights and curve in turn, `ROUNDS` times.
+
+    weights: [T, K]; ratio, noise: [K].
+    """
+    trust = np.ones(weights.shape)
+    for _ in range(ROUNDS):
+        for joint, series in enumerate(values.transpose(1, 2, 0)):
+            seen = weights[:, joint] > 0
+            curve = Whittaker(times, ORDER, weights[:, joint] * trust[:, joint]).fit(series, 1 / ratio[joint])
+            off = (series - curve)[:, seen] * np.sqrt(weights[seen, joint])
+            scale = max(NORMAL * np.median(np.abs(off)), STILL * noise[joint], 1e-300)
+            trust[seen, joint] = 1 / (1 + (off**2).mean(axis=0) / (DOUBT * scale) ** 2)
+    return np.maximum(trust, IGNORED**2)
 
 
 def noise_levels(tracks, times, weights, able, groups=None):
@@ -142,12 +176,18 @@ def noise_levels(tracks, times, weights, able, groups=None):
     return np.where(noise > 0, ratio, math.nan), noise
 
 
-def places(values, frames, weights, ratio, noise):
+def places(values, frames, weights, ratio):
     """(means [T, K, C], variances [T, K] in the measurement's) of the places, given all frames.
 
-    values: [T, K, C], finite; frames: times in steps; weights: [T, K]; ratio: [K]; noise: [K], by which outliers are told, or None.
+    values: [T, K, C], finite; frames: times in steps; weights: [T, K]; ratio: [K].
     """
-    before, after, moves, _ = _forward(values, frames, weights, ratio, noise)
+    state = WhiteJerk(ratio, values.shape[-1])
+    before, after, moves = [], [], []
+    for frame, (value, weight) in enumerate(zip(values, weights)):
+        moves.append(state.predict(frames[frame] - frames[frame - 1]) if frame else None)
+        before.append((state.mean, state.covariance))
+        state.update(value, weight)
+        after.append((state.mean, state.covariance))
     means, variances = np.empty(values.shape), np.empty(weights.shape)
     mean, covariance = after[-1] if after else (None, None)
     for frame in range(len(after) - 1, -1, -1):
@@ -155,18 +195,6 @@ def places(values, frames, weights, ratio, noise):
             mean, covariance = smooth_back(*after[frame], moves[frame + 1], *before[frame + 1], mean, covariance)
         means[frame], variances[frame] = mean[:, 0], covariance[:, 0, 0]
     return means, variances
-
-
-def _forward(values, frames, weights, ratio, noise):
-    """The filter's states before and after each frame, how they move to it, and the weights [T, K] that samples had."""
-    state = WhiteJerk(ratio, values.shape[-1])
-    before, after, moves, used = [], [], [], np.zeros(weights.shape)
-    for frame, (value, weight) in enumerate(zip(values, weights)):
-        moves.append(state.predict(frames[frame] - frames[frame - 1]) if frame else None)
-        before.append((state.mean, state.covariance))
-        used[frame] = state.update(value, weight, noise)[-1]
-        after.append((state.mean, state.covariance))
-    return before, after, moves, used
 
 
 class LiveKalman:
@@ -203,7 +231,7 @@ class LiveKalman:
             self.cross = self.cross @ state.predict(1.0).T
         state.covariance[:, ~state.begun] = PRIOR
         going, before = state.begun.copy(), state.covariance[..., 0, :]
-        innovation, variance, _ = state.update(known, weight, self._noise())
+        innovation, variance = state.update(known, weight, self._noise())
         gain = np.where(weight > 0, self.cross[..., 0] / variance, 0)
         self.places += gain[..., None] * innovation
         self.variance -= gain * self.cross[..., 0]

@@ -45,12 +45,12 @@ SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick com
 # Noise that `gcv` and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the second they
 # last. Each says half: the one overlooks errors that last long, the other takes abrupt motion for errors.
 NOISE = (1.0, 1.1), (1.05, 1.15)
-# Where errors last, `kalman` takes their slow part for motion: 0.7 to 0.85 of its cut-off is best on the training clips of five sets.
-LOWER = 0.8
+# Hz at which errors that last are as strong as the jitter: 4 to 6 are best on the training clips of six sets.
+PACE = 5.0
 # Where they are white, plain cross-validation smooths too little in one joint of many. 0.3 to 0.7 lose less by it than they lose of
 # abrupt motion: on training clips of five sets MPJPE falls by 0 to 4 %, Accel by 2 to 15 %.
 ROBUST = 0.6
-OPTIONS = {WHITE: {"robust": ROBUST}, LASTING: {"lower": LOWER}}
+OPTIONS = {WHITE: {"robust": ROBUST}, LASTING: {"pace": PACE}}
 # Of a stream, in seconds: what is looked back on, how often, from when on, and the time constant of the share's way to what was found.
 SPAN, EVERY, FIRST, EASE = 8.0, 0.25, 0.7, 0.25
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))

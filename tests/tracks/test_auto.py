@@ -186,7 +186,7 @@ def test_without_bones_the_noise_that_filters_find_tells_white_errors():
     )
     assert white.lasting < auto.LEAST and [one.name for one in white.filters] == ["gcv"]
     assert lasting.lasting >= 0.5 and lasting.filters[-1] == auto.Filter(
-        "kalman", lasting.lasting, {"lower": auto.LOWER}
+        "kalman", lasting.lasting, {"pace": auto.PACE}
     )
     assert white.share == lasting.share == 0
 
