@@ -51,7 +51,10 @@ def checked(request):
     for key in _FIXED:
         if request.explicit(key):
             raise UserError(f"override {key}: a network refines as its file says. Leave it out")
-    return request.config()
+    cfg = request.config()
+    if request.explicit("REFINE.FPS") and not cfg.REFINE.FPS:
+        log.warning("--fps 0: taken as unknown; the file's own frame rate is used, if it has one")
+    return cfg
 
 
 def build(cfg, args, method=None):

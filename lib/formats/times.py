@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from ..errors import UserError
+from ..poses.gaps import usual_step
 
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 SLOWEST, FASTEST = 1.0, 1000.0  # frames a second that a clip may have
@@ -22,7 +23,7 @@ def in_seconds(values, where, name, unit="s", fps=None):
     known = np.flatnonzero(np.isfinite(values))
     if fps or len(known) < 2 or (np.diff(values[known]) <= 0).any():
         return None, None
-    step = float(np.median(np.diff(values[known]) / np.diff(known)))
+    step = usual_step(np.diff(values[known]) / np.diff(known))
     rates = {name_of: 1 / (step * factor) for name_of, factor in UNITS.items()}
     fitting = [other for other, rate in rates.items() if SLOWEST <= rate <= FASTEST]
     if unit not in fitting:

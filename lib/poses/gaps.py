@@ -37,6 +37,14 @@ def fill(poses, longest, times=None):
     return filled, mask
 
 
+def usual_step(steps):
+    """The step from frame to frame without gaps in it, of steps [N] in time: the mean of those up to 1.5 times their median.
+
+    Times that were rounded to ms (33, 33, 34) have the right mean, and a median that is off by a percent.
+    """
+    return float(np.mean(steps[steps <= 1.5 * np.median(steps)]))
+
+
 def jumps(poses, shortest=0):
     """Frames at which a track [T, J, D] is suddenly elsewhere: another person, as detectors that know one have it.
 

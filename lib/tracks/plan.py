@@ -10,6 +10,7 @@ import torch
 from ..errors import UserError
 from ..filters import registry as filters
 from ..models import checkpoints, translate
+from ..poses import gaps
 from ..windows.recipe import Recipe
 
 RATE = filters.RATE  # of models that do not say theirs
@@ -94,8 +95,8 @@ class Plan:
 
 
 def pace(times):
-    """Frames per second of times [T], by the median step."""
-    return float(1 / np.median(np.diff(times))) if len(times) > 1 else RATE
+    """Frames per second of times [T], by the usual step."""
+    return 1 / gaps.usual_step(np.diff(times)) if len(times) > 1 else RATE
 
 
 def short(label):

@@ -87,6 +87,11 @@ def test_mistakes_are_one_line(arguments, said):
     assert "\n" not in str(error.value)
 
 
+def test_a_frame_rate_of_0_is_said_to_be_none(caplog):
+    refine_file.checked(config.Request("refine", ["README.md", "--fps", "0"]))
+    assert "--fps 0: taken as unknown" in caplog.text
+
+
 def test_a_mistake_ends_with_exit_code_2():
     done = command("README.md")
     assert done.returncode == 2 and done.stdout == ""

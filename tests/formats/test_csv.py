@@ -105,7 +105,7 @@ def test_times_in_milliseconds_are_no_frame_numbers(tmp_path):
     pose_file = table(tmp_path, ["time", *header], [[str(round(1000 * t / 60)), *row] for t, row in enumerate(rows)])
     assert pose_file.frame_count == FRAMES and pose_file.tracks[0].poses.shape[0] == FRAMES
     assert np.median(np.diff(pose_file.timestamps)) == pytest.approx(1 / 60, rel=0.03)
-    assert any("taken as ms" in note for note in pose_file.notes)
+    assert any("taken as ms, 60.0" in note or "taken as ms, 59.9" in note for note in pose_file.notes), pose_file.notes
 
 
 def long(poses, names):

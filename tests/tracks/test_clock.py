@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lib.tracks import clock
+from lib.tracks.plan import pace
 
 
 @pytest.mark.parametrize("rate, count", [(30, 0), (29.97, 0), (25, 1), (15, 1), (50, 2), (60, 2), (120, 4)])
@@ -30,6 +31,13 @@ def test_sixty_a_second_is_two_sequences_of_every_other_frame():
     even, odd = (clock.onto(times, values, grid) for grid in clock.grids(times, 30.0))
     np.testing.assert_allclose(even[:20], values[::2], atol=1e-9)
     np.testing.assert_allclose(odd[:20], values[1::2], atol=1e-9)
+
+
+@pytest.mark.parametrize("rate", (24, 30, 59.94, 120, 240))
+def test_times_in_whole_milliseconds_tell_their_rate(rate):
+    times = np.round(np.arange(200) / rate, 3)
+    assert abs(pace(times) / rate - 1) < 2e-3
+    assert abs(pace(np.delete(times, [20, 21, 90])) / rate - 1) < 2e-3  # frames that were dropped
 
 
 def test_uneven_frames_are_put_on_an_even_clock():
