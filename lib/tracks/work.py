@@ -10,7 +10,7 @@ from ..poses import gaps, space
 from ..poses.kinds import kind_of
 from . import auto, closing, own_places
 from .live_repair import as_live
-from .plan import FALLBACK, Model, pace
+from .plan import FALLBACK, LIVE_FALLBACK, Model, pace
 from .repair import repair
 
 # Median correction, as a share of the body, from which poses count as unlike what SynSP knows; on its own
@@ -162,8 +162,10 @@ class Work:
                 self._settle(filled)
             else:
                 self._settle_live()
-        # Jitter of the root is in every joint: filters take it out too; networks alone leave where the body goes as it is.
-        self.root_refined = refiner.translation or self.in_place
+        # Jitter of the root is in every joint: filters take it out too, but for One-Euro in a stream, which would fall behind;
+        # networks alone leave where the body goes as it is.
+        whole = refiner.method in filters.FILTERS and refiner.lag is None
+        self.root_refined = refiner.translation or self.in_place or whole
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
@@ -466,10 +468,12 @@ class Work:
         return np.concatenate(parts)
 
     def _root_smoothed(self, path, times):
-        """A path [T, 1, C] smoothed."""
+        """A path [T, 1, C] smoothed, by the filter of the joints where that leaves a straight one as it is."""
         if len(path) < 3:
             return path
-        name, options = self.plan.channel if isinstance(self.plan.channel, str) else FALLBACK, {}
+        name, options = self.plan.channel, {}
+        if name not in filters.IN_PLACE:  # or a network
+            name = FALLBACK if self.refiner.lag is None else LIVE_FALLBACK
         if self.plan.blend and self.refiner.lag is None:
             name, options = auto.WHITE, auto.OPTIONS[auto.WHITE] | {"jitter": auto.jitter(path, times)}
         apply = filters.at_rate(name, self.refiner.cfg, self.rate, self.refiner.lag, **options)

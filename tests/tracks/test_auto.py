@@ -282,6 +282,7 @@ def test_unit_of_people():
 
 
 ROOTED = [("auto", None), ("auto", 3), ("kalman", 3), ("kalman", None), ("savgol", None)]
+ROOTED += [(method, None) for method in ("oneeuro", "gaus1d", "median+gaussian")]  # which alone would bend a straight path
 
 
 @pytest.mark.parametrize("method, lag", ROOTED)
@@ -293,7 +294,8 @@ def test_the_jitter_of_the_root_is_taken_out_of_every_joint(clips, method, lag):
     out = refine(rough)
     errors = [np.linalg.norm(poses - truth, axis=-1).mean(axis=0) for poses in (rough, out)]
     assert errors[1][0] < 0.9 * errors[0][0]
-    assert errors[1].mean() < 0.9 * errors[0].mean() or method == "savgol"  # which takes motion for jitter, too
+    # Fixed filters take motion for jitter, too.
+    assert errors[1].mean() < 0.9 * errors[0].mean() or method in ("savgol", "oneeuro", "gaus1d", "median+gaussian")
     (result,) = refine.results
     assert result.path_kept is False and not result.said.about_root
     still = Refiner(method, lag=lag, **OPTIONS)
@@ -305,10 +307,10 @@ def test_the_jitter_of_the_root_is_taken_out_of_every_joint(clips, method, lag):
         np.testing.assert_allclose(live[lag:], out[: len(out) - lag], atol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["synsp", "oneeuro", "gaus1d"])
-def test_networks_and_what_bends_a_straight_path_leave_the_root(clips, method):
+@pytest.mark.parametrize("method, lag", [("synsp", None), ("oneeuro", 3)])
+def test_networks_and_what_falls_behind_in_a_stream_leave_the_root(clips, method, lag):
     truth = clips[0] + np.linspace([0, 0, 3], [4, 0, 3], len(clips[0]))[:, None]
-    refine = Refiner(method, **OPTIONS)
+    refine = Refiner(method, lag=lag, **OPTIONS)
     np.testing.assert_allclose(refine(truth)[:, 0], truth[:, 0], atol=1e-6)
     assert refine.results[0].path_kept and refine.results[0].said.about_root
 
