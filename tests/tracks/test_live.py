@@ -282,7 +282,7 @@ def test_oneeuro_live_is_the_filter(folder, tmp_path):
     for lag in (0, 2):
         refined, early = all_of(Refiner("oneeuro", fps=60, lag=lag).stream(), poses)
         assert early == 30 - lag
-        np.testing.assert_allclose(refined, Refiner("oneeuro", fps=60)(poses), atol=1e-6)
+        np.testing.assert_allclose(refined, Refiner("oneeuro", fps=60, lag=lag)(poses), atol=1e-6)
     stream = Refiner("auto", fps=30, folder=tmp_path).stream()
     all_of(stream, poses)
     assert "kalman" in stream.describe() and "lag 3" in stream.describe()
