@@ -10,8 +10,9 @@ lengths wander slowly what errors there are beside it. With s the spread of thes
 
 (without the low-pass for weights that know the file's estimator, and its quick errors too); and the filter itself goes by twice
 that share from `gcv`, the best for white errors, to `kalman`, which takes correlated errors for errors. 2D key points and rotations
-have no bones of constant length: white errors are told there by the noise that filters find, which is then no more than the jitter.
-Rotations take the filter alone; of 2D key points of whole recordings s is told by the network's correction itself (`share_in_image`).
+have no bones of constant length: white errors are told there by the noise that filters find, which is then no more than the jitter, or
+by jitter that is larger than the errors of estimators that last (`LASTS`). Rotations take the filter alone; of 2D key points of whole
+recordings s is told by the network's correction itself (`share_in_image`).
 A stream does not know its whole: there the filter is `kalman`, which learns on the way, and the share follows what the last seconds
 say (`RunningShare`). Constants were set on training clips (docs/harm.md). K joints, B bones, T frames.
 """
@@ -45,12 +46,17 @@ SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick com
 # Noise that `gcv` and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the second they
 # last. Each says half: the one overlooks errors that last long, the other takes abrupt motion for errors.
 NOISE = (1.0, 1.1), (1.05, 1.15)
-# Hz at which errors that last are as strong as the jitter: 4 to 6 are best on the training clips of six sets.
-PACE = 5.0
+# Hz at which errors that last, decaying as a first-order process, are as strong as the jitter at that frequency, where they are of one
+# size; it rises with their size beside the jitter's, and up to FASTEST, as they are smooth themselves. On training clips of six sets
+# 0.7 to 1.4 and 4 to 6 are alike.
+PACE, FASTEST = 1.0, 5.0
+# Where no bones tell how large errors are that last: the spread that estimators have, as a share of the body's size (20 mm of a grown
+# person), and for the 6 numbers of a rotation (3.5 degrees).
+LASTS, LASTS_6D = 0.0125, 0.06
 # Where they are white, plain cross-validation smooths too little in one joint of many. 0.3 to 0.7 lose less by it than they lose of
 # abrupt motion: on training clips of five sets MPJPE falls by 0 to 4 %, Accel by 2 to 15 %.
 ROBUST = 0.6
-OPTIONS = {WHITE: {"robust": ROBUST}, LASTING: {"pace": PACE}}
+OPTIONS = {WHITE: {"robust": ROBUST}}
 # Of a stream, in seconds: what is looked back on, how often, from when on, and the time constant of the share's way to what was found.
 SPAN, EVERY, FIRST, EASE = 8.0, 0.25, 0.7, 0.25
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
@@ -69,19 +75,20 @@ class Filter:
 class Judged:
     """lasting: 0 to 1, how far the filter goes from `gcv` to `kalman`; share: 0 to 1, of a network's correction; wander: metres by
     which bone lengths wander beyond what jitter explains, NaN where they are not known; white: the `tuned.Smoothed` by `gcv`, where it
-    was needed to tell."""
+    was needed to tell; pace: of `kalman`."""
 
     lasting: float
     share: float
     wander: float = np.nan
     white: object = None
+    pace: float | None = None
 
     @property
     def filters(self):
         """[Filter], one after another."""
         found = [Filter(WHITE, 1.0, OPTIONS[WHITE])] if self.lasting <= 1 - LEAST else []
         share = self.lasting if found else 1.0
-        return found + ([Filter(LASTING, share, OPTIONS[LASTING])] if share >= LEAST else [])
+        return found + ([Filter(LASTING, share, {"pace": self.pace})] if share >= LEAST else [])
 
     @property
     def channel(self):
@@ -104,7 +111,7 @@ def wander(measured, scale=1.0):
     known = measured.wander[np.isfinite(measured.wander)]
     if not len(known):
         return np.nan
-    jitter = np.nanmedian(measured.jitter) if np.isfinite(measured.jitter).any() else 0.0
+    jitter = np.nan_to_num(_middle(measured.jitter))
     return float(scale * np.sqrt(max((known**2).mean() - (UNSURE * jitter) ** 2, 0.0)))
 
 
@@ -136,9 +143,11 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
 
     scale: metres in the values' unit; typical: of the network that there is (`typical_of`).
     """
-    spread = wander(measured, scale)
+    spread, size = wander(measured, scale), scale * _middle(measured.jitter)
     if np.isfinite(spread):
-        return Judged(min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread)
+        return Judged(
+            min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread, pace=_pace(spread, size)
+        )
     known = np.isfinite(measured.jitter) & (measured.jitter > 0)
     white = tuned.gcv(values, times, **OPTIONS[WHITE])
     likely = tuned.whittaker(values[:, known], times, by="ml")
@@ -148,7 +157,19 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
         ratio = ratio[np.isfinite(ratio)]
         if len(ratio):
             says.append(np.clip((np.median(ratio) - low) / (high - low), 0, 1))
-    return Judged(float(np.mean(says)) if says else 0.0, 0.0, white=white)
+    lasts = LASTS_6D if values.shape[-1] == 6 else scale * LASTS * space.extent(values)
+    lasting = float(np.mean(says)) * wiener(lasts, size) if says else 0.0
+    return Judged(lasting, 0.0, white=white, pace=_pace(lasts, size))
+
+
+def _pace(spread, jitter):
+    """Of `kalman`, for errors of this `spread` that last beside this much jitter; None where it is not known."""
+    return min(FASTEST, PACE * spread / max(jitter, 1e-300)) if jitter >= 0 and spread > 0 else None
+
+
+def _middle(jitter):
+    known = jitter[np.isfinite(jitter)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def _unless_least(share):

@@ -178,17 +178,30 @@ def test_weights_that_know_the_estimator_have_a_spread_of_their_own():
 def test_without_bones_the_noise_that_filters_find_tells_white_errors():
     """Beside errors of a first-order autoregression (0.8 a frame), which last, and which the jitter tells little of."""
     rng, times = np.random.default_rng(0), np.arange(300) / 30
-    motion = 200 * np.sin(2 * np.pi * 0.5 * times)[:, None, None] * np.ones((1, 9, 2))
+    motion = 200 * np.sin(2 * np.pi * 0.5 * times)[:, None, None] + rng.uniform(0, 400, (1, 9, 2))
     errors = rng.normal(0, 3, motion.shape)
     white, lasting = (
         auto.judge(auto.measured(motion + each, times, None), motion + each, times)
         for each in (errors, lfilter([1], [1, -0.8], errors, axis=0))
     )
     assert white.lasting < auto.LEAST and [one.name for one in white.filters] == ["gcv"]
-    assert lasting.lasting >= 0.5 and lasting.filters[-1] == auto.Filter(
-        "kalman", lasting.lasting, {"pace": auto.PACE}
-    )
+    assert lasting.lasting >= 0.5
+    assert lasting.filters[-1] == auto.Filter("kalman", lasting.lasting, {"pace": lasting.pace})
     assert white.share == lasting.share == 0
+
+
+@pytest.mark.parametrize("scale", (1.0, 0.001))
+def test_the_pace_of_what_lasts_rises_with_its_size_beside_the_jitter(scale):
+    """In any unit; errors of 20 mm that last lie as deep in jitter of 40 mm at half the frequency as in such of 20."""
+
+    def pace(wander, jitter):
+        measured = Measured(np.full(17, jitter), np.full(8, wander), np.zeros(17))
+        return auto.judge(measured, None, None, scale).pace
+
+    assert pace(0.02 / scale, 0.04 / scale) == pytest.approx(np.sqrt(0.5**2 - auto.UNSURE**2) * auto.PACE)
+    assert pace(0.04 / scale, 0.01 / scale) == pytest.approx(4 * auto.PACE, rel=0.01)
+    assert pace(0.04 / scale, 0.001 / scale) == auto.FASTEST
+    assert pace(0.04 / scale, 0.0) == auto.FASTEST and pace(0.0, 0.01) is pace(0.04, np.nan) is None
 
 
 @pytest.mark.parametrize("dims, kind", [(2, "2d"), (3, "smpl")])
