@@ -11,16 +11,15 @@ import math
 
 import numpy as np
 
-from .measure import NORMAL
 from .penalised import Whittaker
 from .tuned import LEAST, Criteria, Smoothed, cutoffs, sample_weights, time_last
 
 ORDER = 3
 # Before the first sample little is known: variances of place, speed and acceleration in the measurement's.
 PRIOR = np.diag([1e6, 1e6, 1e6])
-# Of whole recordings: samples count 1 / (1 + (u / DOUBT)²), u robust standard deviations off the curve (but at least STILL of the
-# noise level, which recordings with long rests need); the noise level is not learnt from those that count less than LEARNT.
-DOUBT, ROUNDS, STILL, LEARNT, IGNORED = 2.385, 3, 0.25, 0.25, 1e-3
+# Of whole recordings: samples u standard deviations off the curve count 1 / (1 + (u / DOUBT)²); the noise level is not learnt from
+# those that count less than LEARNT.
+DOUBT, ROUNDS, LEARNT, IGNORED = 2.385, 3, 0.25, 1e-3
 # Of streams: innovations further out than this many standard deviations count less, by the squared ratio, for so many frames in a
 # row: more of them are abrupt motion, and count fully.
 OUTLIER, IN_A_ROW = 4.0, 2
@@ -147,7 +146,8 @@ def _trust(values, times, weights, ratio, noise):
     """What each sample counts for, 0 to 1, [T, K], by how far values [T, K, C] lie from the curve: Cauchy's weights, which lose 5 %
     of the precision where errors are normal. Holland & Welsch, Commun. Statist. A 6, 1977; weights and curve in turn, `ROUNDS` times.
 
-    weights: [T, K]; ratio, noise: [K].
+    Off by how many standard deviations of the likelihood's noise: robust ones would take one of two places between which a detector
+    goes to and fro for the only right one. weights: [T, K]; ratio, noise: [K].
     """
     trust = np.ones(weights.shape)
     for _ in range(ROUNDS):
@@ -155,8 +155,7 @@ def _trust(values, times, weights, ratio, noise):
             seen = weights[:, joint] > 0
             curve = Whittaker(times, ORDER, weights[:, joint] * trust[:, joint]).fit(series, 1 / ratio[joint])
             off = (series - curve)[:, seen] * np.sqrt(weights[seen, joint])
-            scale = max(NORMAL * np.median(np.abs(off)), STILL * noise[joint], 1e-300)
-            trust[seen, joint] = 1 / (1 + (off**2).mean(axis=0) / (DOUBT * scale) ** 2)
+            trust[seen, joint] = 1 / (1 + (off**2).mean(axis=0) / max(DOUBT * noise[joint], 1e-300) ** 2)
     return np.maximum(trust, IGNORED**2)
 
 

@@ -91,6 +91,11 @@ class Judged:
         return found + ([Filter(LASTING, share, {"pace": self.pace})] if share >= LEAST else [])
 
     @property
+    def white_by_bones(self):
+        """Whether bones say that errors are white."""
+        return bool(np.isfinite(self.wander)) and self.lasting < LEAST
+
+    @property
     def channel(self):
         """The filter that most is taken of."""
         return LASTING if self.lasting > 0.5 else WHITE

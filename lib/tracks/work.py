@@ -284,8 +284,9 @@ class Work:
                         yield job
 
     def _options(self, one, joints):
-        """Of a `Filter` for these joints: where bones say that errors are white, the filter for those is told how large they are."""
-        if one.name != auto.WHITE or self.judged is None or not np.isfinite(self.judged.wander):
+        """Of a `Filter` for these joints: where bones say that errors are white, the filter for those is told how large they are. Beside
+        errors that last, what its curve leaves is no motion."""
+        if one.name != auto.WHITE or self.judged is None or not self.judged.white_by_bones:
             return one.options
         return one.options | {"jitter": self.measured.jitter[joints] * self.space.one_scale}
 
