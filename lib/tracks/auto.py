@@ -50,6 +50,7 @@ NOISE = (1.0, 1.1), (1.05, 1.15)
 # size; it rises with their size beside the jitter's, and up to FASTEST, as they are smooth themselves. On training clips of six sets
 # 0.7 to 1.4 and 4 to 6 are alike.
 PACE, FASTEST = 1.0, 5.0
+NIL = 1e-5  # of the body's size: less jitter is rounding, which tells nothing of other errors
 # Where no bones tell how large errors are that last: the spread that estimators have, as a share of the body's size (20 mm of a grown
 # person), and for the 6 numbers of a rotation (3.5 degrees).
 LASTS, LASTS_6D = 0.0125, 0.06
@@ -151,12 +152,12 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
 
     scale: metres in the values' unit; typical: of the network that there is (`typical_of`).
     """
-    spread, size = wander(measured, scale), scale * _middle(measured.jitter)
+    spread = wander(measured, scale)
     if np.isfinite(spread):
-        return Judged(
-            min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread, pace=_pace(spread, size)
-        )
-    known = np.isfinite(measured.jitter) & (measured.jitter > 0)
+        pace = _pace(spread, scale * _middle(measured.jitter))
+        return Judged(min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread, pace=pace)
+    extent = 1.0 if values.shape[-1] == 6 else space.extent(values)
+    known = np.isfinite(measured.jitter) & (measured.jitter > NIL * extent)
     white = tuned.gcv(values, times, **OPTIONS[WHITE])
     likely = tuned.whittaker(values[:, known], times, by="ml")
     says = []
@@ -165,8 +166,10 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
         ratio = ratio[np.isfinite(ratio)]
         if len(ratio):
             says.append(np.clip((np.median(ratio) - low) / (high - low), 0, 1))
-    lasts = LASTS_6D if values.shape[-1] == 6 else scale * LASTS * space.extent(values)
-    lasting = (PRIOR + (1 - PRIOR) * float(np.mean(says))) * wiener(lasts, size) if says else 0.0
+    if not says:
+        return Judged(0.0, 0.0, white=white)
+    lasts, size = LASTS_6D if values.shape[-1] == 6 else LASTS * extent, _middle(measured.jitter[known])
+    lasting = (PRIOR + (1 - PRIOR) * float(np.mean(says))) * wiener(lasts, size)
     return Judged(lasting, 0.0, white=white, pace=_pace(lasts, size))
 
 
