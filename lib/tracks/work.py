@@ -162,14 +162,17 @@ class Work:
                 self._settle(filled)
             else:
                 self._settle_live()
-        # Jitter of the root is in every joint: filters take it out too, but for One-Euro in a stream, which would fall behind;
-        # networks alone leave where the body goes as it is.
-        whole = refiner.method in filters.FILTERS and refiner.lag is None
-        self.root_refined = refiner.translation or self.in_place or whole
+        self.root_refined = self._refines_root()
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
         self.jobs = list(self._jobs())
+
+    def _refines_root(self):
+        """Jitter of the root is in every joint: filters take it out too, but for One-Euro in a stream, which would fall behind; networks
+        alone leave where the body goes as it is, unless they are asked."""
+        whole_filter = self.refiner.method in filters.FILTERS and self.refiner.lag is None
+        return self.refiner.translation or self.in_place or whole_filter
 
     def _settle(self, filled):
         """Where the plan is to blend: decide by what was measured how much of what."""

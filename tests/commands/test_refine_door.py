@@ -88,7 +88,7 @@ def test_mistakes_are_one_line(arguments, said):
 
 
 def test_a_frame_rate_of_0_is_said_to_be_none(caplog):
-    refine_file.checked(config.Request("refine", ["README.md", "--fps", "0"]))
+    refine_file.checked(Request("refine", ["README.md", "--fps", "0"]))
     assert "--fps 0: taken as unknown" in caplog.text
 
 

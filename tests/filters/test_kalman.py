@@ -55,9 +55,7 @@ def test_at_a_lag_it_is_the_smoother_of_the_frames_so_far(lag):
             assert found is None
             continue
         seen = np.isfinite(values[: frame + 1]).all(axis=-1).astype(float)
-        means, _ = kalman.places(
-            np.nan_to_num(values[: frame + 1]), np.arange(frame + 1.0), seen, np.full(2, 0.02)
-        )
+        means, _ = kalman.places(np.nan_to_num(values[: frame + 1]), np.arange(frame + 1.0), seen, np.full(2, 0.02))
         np.testing.assert_allclose(found[0], means[frame - lag], atol=1e-5)
 
 

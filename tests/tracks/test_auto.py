@@ -296,7 +296,9 @@ def test_unit_of_people():
 
 
 ROOTED = [("auto", None), ("auto", 3), ("kalman", 3), ("kalman", None), ("savgol", None)]
-ROOTED += [(method, None) for method in ("oneeuro", "gaus1d", "median+gaussian")]  # which alone would bend a straight path
+ROOTED += [
+    (method, None) for method in ("oneeuro", "gaus1d", "median+gaussian")
+]  # which alone would bend a straight path
 
 
 @pytest.mark.parametrize("method, lag", ROOTED)
