@@ -3,7 +3,7 @@
     python -m lib.dataset.virtual_cameras data/poses/mocap_noise_3D data/poses/mmocap_noise_3D
     python -m lib.dataset.virtual_cameras data/poses/mocap_noise_3D data/poses/mocapfilm_noise_2D
 
-The cameras stand around the person, about 360 / V degrees apart (+- 8 degrees, a normal deviate), looking down by 0 to 15
+The cameras stand around the person, about 360 / V degrees apart (+- 8 degrees, a normal deviate), looking up by 0 to 15
 degrees. Ground truth is turned exactly; detections of the test split get simulated errors of their own in each view. Seeded
 by clip and camera, so that the same command makes the same set.
 
@@ -33,7 +33,7 @@ def cameras(clip, count):
     rng = np.random.default_rng([*clip.encode()])
     yaw = np.arange(count) * 360 / count + rng.normal(0, 8, count)
     pitch = rng.uniform(0, 15, count)
-    # Looking down turns the world up in the camera's frame, about x.
+    # Looking up turns the world down in the camera's frame, about x. (The shipped sets were filmed so.)
     return Rotation.from_euler("yx", np.stack((yaw, -pitch), axis=1), degrees=True).as_matrix()
 
 
