@@ -54,9 +54,9 @@ NIL = 1e-5  # of the body's size: less jitter is rounding, which tells nothing o
 # Where no bones tell how large errors are that last: the spread that estimators have, as a share of the body's size (20 mm of a grown
 # person), and for the 6 numbers of a rotation (3.5 degrees).
 LASTS, LASTS_6D = 0.0125, 0.06
-# How far errors are taken to last there where filters find them white: such poses are mostly an estimator's. On training clips 0.2
-# costs 1 to 4 % on white jitter, and gains 0.1 to 0.3 % on simulated errors, so that no filter is better there.
-PRIOR = 0.2
+# How far errors are taken to last there where filters find them white: such poses are mostly an estimator's. On training clips 0.1
+# costs 0 to 1.5 % on white jitter, and of eight clips with simulated errors drawn at random hardly ever any filter is better.
+PRIOR = 0.1
 # Where they are white, plain cross-validation smooths too little in one joint of many. 0.3 to 0.7 lose less by it than they lose of
 # abrupt motion: on training clips of five sets MPJPE falls by 0 to 4 %, Accel by 2 to 15 %.
 ROBUST = 0.6
