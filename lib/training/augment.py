@@ -60,21 +60,26 @@ class Augment:
         if not kind.rotations and (bones or options.SCALE):
             changed = self._reshape_body(truth, bones, batch, generator)
             detected, truth = detected + changed - truth, changed
-        if kind.in_space and options.CONVENTION:
-            shift = self._convention(batch, 1 if self.one_yaw else truth.shape[1], generator)
-            detected, truth = detected + shift, truth + shift
+        turnable = not kind.rotations or self.representation.use_6d
+        if options.CONVENTION and turnable and not kind.in_image:
+            detected, truth = self._of_another_convention(detected, truth, generator)
         if kind.in_space and (options.LIMBS or options.TURNS):
             changed = self._pose_anew(truth, batch, generator)
             detected, truth = detected + changed - truth, changed
-        turnable = not kind.rotations or self.representation.use_6d
-        if kind.rotations and options.CONVENTION and turnable:
-            turns = self._rest_turns(batch, generator)
-            detected, truth = (self._turned_joints(x, turns) for x in (detected, truth))
         if options.MIRROR and turnable:
             detected, truth, depth = self._flipped(detected, truth, generator, depth)
         if options.YAW and turnable and not kind.in_image:
             detected, truth = self._turned_about(detected, truth, generator)
         return detected, truth, depth
+
+    def _of_another_convention(self, detected, truth, generator):
+        """Joints where another skeleton has them, or rotations from another one's rest pose."""
+        batch = len(truth)
+        if self.representation.kind.rotations:
+            turns = self._rest_turns(batch, generator)
+            return tuple(self._turned_joints(x, turns) for x in (detected, truth))
+        shift = self._convention(batch, 1 if self.one_yaw else truth.shape[1], generator)
+        return detected + shift, truth + shift
 
     def _flipped(self, detected, truth, generator, depth):
         """Left and right change places in half of the windows."""
