@@ -60,7 +60,10 @@ class Blend(nn.Module):
         return window == self.window
 
     def forward(self, windows, frames, weights):
-        """windows [..., N, W, C] at consecutive starts; frames [..., T, C], what they were cut from; weights [W] of the mean. Returns [..., T, C]."""
+        """windows [..., N, W, C] at consecutive starts; frames [..., T, C], what they were cut from; weights [W] of the mean.
+
+        Both in metres. Returns [..., T, C].
+        """
         shape, window = frames.shape, windows.shape[-2]
         windows, frames = windows.reshape(-1, *windows.shape[-3:]).float(), frames.reshape(-1, *shape[-2:]).float()
         parts = []
@@ -156,7 +159,10 @@ class Gain(nn.Module):
         return window > max(SPEEDS)
 
     def forward(self, windows, detected):
-        """windows [..., T, W, C]: what the network says of the window that ends at each frame; detected: what it was given. Both in metres. Returns [..., T, C]."""
+        """windows [..., T, W, C]: what the network says of the window that ends at each frame; detected: what it was given.
+
+        Both in metres. Returns [..., T, C].
+        """
         shape = windows.shape[:-2]
         windows, detected = (each.reshape(-1, *each.shape[-3:]).float() for each in (windows, detected))
         before = torch.cat((windows[:, :1], windows[:, :-1]), dim=1)
@@ -212,25 +218,21 @@ class Gain(nn.Module):
         return Evidence(_scaled(torch.stack(sizes, dim=-1)), newest, velocity, revised)
 
     def next(self, now, state=None, fresh=None):
-        """The `State` after one frame's evidence of P people."""
+        """The `State` after one frame's evidence of P people.
+
+        With n the newest window's pose, v its velocity, r what was revised, and a to d what the network says of a joint:
+        y_t = n_t + sigmoid(a) (f_t - n_t) + tanh(d) r_t, foretold f_t = y_(t-1) + tanh(b) v_t + tanh(c) (y_(t-1) - y_(t-2)).
+        """
+        begun = State(now.newest, now.newest, now.newest.new_zeros(*now.newest.shape[:2], self.cell.hidden_size))
         if state is None:
-            state = State(now.newest, now.newest, now.newest.new_zeros(*now.newest.shape[:2], self.cell.hidden_size))
+            state = begun
         elif fresh is not None:
-            state = State(
-                *(
-                    torch.where(fresh[:, None, None], value, kept)
-                    for value, kept in (
-                        (now.newest, state.last),
-                        (now.newest, state.second),
-                        (torch.zeros_like(state.memory), state.memory),
-                    )
-                )
-            )
+            pairs = ((begun.last, state.last), (begun.second, state.second), (begun.memory, state.memory))
+            state = State(*(torch.where(fresh[:, None, None], new, kept) for new, kept in pairs))
         moved = state.last - state.second
         apart = ((now.newest - state.last).norm(dim=-1), (moved - now.velocity).norm(dim=-1))
-        entered = functional.gelu(
-            self.enter(torch.cat((now.features, _scaled(torch.stack(apart, dim=-1))), dim=-1)) + self.of_joint
-        )
+        features = torch.cat((now.features, _scaled(torch.stack(apart, dim=-1))), dim=-1)
+        entered = functional.gelu(self.enter(features) + self.of_joint)
         memory = self.cell(entered.flatten(0, 1), state.memory.flatten(0, 1)).unflatten(0, entered.shape[:2])
         blend, along, on, back = self.leave(torch.cat((entered, memory), dim=-1)).unbind(-1)
         foretold = state.last + torch.tanh(along)[..., None] * now.velocity + torch.tanh(on)[..., None] * moved
