@@ -10,6 +10,8 @@ from scipy.spatial.transform import Rotation
 from lib.filters import fixed as filters
 from tests.evaluation.conftest import REFERENCE, ROOT, SHARED, SMOOTHNET, sample, walk, write_set
 
+JHMDB = "--dataset_name jhmdb --estimator simplepose --body_representation 2D --tradition savgol".split()
+
 
 def scores_by_the_letter(predicted, truth):
     """MPJPE, PA-MPJPE and padded Accel in mm, frame by frame; the poses root-relative. {metric: [frames]}."""
@@ -138,18 +140,7 @@ def test_pck_of_jhmdb(evaluate, tmp_path):
         bbox=[boxes.astype(np.float32)],
         imgshape=[np.array([height, width, 3])],
     )
-    (result,), _ = evaluate(
-        "DATASET.BASE_DIR",
-        tmp_path / "poses",
-        "--dataset_name",
-        "jhmdb",
-        "--estimator",
-        "simplepose",
-        "--body_representation",
-        "2D",
-        "--tradition",
-        "savgol",
-    )
+    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", *JHMDB)
     for name, key in (("pck_005", "pck_0.05"), ("pck_01", "pck_0.1"), ("pck_02", "pck_0.2")):
         assert result["metrics"][f"input_{name}"] == pytest.approx(100 * expected[key].mean(), abs=0.4)
     assert result["unit"] == "px"
@@ -173,18 +164,7 @@ def test_frames_without_a_truth_do_not_count(evaluate, tmp_path):
         bbox=[np.tile(np.float32([0, 0, 90, 110]), (20, 1))],
         imgshape=[np.array([240, 320, 3])],
     )
-    (result,), _ = evaluate(
-        "DATASET.BASE_DIR",
-        tmp_path / "poses",
-        "--dataset_name",
-        "jhmdb",
-        "--estimator",
-        "simplepose",
-        "--body_representation",
-        "2D",
-        "--tradition",
-        "savgol",
-    )
+    (result,), _ = evaluate("DATASET.BASE_DIR", tmp_path / "poses", *JHMDB)
     found = result["metrics"]
     assert found["input_mpjpe"] == pytest.approx(10, rel=1e-4)
     assert (found["input_pck_005"], found["input_pck_01"], found["input_pck_02"]) == (0, 100, 100)  # 5.5, 11 and 22 px

@@ -8,7 +8,6 @@ import torch
 
 from lib import config
 from lib.command_line import Request
-from lib.dataset import storage
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.models.attention import Sizes
@@ -19,6 +18,7 @@ from lib.training import correction
 from lib.windows import steps
 from lib.windows.canonical import heading_pairs
 from lib.windows.recipe import Recipe
+from tests.evaluation.conftest import write_set
 
 LAYOUT = LAYOUTS["h36m17"]
 SMALL = Sizes(16, 16, 1, 2, 8, 8, 0.0)
@@ -75,9 +75,8 @@ def test_weights_are_corrected_and_read_back(tmp_path):
     clips = {f"c{number}": f"s{number // 2}" for number in range(8)}
     truth = [rng.normal(0, 0.3, (1, 51)) + rng.normal(0, 0.01, (40, 51)) for _ in clips]
     said = [poses + np.tile([0, 0.05, 0], 17) for poses in truth]  # every joint too low
-    for name, values in (("groundtruth/my_gt", truth), ("detected/my_vibe", said)):
-        data = {"imgname": [[f"{clip}/{t}" for t in range(40)] for clip in clips], "joints_3d": values}
-        storage.write(tmp_path / "my_vibe_3D" / f"{name}_3D_train.npz", data)
+    images = [[f"{clip}/{t}" for t in range(40)] for clip in clips]
+    write_set(tmp_path, "my_vibe_3D", list(zip(truth, said)), split="train", images=images)
     rows = [{"clip": clip, "subject": subject} for clip, subject in clips.items()]
     (tmp_path / "my_vibe_train.json").write_text(json.dumps(rows))
     whole = network()

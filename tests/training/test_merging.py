@@ -8,10 +8,10 @@ import torch
 
 from lib import Refiner
 from lib.command_line import Request
-from lib.dataset import storage
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.training import merging
+from tests.evaluation.conftest import write_set
 from tests.tracks import test_refiner as tools
 from tests.tracks.test_live import noisy
 
@@ -28,9 +28,7 @@ def clips(tmp_path):
             for _ in range(count)
         ]
         said = [poses + rng.normal(0, 0.02, poses.shape) for poses in truth]
-        for name, values in (("groundtruth/my_gt", truth), ("detected/my_vibe", said)):
-            data = {"imgname": [[f"c{clip}/{t}" for t in range(90)] for clip in range(count)], "joints_3d": values}
-            storage.write(tmp_path / "my_vibe_3D" / f"{name}_3D_{split}.npz", data)
+        write_set(tmp_path, "my_vibe_3D", list(zip(truth, said)), split=split)
     words = [
         "--dataset_name",
         "my",
