@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import errors, messages, run
+from .. import errors, messages
 from ..command_line import Parser, Request
 from ..dataset import groups
 from ..errors import UserError
@@ -28,6 +28,7 @@ from ..models.translate import to_format_2
 from ..windows import body
 from ..windows.recipe import Recipe
 from ..windows.steps import Entered
+from .saved import write_fitted
 from .sets import load_sets
 
 log = logger(__name__)
@@ -173,15 +174,9 @@ def fit(source, target, cfg):
     content = checkpoints.unmerged(to_format_2(checkpoints.read(source), str(source)))
     places = recipe.knows_places or bool(cfg.DATASET.ESTIMATORS_PLACES)
     recipe = Recipe.from_dict(content["recipe"], str(source))
-    content["recipe"] = recipe.but(smooth=float(cfg.EVALUATE.SMOOTH) or recipe.smooth, knows_places=places).as_dict()
-    content["state_dict"] |= {
-        "proj_l.weight": torch.from_numpy(weight).float(),
-        "proj_l.bias": torch.from_numpy(bias).float(),
-    }
-    for stale in ("training", "scores"):  # of the network without the correction
-        content.pop(stale, None)
-    content["provenance"] = {**content["provenance"], "corrected": run.command_line()}
-    checkpoints.save(target, {key: value for key, value in content.items() if key != "format_version"})
+    recipe = recipe.but(smooth=float(cfg.EVALUATE.SMOOTH) or recipe.smooth, knows_places=places)
+    layer = {"proj_l.weight": torch.from_numpy(weight).float(), "proj_l.bias": torch.from_numpy(bias).float()}
+    write_fitted(target, content, recipe, layer, "corrected")
     return found
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .. import errors, messages, run
+from .. import errors, messages
 from ..command_line import Parser, Request
 from ..dataset.synthetic import synthetic
 from ..errors import UserError
@@ -30,6 +30,7 @@ from ..windows.pipeline import led, padded
 from ..windows.steps import run as run_windows
 from .bank import MIXES, mix_shares
 from .loss import position_and_acceleration
+from .saved import write_fitted
 from .sets import NOISE, ORDER, VALIDATION_NOISE, load_sets
 
 log = logger(__name__)
@@ -50,14 +51,14 @@ def said(checkpoint, detected, stream):
     lead = recipe.window - 1 if stream else 0
     cut = padded(led(frames, lead), recipe.window)
     given = cut.unfold(1, recipe.window, 1).transpose(2, 3)[0]
-    parts = []
+    told, parts = None, []
+    if recipe.bones and stream:
+        told = body.running_lengths(frames, recipe.bones)[0][:, None]
+    elif recipe.bones:
+        told = body.mean_lengths(frames, recipe.bones).expand(len(given), 1, -1)
     for index in torch.arange(len(given)).split(2048):
-        told = None
-        if recipe.bones and stream:
-            told = body.running_lengths(frames, recipe.bones)[0][index, None]
-        elif recipe.bones:
-            told = body.mean_lengths(frames, recipe.bones)[None].expand(len(index), 1, -1)
-        heads, _ = run_windows(checkpoint.network, recipe, given[index, None], body=told)
+        of_body = None if told is None else told[index]
+        heads, _ = run_windows(checkpoint.network, recipe, given[index, None], body=of_body)
         parts.append(heads.final[:, 0])
     return torch.cat(parts), cut[0]
 
@@ -198,13 +199,9 @@ def fit(source, target, cfg, stretch=STRETCH):
         log.info("validation, MPJPE / Accel in mm: %.2f / %.2f without the merge, %.2f / %.2f with it", *found.flat)
     content = to_format_2(checkpoints.read(source), str(source))
     changed = {"trained_lag": 0, "carry": 0.0} if stream else {"weighting": "learned", "smooth": 0.0}
-    content["recipe"] = recipe.but(**changed).as_dict()
     name = "gain" if stream else "blend"
-    content["state_dict"] |= {f"{name}.{key}": value for key, value in merge.state_dict().items()}
-    for stale in ("training", "scores"):  # of the network without the merge
-        content.pop(stale, None)
-    content["provenance"] = {**content.get("provenance", {}), name: run.command_line()}
-    checkpoints.save(target, {key: value for key, value in content.items() if key != "format_version"})
+    weights = {f"{name}.{key}": value for key, value in merge.state_dict().items()}
+    write_fitted(target, content, recipe.but(**changed), weights, name)
     return found
 
 

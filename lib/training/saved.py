@@ -52,6 +52,21 @@ def write(trainer, path):
     )
 
 
+def write_fitted(path, content, recipe, weights, name):
+    """Write checkpoint `content` (format 2) with what was fitted after its network: `weights` beside its own, a changed `Recipe`.
+
+    name: what it is, under which the command is kept. Scores and the optimiser's state were of the network without it.
+    """
+    kept = {key: value for key, value in content.items() if key not in ("format_version", "training", "scores")}
+    provenance = {**content.get("provenance", {}), name: run.command_line()}
+    fitted = {
+        "recipe": recipe.as_dict(),
+        "state_dict": {**content["state_dict"], **weights},
+        "provenance": provenance,
+    }
+    checkpoints.save(path, {**kept, **fitted})
+
+
 def resume(trainer, path):
     """Put a checkpoint's whole state in place; of weights without one (a published file) the weights alone.
 

@@ -22,9 +22,9 @@ class Merge:
             raise UserError(
                 "EVALUATE.WINDOW_WEIGHTS is learned: these weights have learnt no merge. Set it to mean or triangular"
             )
-        self.gain = gain if gain is not None and self.lag == 0 and gain.fits(recipe.window) else None
+        self.gain = _that_fits(gain, recipe.window) if self.lag == 0 else None
         learned = recipe.lag is None and recipe.weighting == "learned" and recipe.step == 1
-        self.blend = blend if learned and blend.fits(recipe.window) else None
+        self.blend = _that_fits(blend, recipe.window) if learned else None
 
     @property
     def lead(self):
@@ -125,7 +125,7 @@ class StreamMerge:
         weights = np.ones(recipe.window) if weights is None else weights.numpy().astype(float)
         self.window, self.lag = recipe.window, recipe.lag
         self.carry = recipe.carry if recipe.lag == 0 else 0.0
-        self.gain = gain if gain is not None and recipe.lag == 0 and gain.fits(recipe.window) else None
+        self.gain = _that_fits(gain, recipe.window) if recipe.lag == 0 else None
         self.weights = weights[recipe.window - 1 - recipe.lag :]
         self.restart()
 
@@ -175,3 +175,8 @@ class StreamMerge:
     def at(self, late):
         """The average [P, ...] for the frame `late` steps ago."""
         return self.sums[:, -1 - late] / self.counts[-1 - late]
+
+
+def _that_fits(learned, window):
+    """A learned merge that can be used for windows of so many frames, else None."""
+    return learned if learned is not None and learned.fits(window) else None
