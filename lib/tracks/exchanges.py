@@ -4,7 +4,9 @@ An estimator that takes the left limbs for the right ones does so for some frame
 leap across the body. Each frame is in one of a few states (as is, arms and legs exchanged, arms alone, …), and the best
 sequence of states has the shortest steps, few changes of state and few frames that are not as is: the most probable
 path of a hidden Markov model whose steps are Cauchy-like, by dynamic programming (A. J. Viterbi, Error bounds for
-convolutional codes, IEEE Trans. Inf. Theory 13(2), 1967). Where depth is known, nose, knees and toes say which way the
+convolutional codes, IEEE Trans. Inf. Theory 13(2), 1967). Steps are those to the next frame and to the one after it:
+on its way across, a limb often lies for one frame between both sides, where a change of state alters no step to the
+next frame, but still those over that frame. Where depth is known, nose, knees and toes say which way the
 body faces, and so which side is left.
 
 T frames, J joints, D coordinates, P pairs of joints, S states.
@@ -54,7 +56,7 @@ HOLD = 0.25  # seconds for which a missing joint is taken to be where it was
 # Where so much is exchanged that it could as well be the rest, nothing is changed: share of the frames from AROUND
 # seconds before to AROUND seconds after a stretch, where it is one of several, and where it is the only one.
 AROUND, CROWDED, ALONE = 1.5, 0.15, 0.3
-GAIN = 6.0  # how much less a stretch must cost exchanged than as it is, and it must begin or end with a leap
+GAIN = 6.0  # how much less a stretch must cost exchanged than as it is
 
 
 @dataclass(frozen=True)
@@ -139,16 +141,13 @@ def find(poses, body, fps, camera=False):
     """
     if len(poses) < 2:
         return np.zeros(len(poses), dtype=int)
-    change, prior, side = transitions(poses, body, fps), priors(body, fps), facing(poses, body, camera)
-    frame = prior + side
-    frame[0, 1:] += CHANGE  # a recording may begin in any state, but at a price
-    if frame.min() >= 0 and change.min() >= 0:  # nowhere is anything gained
+    side = facing(poses, body, camera)
+    near, far = (transitions(poses, body, fps, lag) for lag in (1, 2))
+    costs = Costs(priors(body, fps) + side, near + CHANGE * (1 - np.eye(len(body.states))), far)
+    if costs.nothing_to_gain:
         return np.zeros(len(poses), dtype=int)
-    path = _shortest(frame, change)
-    cost = (prior + side)[np.arange(len(path)), path]  # of each frame on this path
-    leap = np.full(len(path) + 1, CHANGE)  # of the change to each frame; nothing is known before and after
-    leap[1:-1] = change[np.arange(len(change)), path[:-1], path[1:]]
-    return _certain(path, cost, leap, side, fps)
+    costs.frame[[0, -1], 1:] += CHANGE  # a recording may begin or end in any state, but at a price
+    return _certain(costs.shortest(), costs, side, fps)
 
 
 def priors(body, fps):
@@ -158,24 +157,23 @@ def priors(body, fps):
     return np.where(changed.all(axis=1), PRIOR, np.where(changed.any(axis=1), PRIOR_PART, 0.0)) * 30 / fps
 
 
-def transitions(poses, body, fps):
-    """What a change from state to state costs more than staying, [T - 1, S, S]: the limbs' steps and `CHANGE`.
+def transitions(poses, body, fps, lag):
+    """What the limbs' steps over `lag` frames cost more from state to state than without a change, [T - lag, S, S].
 
-    A step d of a pair costs log(1 + d² / s²), with s the median step of the track.
+    A step d of a pair costs half of log(1 + d² / s²), with s the median step of the track: steps of two lags are added.
     """
     left, right = body.pairs[body.measured].T
     both, crossed = np.concatenate([left, right]), np.concatenate([right, left])
-    here, past = poses[1:, both], _held(poses, int(HOLD * fps))[:-1]
+    here, past = poses[lag:, both], _held(poses, int(HOLD * fps))[:-lag]
     kinds = [_squared(here - past[:, sides]) for sides in (both, crossed)]
     if (body.states == MIRRORED).any():
         past = past * np.array([1.0, 1.0, -1.0])
         kinds += [_squared(here - past[:, sides]) for sides in (crossed, both)]
     scale = max(_median(kinds[_STAY]), LEAST**2 * _spread(poses[:, both]), 1e-12)
-    steps = np.stack([np.log1p(kind / scale) for kind in kinds])  # [kinds, T - 1, 2P]
+    steps = np.stack([0.5 * np.log1p(kind / scale) for kind in kinds])  # [kinds, T - lag, 2P]
     steps = np.nan_to_num(steps[..., : len(left)] + steps[..., len(left) :])
     steps -= steps[_STAY]
-    size = len(body.states)
-    cost = np.repeat(CHANGE * (1 - np.eye(size))[None], len(here), axis=0)
+    cost = np.zeros((len(here), *2 * (len(body.states),)))
     group = body.group[body.measured]
     for number in range(len(_PAIRS)):
         states = body.states[:, number]
@@ -276,27 +274,52 @@ def _held(poses, longest):
     return np.where(((last >= 0) & (frame - last <= longest))[..., None], held, np.nan)
 
 
-def _shortest(frame, change):
-    """The cheapest path [T] through states that cost frame [T, S], and change [T - 1, S, S] from one to the next."""
-    count, size = frame.shape
-    best, came = frame[0], np.zeros((count, size), dtype=np.intp)
-    states = np.arange(size)
-    for t in range(1, count):
-        total = best[:, None] + change[t - 1]
-        came[t] = total.argmin(axis=0)
-        best = total[came[t], states] + frame[t]
-    path = np.empty(count, dtype=np.intp)
-    path[-1] = best.argmin()
-    for t in range(count - 1, 0, -1):
-        path[t - 1] = came[t, path[t]]
-    return path
+@dataclass(frozen=True)
+class Costs:
+    """What a path through the states costs.
+
+    frame: of each frame in each state, [T, S]; near: of the state of a frame and of the next, [T - 1, S, S], and `CHANGE`
+    where they differ; far: of the state of a frame and of the one after the next, [T - 2, S, S].
+    """
+
+    frame: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+
+    @property
+    def nothing_to_gain(self):
+        """Whether no path can cost less than all frames as they are: a change is in one step `near` and in two `far` at most."""
+        change = self.near[:, ~np.eye(self.near.shape[-1], dtype=bool)].min(initial=np.inf)
+        return self.frame.min() >= 0 and change + 2 * self.far.min(initial=0) >= 0
+
+    def of(self, path):
+        """What a path [T] costs."""
+        frames = np.arange(len(path))
+        near = self.near[frames[:-1], path[:-1], path[1:]]
+        far = self.far[frames[:-2], path[:-2], path[2:]]
+        return self.frame[frames, path].sum() + near.sum() + far.sum()
+
+    def shortest(self):
+        """The cheapest path [T], T at least 2, by dynamic programming over the states of two frames."""
+        count, size = self.frame.shape
+        best = self.frame[0][:, None] + self.near[0] + self.frame[1]  # by the states of the frame before and of this one
+        came = np.zeros((count, size, size), dtype=np.int8)
+        for t in range(2, count):
+            total = best[:, :, None] + self.far[t - 2][:, None]
+            came[t] = total.argmin(axis=0)
+            best = total.min(axis=0) + self.near[t - 1] + self.frame[t]
+        path = np.empty(count, dtype=np.intp)
+        path[-2:] = np.unravel_index(best.argmin(), best.shape)
+        for t in range(count - 1, 1, -1):
+            path[t - 2] = came[t, path[t - 1], path[t]]
+        return path
 
 
-def _certain(path, cost, leap, side, fps):
+def _certain(path, costs, side, fps):
     """The path [T] less the stretches that gain little, or of which it is unclear whether they are exchanged or the rest.
 
-    cost: [T], of each frame; leap: [T + 1], of the change to it, and after the last; side: what the way the body faces
-    says of each state, [T, S]: where that speaks clearly for a stretch, nothing else is asked.
+    costs: `Costs`; side: what the way the body faces says of each state, [T, S]: where that speaks clearly for a
+    stretch, nothing else is asked.
     """
     changed = path > 0
     total = np.concatenate([[0], np.cumsum(changed)])
@@ -306,11 +329,12 @@ def _certain(path, cost, leap, side, fps):
         if faces.sum() < -GAIN and faces.mean() < -SURE * FACING:
             continue
         length = run.stop - run.start
-        ends = leap[run.start : run.stop + 1]
         reach = int(max(AROUND * fps, 2.5 * length))
         first, last = max(0, run.start - reach), min(len(path), run.stop + reach)
         exchanged = total[last] - total[first]
         crowded = exchanged > (ALONE if exchanged == length else CROWDED) * (last - first)
-        if crowded or min(ends[0], ends[-1]) >= CHANGE or cost[run].sum() + ends.sum() > -GAIN:
+        without = path.copy()
+        without[run] = 0
+        if crowded or costs.of(without) - costs.of(path) < GAIN:
             kept[run] = 0
     return kept

@@ -82,6 +82,23 @@ def test_depth_that_follows_the_label_is_mirrored(clips):
     np.testing.assert_allclose(back, clip)
 
 
+def test_limbs_that_lie_between_the_sides_for_a_frame_hide_no_exchange(clips):
+    flat = 230 * max(clips, key=len)[:48, :, :2]
+    turned = exchanged(flat, np.array(LEGS + ARMS), np.array([[41]]))
+    turned[40] = (flat[40] + flat[40, MIRROR]) / 2  # on the way across, where a change of state alters no step
+    path = put_back(turned, camera=False)[1]
+    assert np.flatnonzero(path).tolist() in ([41], [40, 41])  # and not all that follows, to the end of the recording
+
+
+@pytest.mark.parametrize("length", [3, 6])
+def test_an_exchange_at_the_end_is_found_as_at_the_beginning(clips, length):
+    flat = 230 * max(clips, key=len)[:60, :, :2]
+    turned = exchanged(flat, np.array(LEGS + ARMS), np.arange(60 - length, 60)[:, None])
+    for poses in (turned, turned[::-1]):
+        back, path = put_back(poses, camera=False)
+        assert (path > 0).sum() == length and np.array_equal(back, flat if poses is turned else flat[::-1])
+
+
 def test_what_is_exchanged_for_half_of_a_clip_is_unclear(clips):
     flat = 230 * max(clips, key=len)[:80, :, :2]
     turned = exchanged(flat, np.array(LEGS + ARMS), np.arange(20, 60)[:, None])
