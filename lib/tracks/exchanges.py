@@ -3,10 +3,9 @@
 An estimator that takes the left limbs for the right ones does so for some frames; where it begins and ends, the limbs
 leap across the body. Each frame is in one of a few states (as is, arms and legs exchanged, arms alone, …), and the best
 sequence of states has the shortest steps, few changes of state and few frames that are not as is: the most probable
-path of a hidden Markov model whose steps are Cauchy-like, by dynamic programming (A. J. Viterbi, Error bounds for
-convolutional codes, IEEE Trans. Inf. Theory 13(2), 1967). Steps are those to the next frame and to the one after it:
-on its way across, a limb often lies for one frame between both sides, where a change of state alters no step to the
-next frame, but still those over that frame. Where depth is known, nose, knees and toes say which way the
+path of a hidden Markov model whose steps are Cauchy-like (`paths`). Steps are those to the next frame and to the one
+after it: on its way across, a limb often lies between both sides for a frame, where a change of state alters no step to
+the next frame, but still those over that frame. Where depth is known, nose, knees and toes say which way the
 body faces, and so which side is left.
 
 T frames, J joints, D coordinates, P pairs of joints, S states.
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..poses import gaps
+from .paths import Costs
 
 # Pairs of joints by the group of limbs they belong to. Steps are measured on the first ones; the others go with them.
 _PAIRS = (
@@ -57,6 +57,7 @@ HOLD = 0.25  # seconds for which a missing joint is taken to be where it was
 # seconds before to AROUND seconds after a stretch, where it is one of several, and where it is the only one.
 AROUND, CROWDED, ALONE = 1.5, 0.15, 0.3
 GAIN = 6.0  # how much less a stretch must cost exchanged than as it is
+CLEAR = 1.0  # how much less than with any other frames exchanged in its place
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,11 @@ def find(poses, body, fps, camera=False):
     side = facing(poses, body, camera)
     near, far = (transitions(poses, body, fps, lag) for lag in (1, 2))
     costs = Costs(priors(body, fps) + side, near + CHANGE * (1 - np.eye(len(body.states))), far)
-    if costs.nothing_to_gain:
+    if costs.none_cheaper:
         return np.zeros(len(poses), dtype=int)
     costs.frame[[0, -1], 1:] += CHANGE  # a recording may begin or end in any state, but at a price
-    return _certain(costs.shortest(), costs, side, fps)
+    path = costs.cheapest()
+    return _certain(path, costs, side, fps) if path.any() else path
 
 
 def priors(body, fps):
@@ -274,47 +276,6 @@ def _held(poses, longest):
     return np.where(((last >= 0) & (frame - last <= longest))[..., None], held, np.nan)
 
 
-@dataclass(frozen=True)
-class Costs:
-    """What a path through the states costs.
-
-    frame: of each frame in each state, [T, S]; near: of the state of a frame and of the next, [T - 1, S, S], and `CHANGE`
-    where they differ; far: of the state of a frame and of the one after the next, [T - 2, S, S].
-    """
-
-    frame: np.ndarray
-    near: np.ndarray
-    far: np.ndarray
-
-    @property
-    def nothing_to_gain(self):
-        """Whether no path can cost less than all frames as they are: a change is in one step `near` and in two `far` at most."""
-        change = self.near[:, ~np.eye(self.near.shape[-1], dtype=bool)].min(initial=np.inf)
-        return self.frame.min() >= 0 and change + 2 * self.far.min(initial=0) >= 0
-
-    def of(self, path):
-        """What a path [T] costs."""
-        frames = np.arange(len(path))
-        near = self.near[frames[:-1], path[:-1], path[1:]]
-        far = self.far[frames[:-2], path[:-2], path[2:]]
-        return self.frame[frames, path].sum() + near.sum() + far.sum()
-
-    def shortest(self):
-        """The cheapest path [T], T at least 2, by dynamic programming over the states of two frames."""
-        count, size = self.frame.shape
-        best = self.frame[0][:, None] + self.near[0] + self.frame[1]  # by the states of the frame before and of this one
-        came = np.zeros((count, size, size), dtype=np.int8)
-        for t in range(2, count):
-            total = best[:, :, None] + self.far[t - 2][:, None]
-            came[t] = total.argmin(axis=0)
-            best = total.min(axis=0) + self.near[t - 1] + self.frame[t]
-        path = np.empty(count, dtype=np.intp)
-        path[-2:] = np.unravel_index(best.argmin(), best.shape)
-        for t in range(count - 1, 1, -1):
-            path[t - 2] = came[t, path[t - 1], path[t]]
-        return path
-
-
 def _certain(path, costs, side, fps):
     """The path [T] less the stretches that gain little, or of which it is unclear whether they are exchanged or the rest.
 
@@ -323,6 +284,7 @@ def _certain(path, costs, side, fps):
     """
     changed = path > 0
     total = np.concatenate([[0], np.cumsum(changed)])
+    least, otherwise = costs.of(path), costs.through(0)
     kept = path.copy()
     for run in gaps.runs(changed):
         faces = side[np.arange(run.start, run.stop), path[run]]
@@ -335,6 +297,6 @@ def _certain(path, costs, side, fps):
         crowded = exchanged > (ALONE if exchanged == length else CROWDED) * (last - first)
         without = path.copy()
         without[run] = 0
-        if crowded or costs.of(without) - costs.of(path) < GAIN:
+        if crowded or costs.of(without) - least < GAIN or otherwise[run].min() - least < CLEAR:
             kept[run] = 0
     return kept
