@@ -4,6 +4,8 @@ import numpy as np
 
 # Frames on each side from which a key point of low confidence is estimated anew, and their falling weight.
 REACH = 3
+# How far off their line it may lie, as a multiple of the root mean square by which they do: of six points about a line 1.22 is unbiased.
+WITHIN = 1.25
 # Sizes of a body that it does not move from one frame to the next.
 FAR = 0.5
 
@@ -123,43 +125,52 @@ def fuse(poses, confidence):
     """Draw key points of low confidence towards what their neighbours in time say of them.
 
     poses: [T, J, D], NaN where missing; confidence: [T, J] in [0, 1]. A key point is kept as far as its confidence
-    reaches the median of those around it (`REACH` frames on each side), and for the rest replaced by the neighbours'
-    straight line, fitted with their confidences as weights. Equal confidences change nothing. Returns [T, J, D].
+    reaches the median of those around it (`REACH` frames on each side), and for the rest drawn to the neighbours'
+    straight line, fitted with their confidences as weights, but no nearer than `WITHIN` times the root mean square by
+    which they miss it themselves: of fast motion a line is no better than a point. Equal confidences change nothing.
+    Returns [T, J, D].
     """
     there = seen(poses)
     weight = np.where(there, np.clip(np.nan_to_num(confidence), 0, 1), 0.0)
-    count = len(poses)
+    values = np.where(there[..., None], poses, 0.0)
     offsets = [offset for offset in range(-REACH, REACH + 1) if offset]
-    padded = np.pad(weight, ((REACH, REACH), (0, 0)))
-    values = np.pad(np.where(there[..., None], poses, 0.0), ((REACH, REACH), (0, 0), (0, 0)))
-    near = np.stack([padded[REACH + offset : REACH + offset + count] for offset in offsets])  # [2R, T, J]
-    ordered, lacking = np.sort(near, axis=0), (near <= 0).sum(axis=0)  # zeros first, then the neighbours that are there
-    middle = [
-        np.take_along_axis(
-            ordered, np.minimum(lacking + (len(near) - lacking - even) // 2, len(near) - 1)[None], axis=0
-        )[0]
-        for even in (0, 1)
-    ]
-    around = (middle[0] + middle[1]) / 2
+    near, places = (_around(each, offsets) for each in (weight, values))
+    around = _middle_of_known(near)
     trust = np.where(around > 0, np.clip(weight / np.where(around > 0, around, 1), 0, 1), 1.0)
-    doubtful = there & (trust < 1)
+    # A line needs neighbours on both sides, or it is drawn past its ends.
+    doubtful = there & (trust < 1) & near[:REACH].any(axis=0) & near[REACH:].any(axis=0)
     if not doubtful.any():
         return poses.copy()
-    # Weighted least squares of a line through the neighbours, read at offset 0.
-    sums = [np.zeros_like(weight) for _ in range(3)]
-    moments = [np.zeros(poses.shape) for _ in range(2)]
-    for index, offset in enumerate(offsets):
-        w = near[index] / (1 + abs(offset))
-        part = values[REACH + offset : REACH + offset + count]
-        for power in range(3):
-            sums[power] += w * offset**power
-        for power in range(2):
-            moments[power] += (w * offset**power)[..., None] * part
-    s0, s1, s2 = sums
+    line, missed = _line(near, places, np.array(offsets))
+    way = np.nan_to_num(line - values)  # none where so little is known that there is no line
+    beyond = np.clip(1 - WITHIN * missed / np.maximum(np.linalg.norm(way, axis=-1), 1e-12), 0, 1)
+    share = np.where(doubtful, (1 - trust) * beyond, 0.0)
+    return np.where(there[..., None], poses + share[..., None] * way, poses)
+
+
+def _around(values, offsets):
+    """Values [T, J, ...] of the frames at these offsets from each, [offsets, T, J, ...]; 0 beyond the ends."""
+    padded = np.pad(values, ((REACH, REACH), *(((0, 0),) * (values.ndim - 1))))
+    return np.stack([padded[REACH + offset : REACH + offset + len(values)] for offset in offsets])
+
+
+def _middle_of_known(near):
+    """The median of what is above 0 of near [N, T, J], [T, J]; 0 where nothing is."""
+    ordered, lacking = np.sort(near, axis=0), (near <= 0).sum(axis=0)  # zeros first
+    at = (lacking + (len(near) - lacking - even) // 2 for even in (0, 1))
+    low, high = (np.take_along_axis(ordered, np.minimum(each, len(near) - 1)[None], axis=0)[0] for each in at)
+    return (low + high) / 2
+
+
+def _line(near, places, offsets):
+    """(line [T, J, D], missed [T, J]): the straight line through the neighbours' places [N, T, J, D] where it passes a frame, and
+    the root mean square by which they miss it; weighted least squares, by their confidences near [N, T, J] and how near they are."""
+    weights = near / (1 + abs(offsets))[:, None, None]
+    s0, s1, s2 = (np.einsum("ntj,n->tj", weights, offsets**power)[..., None] for power in range(3))
+    first, second = (np.einsum("ntj,n,ntjd->tjd", weights, offsets**power, places) for power in range(2))
     determinant = s0 * s2 - s1**2
-    # A line needs neighbours on both sides, or it is drawn past its ends.
-    before = near[:REACH].any(axis=0) & near[REACH:].any(axis=0) & (determinant > 1e-12)
-    safe = np.where(before, determinant, 1.0)
-    line = (s2[..., None] * moments[0] - s1[..., None] * moments[1]) / safe[..., None]
-    share = np.where(doubtful & before, trust, 1.0)[..., None]
-    return np.where(there[..., None], share * np.where(there[..., None], poses, 0) + (1 - share) * line, poses)
+    safe = np.where(determinant > 1e-12, determinant, 1.0)
+    line, slope = (s2 * first - s1 * second) / safe, (s0 * second - s1 * first) / safe
+    off = places - line - offsets[:, None, None, None] * slope
+    missed = np.einsum("ntj,ntjd,ntjd->tj", weights, off, off) / np.maximum(s0[..., 0], 1e-12)
+    return np.where(determinant > 1e-12, line, np.nan), np.sqrt(missed)

@@ -68,6 +68,17 @@ def test_fuse_leaves_even_confidence_alone_and_mends_a_doubtful_outlier():
     np.testing.assert_array_equal(fused, poses)
 
 
+def test_fuse_leaves_fast_motion_where_it_is():
+    """As MediaPipe's visibility sinks where a limb is fast or hidden: of motion that bends, the neighbours' line says nothing."""
+    time = np.arange(60) / 30
+    poses = 200 * np.stack([np.sin(2 * np.pi * 2 * time), np.cos(2 * np.pi * 2 * time)], axis=-1)[:, None]
+    confidence = np.where(np.arange(60) % 4 == 0, 0.6, 0.95)[:, None]
+    assert np.abs(gaps.fuse(poses, confidence) - poses).max() < 1  # 22 by the line alone
+    poses[20] += 600  # an outlier of low confidence is mended still
+    confidence[20] = 0.1
+    assert np.linalg.norm(gaps.fuse(poses, confidence)[20] - poses[20]) > 300
+
+
 def test_fuse_keeps_missing_missing():
     poses, confidence = line(), np.full((20, 3), 0.5)
     poses[7, 0], confidence[7, 0], confidence[8, 0] = np.nan, 0, 0.1
