@@ -131,7 +131,7 @@ def recommendation(pose_file, found):
     plan = "; ".join(plans[:3]) + (f"; and {len(plans) - 3} more" if len(plans) > 3 else "")
     advice = f"recommended: auto, here {plan}"
     done = "".join(f"; {part}" for part in [closing.closing_line(results)] if part)
-    if chosen.refiner.blends and licences(chosen.refiner, results):
+    if chosen.refiner.choice.blends and licences(chosen.refiner, results):
         return f"{advice}: bone lengths show errors that last, which no filter takes out{done}"
     if any(auto.LASTING in result.methods for result in results):
         return f"{advice}: the errors last for several frames, which weaker filters leave{done}"

@@ -6,7 +6,7 @@ import torch
 from ..poses import gaps, rotations
 from ..poses.kinds import kind_of
 from ..tracks import closing
-from ..tracks.work import RefinedTrack
+from ..tracks.result import RefinedTrack
 
 IMAGE_UNIT = "% of image height"  # of coordinates that are shares of an image whose size is not known
 PROPORTIONS = 16 / 9  # which such an image is taken to have
@@ -17,7 +17,7 @@ def licences(refine, results):
     used = {label for result in results for label in result.methods}
     return [
         f"{model.path}: {model.licence or 'licence not said in the file (published weights: as their authors say)'}"
-        for model in refine.models()
+        for model in refine.choice.models()
         if model.label in used
     ]
 

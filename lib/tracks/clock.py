@@ -18,6 +18,24 @@ def is_even(times):
     return len(steps) < 2 or bool(np.abs(steps - np.median(steps)).max() <= EVEN * np.median(steps))
 
 
+def of_frames(track, timestamps, fps, *, told, assumed):
+    """(times [T] in seconds of a `Track`'s frames, notes): by the rate that the user told, else by the file's timestamps, else by the
+    file's rate `fps`, else by the one that is assumed, which is said. timestamps: [frames of the file] or None."""
+    count, times, notes = len(track.poses), None, []
+    if timestamps is not None:
+        times = np.asarray(timestamps, dtype=np.float64)[track.start : track.start + count]
+        whole = len(times) == count and np.isfinite(times).all()
+        if not whole or (np.diff(times) <= 0).any():
+            notes.append("timestamps do not rise frame by frame: not used")
+            times = None
+    if told or times is None:
+        rate = told or fps
+        if not rate:
+            notes.append(f"frame rate unknown: {assumed:g} frames per second are assumed (--fps sets it)")
+        times = np.arange(count) / (rate or assumed)
+    return times, notes
+
+
 def grids(times, rate):
     """Even clocks of `rate` Hz over times [T], as a list of arrays.
 

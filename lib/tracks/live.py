@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from ..errors import UserError
-from ..filters import registry as filters
 from ..formats.tracks import Track
 from ..poses.kinds import kind_of
 from ..poses.space import enter, leave, space_of
@@ -80,8 +79,8 @@ class Stream:
     def _plan_of(self, poses):
         """The plan by a first frame [P, J, D]: joints not seen in it may come, and are judged frame by frame."""
         guess = np.where(np.isfinite(poses[:1]), poses[:1], 0.0)
-        plan = self.refiner.plan(self.likeness, _plausible(guess, poses[:1]), live=True)
-        self.refiner.check_asked([plan])
+        plan = self.refiner.choice.plan(self.likeness, _plausible(guess, poses[:1]), live=True)
+        self.refiner.choice.check_asked([plan])
         return plan
 
     def _begin_lanes(self):
@@ -107,7 +106,7 @@ class Stream:
             if isinstance(channel, Model):
                 lanes.append(NetworkLane(self, channel, None, rest))
             else:
-                in_place = self.plan.blend or self.refiner.method in filters.IN_PLACE
+                in_place = self.refiner.choice.in_place
                 lanes.append(OneEuroLane(self, rest) if channel == "oneeuro" else KalmanLane(rest, in_place))
         return lanes
 

@@ -14,9 +14,13 @@ from ..poses import gaps
 from ..windows.recipe import Recipe
 
 RATE = filters.RATE  # of models that do not say theirs
-# Without any network: what fits itself to the jitter (docs/accuracy.md), and its like for a stream.
-FALLBACK, LIVE_FALLBACK = "self_tuned", "kalman"
+METHODS = ("auto", "synsp", "smoothnet", *filters.FILTERS, "none")
 LIVE = ("auto", "synsp", "smoothnet", *filters.LIVE, "none")  # methods that need not see the whole recording
+
+
+def fallback(live):
+    """The filter where there is no network: what fits itself to the jitter (docs/accuracy.md), and its like for a stream."""
+    return "kalman" if live else "self_tuned"
 
 
 def check_live(method, wish):

@@ -94,7 +94,7 @@ def test_a_body_in_a_room_is_refined_as_the_same_body_in_a_camera(clips):
 
 
 def test_a_checkpoint_that_is_asked_for_is_taken_pure(clips):
-    assert not Refiner("synsp", **OPTIONS).blends and Refiner("auto", **OPTIONS).blends
+    assert not Refiner("synsp", **OPTIONS).choice.blends and Refiner("auto", **OPTIONS).choice.blends
     refine = Refiner("synsp", **OPTIONS)
     refine(clips[0][:40])
     assert list(refine.results[0].methods) == [

@@ -565,7 +565,7 @@ def test_the_network_for_one_view_and_this_lag_is_taken(tmp_path):
 
     def taken(lag):
         refiner = Refiner("synsp", fps=30, folder=tmp_path, lag=lag)
-        model, _, _ = refiner.network_for(refiner.track(poses), poses)
+        model, _, _ = refiner.choice.network_for(refiner.track(poses), poses)
         return Path(model.path).name.removesuffix(".pth.tar")
 
     assert [taken(lag) for lag in (None, 0, 3)] == ["synsp_3D_w8", "synsp_3D_w8_causal", "synsp_3D_w8"]
@@ -579,10 +579,10 @@ def test_weights_of_one_sensor_or_not_for_any_use_are_taken_by_name_only(tmp_pat
         save_synsp(tmp_path, name=f"{name}.pth.tar", views=1)
     poses = np.broadcast_to(REST, (20, 17, 3)) * 1.0
     refiner = Refiner("auto", fps=30, folder=tmp_path)
-    assert refiner.network_for(refiner.track(poses), poses)[0] is None
+    assert refiner.choice.network_for(refiner.track(poses), poses)[0] is None
     for checkpoint in (tmp_path / "synsp_3D_w8_kinect.pth.tar", "synsp_3D_w8_kinect", "synsp_3D_w8_kinect.pth.tar"):
         named = Refiner("synsp", fps=30, checkpoint=checkpoint, folder=tmp_path)
-        assert named.network_for(named.track(poses), poses)[0] is not None
+        assert named.choice.network_for(named.track(poses), poses)[0] is not None
     with pytest.raises(UserError, match="checkpoint elsewhere/synsp_3D_w8_kinect: not found"):
         Refiner("synsp", fps=30, checkpoint="elsewhere/synsp_3D_w8_kinect", folder=tmp_path)
 
@@ -594,7 +594,7 @@ def test_files_of_an_estimator_take_its_weights_and_no_others_do(tmp_path):
     def taken(names, **options):
         refiner = Refiner("auto", fps=30, folder=tmp_path, layout=names, **options)
         poses = by_names(straight(20), JOINT_NAMES[names])
-        return Path(refiner.network_for(refiner.track(poses), poses)[0].path).name.removesuffix(".pth.tar")
+        return Path(refiner.choice.network_for(refiner.track(poses), poses)[0].path).name.removesuffix(".pth.tar")
 
     assert taken("mediapipe33") == "synsp_3D_w8_mediapipe"
     assert taken("coco17") == "synsp_3D_w8"
@@ -666,7 +666,7 @@ def test_a_checkpoint_asked_for_by_name_is_used_or_refused(folder):
         Refiner(path, fps=30, folder=folder).stream().step(hand[0])
     refiner = Refiner(path, fps=30, folder=folder)
     refiner(straight())
-    assert list(refiner.results[0].methods) == [refiner.model.label]
+    assert list(refiner.results[0].methods) == [refiner.choice.model.label]
 
 
 def test_one_refiner_for_several_threads(folder):
