@@ -25,9 +25,13 @@ DOUBT, ROUNDS, LEARNT, IGNORED = 2.385, 3, 0.25, 1e-3
 OUTLIER, IN_A_ROW = 4.0, 2
 # A live stream weighs candidate smoothnesses by the likelihood of the last seconds.
 MEMORY = 2.0  # s
-CANDIDATES = 9
+CANDIDATES = 10
 ENOUGH = 8  # samples that a noise level is first learnt from
-LIVE_SHARES = (1 / 100, 0.3)  # their lowest and highest cut-off as shares of the rate
+LIVE_SHARES = (1 / 100, 0.45)  # their lowest and highest cut-off as shares of the rate
+# The smoothness of a joint may change from frame to frame with this probability, so that a leap after rest is followed at once. The
+# likelihood of a frame counts by a power below 1, as coordinates and frames err less independently than the model has it. Innovations
+# count for the noise up to so many standard deviations: those of a leap are motion. Chosen on training clips of seven sets.
+SWITCH, POWER, NEAR = 0.01, 0.3, 1.4
 
 
 class WhiteJerk:
@@ -199,10 +203,11 @@ def places(values, frames, weights, ratio):
 class LiveKalman:
     """The same filter for a stream: `step` takes a frame and gives the one from `lag` frames ago, given all frames up to now.
 
-    Noise levels are learnt on the way: `CANDIDATES` ratios run side by side and are weighed, for each joint, by the
-    likelihood of the last `MEMORY` seconds; ratio: one fixed ratio instead. rate: frames a second. For each of the last
-    frames the covariance of its place with the newest state is carried along, so that a new frame mends them all at once
-    (fixed-lag smoothing: Anderson & Moore, "Optimal Filtering", 1979, section 7.3).
+    Noise levels are learnt on the way: `CANDIDATES` ratios run side by side and are weighed, for each joint, as the states of a
+    hidden Markov chain (Hamilton, Econometrica 57, 1989). With probability `SWITCH` the ratio of a frame is not that of the frame
+    before: half of the time it is any, else one that the last `MEMORY` seconds make likely. ratio: one fixed ratio instead.
+    rate: frames a second. For each of the last frames the covariance of its place with the newest state is carried along, so that a
+    new frame mends them all at once (fixed-lag smoothing: Anderson & Moore, "Optimal Filtering", 1979, section 7.3).
     """
 
     def __init__(self, joints, coordinates, rate, lag=0, ratio=None):
@@ -213,14 +218,17 @@ class LiveKalman:
         self.variance = np.zeros((lag + 1, *shape))
         self.cross = np.zeros((lag + 1, *shape, ORDER))
         self.age = np.zeros(joints, dtype=int)  # frames since a joint was first seen
+        self.samples = np.zeros(joints, dtype=int)  # of it since then
         self.forget = math.exp(-1 / (MEMORY * rate))
         self.counted, self.squares, self.spread = np.zeros(joints), np.zeros(shape), np.zeros(shape)
+        self.near = np.zeros(shape)  # `squares` of innovations cut off at `NEAR`
+        self.shares = np.full(shape, 1 / len(ratios))  # what each candidate counts for
         self.lag, self.frame = lag, -1
 
     def restart(self, joints):
         """Forget where the joints in a mask [K] were, but not how noisy they are."""
         self.state.begun &= ~joints
-        self.age[joints] = 0
+        self.age[joints] = self.samples[joints] = 0
 
     def step(self, values, weight=None):
         """values [K, C], NaN where missing; weight: [K]. Returns `late(lag)`, or None in the first `lag` frames."""
@@ -239,7 +247,9 @@ class LiveKalman:
                              (self.cross, state.covariance[..., 0, :])):  # fmt: skip
             kept[1:] = kept[:-1].copy()
             kept[0] = newest
-        self._weigh(innovation, variance, going & (weight > 0))
+        # Before three samples a state is open, and its innovations tell nothing.
+        self._weigh(innovation, variance, going & (weight > 0) & (self.samples >= ORDER))
+        self.samples += weight > 0
         self.age += state.begun
         self.frame += 1
         return self.late(self.lag) if self.frame >= self.lag else None
@@ -247,7 +257,7 @@ class LiveKalman:
     def late(self, lag):
         """(places [K, C], sigma [K]) of the frame `lag` ago (at most the stream's own lag), given all up to now. A joint that
         was not seen by then is NaN."""
-        share, noise = self._shares(), self._noise()
+        share, noise = self.shares, self._noise()
         places = (share[..., None] * self.places[lag]).sum(axis=0)
         apart = ((self.places[lag] - places) ** 2).mean(axis=-1)
         variance = (share * (self.variance[lag] * noise**2 + apart)).sum(axis=0)
@@ -259,13 +269,27 @@ class LiveKalman:
         return np.sqrt(np.where(self.counted > ENOUGH, self.squares / np.maximum(self.counted, 1), np.inf))
 
     def _weigh(self, innovation, variance, seen):
-        coordinates = innovation.shape[-1]
+        """Learn noise levels and shares from the innovations [M, K, C] of one frame, of the joints in a mask [K]."""
+        size, coordinates = (innovation**2).sum(axis=-1) / variance, innovation.shape[-1]
+        likely, level = self._likely(), self.near / np.maximum(self.counted, 1)
+        known = (self.counted > ENOUGH) & (self.near > 0).all(axis=0)
+        near = np.minimum(size, np.where(known, coordinates * NEAR**2 * level, np.inf))
         self.counted = self.forget * self.counted + coordinates * seen
-        self.squares = self.forget * self.squares + seen * (innovation**2).sum(axis=-1) / variance
+        self.squares = self.forget * self.squares + seen * size
+        self.near = self.forget * self.near + seen * near
         self.spread = self.forget * self.spread + seen * coordinates * np.log(variance)
+        noise = np.where(known, (likely * level).sum(axis=0), 1.0)  # the variance of a joint's measurements
+        fit = -0.5 * POWER * (coordinates * np.log(variance) + size / noise)
+        now = (1 - SWITCH) * self.shares + SWITCH * (likely + 1 / len(likely)) / 2
+        now *= np.exp(fit - fit.max(axis=0))
+        # One outlier does not say yet that motion is abrupt.
+        single = (self.shares * (self.state.outliers == 1)).sum(axis=0) > 0.5
+        self.shares = np.where(
+            known & seen & ~single, now / now.sum(axis=0), np.where(known, self.shares, self._likely())
+        )
 
-    def _shares(self):
-        """[M, K]: what each candidate counts for, by its likelihood with the noise level that fits it best."""
+    def _likely(self):
+        """[M, K]: what each candidate counts for by the last seconds, by its likelihood with the noise level that fits it best."""
         mean = np.maximum(self.squares / np.maximum(self.counted, 1), 1e-300)
         score = self.counted * np.log(mean) + self.spread
         share = np.exp(-0.5 * (score - score.min(axis=0)))

@@ -1,8 +1,11 @@
 """The Kalman filter: against the dense Gaussian solution, at a lag, live, with outliers, and what it says of itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from lib.dataset import storage
 from lib.filters import kalman, tuned
 from tests.filters.test_tuned import FPS, clock, wave
 
@@ -169,3 +172,30 @@ def test_motion_that_begins_after_rest_is_followed_live():
     noisy = motion + np.random.default_rng(0).normal(0, 0.01, motion.shape)
     off = np.abs(kalman.at_lag(noisy, 30, 3).values - motion)[150:]
     assert off.mean() < 0.01  # than the noise; 0.11 while every outlier was doubted
+
+
+@pytest.mark.parametrize("lag", (0, 1, 3))
+def test_leaps_after_rest_are_no_worse_than_they_come(lag):
+    """Acrobatics of the sample, 46 frames with 1 mm of jitter an axis, about their root."""
+    data = storage.read(Path(__file__).parents[2] / "data/poses/mocap_noise_3D/groundtruth/mocap_gt_3D_train.npz")
+    motion = np.asarray(min(data["joints_3d"], key=lambda clip: abs(len(clip) - 46)), dtype=float).reshape(-1, 17, 3)
+    noisy = motion + np.random.default_rng(0).normal(0, 0.001, motion.shape)
+    found = kalman.at_lag(noisy, 30, lag).values - motion
+    error, before = (np.linalg.norm(off - off[:, :1], axis=-1).mean() for off in (found, noisy - motion))
+    assert error < before
+
+
+def test_one_wild_frame_does_not_roughen_a_stream():
+    clean, noisy = wave(300, 0.02, joints=4)
+    wild = noisy.copy()
+    wild[150] += 1.0
+    plain, moved = (np.abs(kalman.at_lag(tracks, FPS, 3).values - clean) for tracks in (noisy, wild))
+    assert moved[150].max() < 0.3
+    assert moved[151:180].mean() < 1.5 * plain[151:180].mean()
+
+
+def test_a_stream_that_was_clean_learns_the_jitter_that_comes():
+    clean, noisy = wave(600, 0.05, hertz=0.5, joints=4)
+    noisy[:200] = clean[:200]
+    error = np.sqrt(((kalman.at_lag(noisy, FPS, 3).values - clean)[400:] ** 2).mean())
+    assert error < 0.6 * 0.05
