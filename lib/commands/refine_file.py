@@ -95,7 +95,7 @@ def refine_file(path, cfg, args):
     if args.suggest:
         from .suggest import suggest
 
-        return suggest(pose_file, cfg)
+        return suggest(pose_file, refine, cfg.REFINE.REPORT)
     exports = output.suffix.lower() in EXPORTS and output.suffix.lower() != source.suffix.lower()
     _check_needs(pose_file, output if exports else None, cfg)
     results = refine.refine_tracks(pose_file.tracks, pose_file.fps, pose_file.timestamps, pose_file.image_size)

@@ -9,9 +9,12 @@ from ..files import write_bytes
 from ..filters.measure import jitter
 from ..filters.residual import LEAST, residual_analysis
 from ..messages import logger
+from ..poses import gaps
 from ..poses.space import enter
+from ..tracks import clock
 from ..tracks.closing import short, unit_of
-from ..tracks.plan import RATE
+from ..tracks.plan import RATE, pace
+from ..tracks.repair import repair
 
 log = logger(__name__)
 
@@ -21,18 +24,15 @@ ADVICE = (
 )
 
 
-def suggest(pose_file, cfg):
-    """Print the table of a pose file, and plot it where there is to be a report. Returns {track's name: Residuals or None}."""
-    rate = cfg.REFINE.FPS or pose_file.fps
-    if not rate and pose_file.timestamps is None:
-        log.info("frame rate unknown: %g frames per second are assumed (--fps sets it)", RATE)
+def suggest(pose_file, refine, report):
+    """Print the table of a pose file, as the Refiner `refine` would read it, and plot it into the folder `report` ("": none). Returns {track's name: Residuals or None}."""
     found, units, lines = {}, {}, []
     for track in pose_file.tracks:
-        poses = enter(track.poses, track.kind)
-        times = np.arange(len(poses)) / (rate or RATE)
-        if not cfg.REFINE.FPS and pose_file.timestamps is not None:
-            given = np.asarray(pose_file.timestamps, dtype=float)[track.start : track.start + len(poses)]
-            times = given if len(given) == len(poses) and (np.diff(given) > 0).all() else times
+        times, notes = clock.of_frames(track, pose_file.timestamps, pose_file.fps, told=refine.fps, assumed=RATE)
+        poses, repairs = _repaired(track, times, refine)
+        for note in [*notes, *repairs]:
+            log.info("%s", note)
+        poses = enter(poses, track.kind)
         result = found[track.name] = residual_analysis(poses, times)
         lines.append(track.name)
         if result is None:
@@ -46,17 +46,27 @@ def suggest(pose_file, cfg):
         rows = [("all joints", result.body_suggestion, result.body_noise, _mean(white))]
         rows += zip(names, result.suggestion, result.noise, white)
         lines += [
-            f"  {name:<20} {cutoff:>10.1f} {short(factor * noise):>{wide}} {short(factor * level):>{wide}}"
+            f"  {name:<20} {f'{cutoff:.1f}' if noise else '-':>10} {short(factor * noise):>{wide}} {short(factor * level):>{wide}}"
             for name, cutoff, noise, level in rows
         ]
         lines.append(f"  try: --method butterworth --cutoff {result.body_suggestion:.1f}, or --method self_tuned")
     print("\n".join([*lines, ADVICE]))
-    if cfg.REFINE.REPORT and any(result is not None for result in found.values()):
-        path = Path(cfg.REFINE.REPORT) / "residual_analysis.png"
+    if report and any(result is not None for result in found.values()):
+        path = Path(report) / "residual_analysis.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, _plot(found, units))
         log.info("plot: %s", path)
     return found
+
+
+def _repaired(track, times, refine):
+    """(poses [T, J, ...] of a track as filters would get them, notes): an exchange or a spike is no noise."""
+    if not refine.repair or len(times) < 2:
+        return track.poses, []
+    rate = pace(times)
+    jumps = gaps.jumps(track.poses, int(refine.max_gap * rate + 1e-6))
+    done = repair(track, track.poses, times, rate, gaps.between(jumps, len(times)))
+    return done.poses, done.notes(track.start)
 
 
 def _mean(levels):

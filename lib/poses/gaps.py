@@ -47,6 +47,12 @@ def usual_step(steps):
     return float(np.mean(steps[steps <= 1.5 * np.median(steps)]))
 
 
+def between(jumps, count):
+    """The stretches of `count` frames between the frames at which a track jumps, as slices."""
+    ends = [0, *jumps, count]
+    return [slice(first, last) for first, last in zip(ends, ends[1:])]
+
+
 def jumps(poses, shortest=0):
     """Frames at which a track [T, J, D] is suddenly elsewhere: another person, as detectors that know one have it.
 

@@ -91,8 +91,7 @@ class Work:
 
     def parts(self):
         """The stretches of frames between jumps, as slices."""
-        ends = [0, *self.jumps, len(self.poses)]
-        return [slice(first, last) for first, last in zip(ends, ends[1:])]
+        return gaps.between(self.jumps, len(self.poses))
 
     def _stretches(self, mask, method):
         """Runs of frames [T] without a hole in time longer than `max_gap` in them."""

@@ -14,6 +14,7 @@ import pytest
 
 from lib.command_line import Request
 from lib.commands import refine_file
+from lib.dataset import storage
 from lib.errors import UserError
 from lib.filters.registry import FILTERS
 from lib.formats import registry
@@ -240,6 +241,25 @@ def test_suggest_prints_plots_and_writes_no_poses(tmp_path, capsys):
     np.save(tmp_path / "short.npy", wave[:12])
     here(tmp_path / "short.npy", "--suggest", folder=tmp_path)
     assert "nothing to suggest" in capsys.readouterr().out
+
+
+def test_suggest_takes_out_exchanges_and_spikes_first(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    truth = storage.read(ROOT / "data/poses/mocap_noise_3D/groundtruth/mocap_gt_3D_test.npz")["joints_3d"][1].reshape(
+        -1, 17, 3
+    )
+    clean = truth + np.random.default_rng(0).normal(0, 0.002, truth.shape)
+    wrong = clean.copy()
+    wrong[60, 3] += 3
+    np.save(tmp_path / "clean.npy", clean)
+    np.save(tmp_path / "wrong.npy", wrong)
+    found = [
+        here(tmp_path / f"{name}.npy", "--suggest", "--fps", 30, *more, folder=tmp_path)["person"]
+        for name, more in (("clean", ()), ("wrong", ()), ("wrong", ("--no_repair",)))
+    ]
+    clean, repaired, not_repaired = (one.noise[3] for one in found)
+    assert repaired == pytest.approx(clean, rel=0.2) and not_repaired > 10 * clean
+    assert caplog.text.count("1 spike removed") == 1
 
 
 def test_a_cutoff_is_in_hertz(tmp_path):
