@@ -26,6 +26,11 @@ def start():
     logging.getLogger(ROOT).setLevel(logging.DEBUG)
 
 
+def counted(number, one, many=None):
+    """ "1 file", "2 files"; many: the plural where it is not the singular with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 class _Printable(logging.Formatter):
     """Messages hold names out of files: what would steer the terminal is written as an escape."""
 

@@ -20,6 +20,7 @@ from ..command_line import Parser
 from ..config_values import merge_overrides
 from ..dataset import catalog, sequences, storage
 from ..errors import UserError
+from ..messages import counted
 from ..poses.kinds import kind_of
 from ..poses.space import extent
 
@@ -151,7 +152,7 @@ def _check_split(report, source, split, truth_path, detected_path, cfg):
     short = sum(sequence.length < window for sequence in loaded.sequences)
     if short:
         report.notes.append(
-            f"{split}: {short} sequences are shorter than a window of {window} frames; their last "
+            f"{split}: shorter than a window of {window} frames: {counted(short, 'sequence')}, whose last "
             "frame is repeated for the network"
         )
     if not kind_of(source.representation).rotations and all(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import messages
 from ..errors import UserError
-from ..messages import logger
+from ..messages import counted, logger
 from ..pairs import INDEX
 from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS
@@ -131,17 +131,19 @@ def _one(clip, paths, estimator):
 def say(made, options, estimates, clips):
     """What was made, in lines, and what to do with it."""
     log.info(
-        "estimates for %d of %d clips; the person was found in %.1f %% of their frames",
+        "estimates for %d of %s; the person was found in %.1f %% of their frames",
         estimates,
-        clips,
+        counted(clips, "clip"),
         100 * made.found,
     )
     if made.dropped:
         log.info(
-            "left out, found in too few frames in a row: %d clips, the first is %s", len(made.dropped), made.dropped[0]
+            "left out, found in too few frames in a row: %s, the first is %s",
+            counted(len(made.dropped), "clip"),
+            made.dropped[0],
         )
     if made.left_out:
-        log.info("left out, because their bodies test: %d clips", made.left_out)
+        log.info("left out, because their bodies test: %s", counted(made.left_out, "clip"))
     if made.offsets.any():
         lengths = 1000 * (made.offsets**2).sum(axis=1) ** 0.5
         far = sorted(zip(lengths, LAYOUTS["h36m17"].joints), reverse=True)[:4]
@@ -153,7 +155,8 @@ def say(made, options, estimates, clips):
         for split, count in splits.items():
             mean, aligned = made.errors[representation][split]
             unit = "px" if aligned is None else f"mm ({aligned:.1f} after the best rotation and scale)"
-            log.info("%s_%s %s: %d clips, mean error %.1f %s", options.name, representation, split, count, mean, unit)
+            what = counted(count, "clip")
+            log.info("%s_%s %s: %s, mean error %.1f %s", options.name, representation, split, what, mean, unit)
     for warning in made.warnings:
         log.warning("%s", warning)
     place = "" if options.base == Path("data/poses") else f" DATASET.BASE_DIR {options.base}"

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from .. import files
 from ..errors import UserError
+from ..messages import counted
 from ..pairs import PACKAGES
 
 FPS = (25, 30, 50, 60)
@@ -116,7 +117,8 @@ def render(args):
     there = {meta["number"] for meta in metas if (meta["seed"], meta["split"]) == (plan.seed, plan.split)}
     wanted = [number for number in range(plan.clips) if number not in there]
     if wanted:
-        print(f"{plan.out}: {len(wanted)} clips to render, {plan.clips - len(wanted)} are there", file=sys.stderr)
+        ready = plan.clips - len(wanted)
+        print(f"{plan.out}: {counted(len(wanted), 'clip')} to render, {ready} already there", file=sys.stderr)
         _announce_first_use()
         _prepared(plan)  # what is wrong with its files is said before anything is rendered
     for meta in tqdm(_made(plan, wanted, args.jobs), total=len(wanted), unit="clip", disable=not wanted):
@@ -124,6 +126,22 @@ def render(args):
         clips.save_index(plan.out, metas)
     if args.estimator:
         _estimate(args.python, plan.out)
+    print(next_step(plan.out, len(metas), args.estimator), file=sys.stderr)
+
+
+def next_step(out, clips, estimator=None):
+    """What comes after rendering, in one line; estimator: the one that answered already, or None."""
+    if estimator:
+        how, estimates = "next", out
+    else:
+        how, estimates = (
+            "next, when your estimator has answered them with a file <clip>.* each in a folder ESTIMATES",
+            "ESTIMATES",
+        )
+    name = estimator or "NAME"
+    return (
+        f"{out}: {counted(clips, 'clip')}. {how}: synsp pairs collect {out} {estimates} --dataset my --estimator {name}"
+    )
 
 
 def _announce_first_use():

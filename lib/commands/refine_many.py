@@ -11,9 +11,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..errors import UserError
 from ..files import make_folder, write_text
-from ..messages import logger
+from ..messages import counted, logger
 from . import comparison, done, inputs, refine_file, shards, workers
-from .refine_said import counted
 from .totals import Totals
 
 log = logger(__name__)

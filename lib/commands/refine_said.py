@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from ..formats import registry
-from ..messages import logger
+from ..messages import counted, logger
 from ..poses import gaps
 from ..poses.kinds import kind_of
 from ..tracks import closing
@@ -20,11 +20,6 @@ CLIPS = (
 )  # formats of which each id is a recording of its own, not a person beside the others
 MENDED = ("exchanges repaired", "spikes removed")
 MOST = 3  # names, or kinds of key points, that one line lists
-
-
-def counted(number, one, many=None):
-    """ "1 file", "2 files"; many: the plural where it is not the singular with an s."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def describe(path, pose_file):

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from fractions import Fraction
 
+from ..messages import counted
+
 KEYS = ("method", "kind", "unit")  # what tells rows of scores apart
 MEANS = ("jitter", "amplitude kept", "displacement")
 
@@ -92,7 +94,7 @@ class Totals:
     def sentence(self):
         """The run in one line."""
         return (
-            f"{self.done + self.failed} recordings: {self.done - self.skipped} refined, {self.skipped} done before, "
-            f"{self.failed} failed; {self.new_frames} frames in {time.monotonic() - self._begun:.1f} s, "
+            f"{counted(self.done + self.failed, 'recording')}: {self.done - self.skipped} refined, {self.skipped} done before, "
+            f"{self.failed} failed; {counted(self.new_frames, 'frame')} in {time.monotonic() - self._begun:.1f} s, "
             f"{self.rate():.0f} frames per second"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..messages import logger
+from ..messages import counted, logger
 from ..poses.representation import frame_2d, representation
 from ..poses.skeletons import Layout
 from . import catalog, storage, views
@@ -287,20 +287,20 @@ def _say_changes(truth_path, detected_path, gaps, sequences):
     if cropped:
         log.warning(
             "%s: %d of %d sequences differ in length from their detections; cropped to the shorter "
-            "(%d frames in all, the first is %s)",
+            "(%s in all, the first is %s)",
             truth_path,
             len(cropped),
             len(sequences),
-            sum(sequence.lost for sequence in cropped),
+            counted(sum(sequence.lost for sequence in cropped), "frame"),
             cropped[0].name,
         )
     uncounted = [sequence for sequence in sequences if sequence.known is not None]
     if uncounted:
         log.warning(
-            "%s: %d frames of %d sequences lack ground truth; they are neither trained on nor scored (the first is %s)",
+            "%s: without ground truth, neither trained on nor scored: %s of %s (the first is %s)",
             truth_path,
-            sum(int((~sequence.known).sum()) for sequence in uncounted),
-            len(uncounted),
+            counted(sum(int((~sequence.known).sum()) for sequence in uncounted), "frame"),
+            counted(len(uncounted), "sequence"),
             uncounted[0].name,
         )
 

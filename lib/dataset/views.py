@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from ..errors import UserError
-from ..messages import logger
+from ..messages import counted, logger
 from . import catalog, storage
 from .filling import fill_gaps
 
@@ -49,9 +49,13 @@ def by_recording(sequences, source, cfg):
 def _say_views(source, groups):
     counts = sorted({len(views) for views in groups.values()})
     absent = [int((~view.present).sum()) for views in groups.values() for view in views if view.present is not None]
-    several = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
-    masked = f"; {sum(absent)} frames that {len(absent)} views do not have are masked" if absent else ""
-    log.info("%s: %d recordings of %s views%s", source, len(groups), several, masked)
+    several = f"{counts[0]} to {counts[-1]} views" if len(counts) > 1 else counted(counts[0], "view")
+    masked = (
+        f"; masked, as views lack them: {counted(sum(absent), 'frame')} of {counted(len(absent), 'view')}"
+        if absent
+        else ""
+    )
+    log.info("%s: %s of %s%s", source, counted(len(groups), "recording"), several, masked)
 
 
 def _put_on_one_clock(views, key):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ..messages import counted
 from ..poses import metrics
 from ..poses.skeletons import LAYOUTS
 from ..tracks.plan import RATE
@@ -165,7 +166,7 @@ def table(split, scores, body=None):
     for score, mean in zip(scores, means):
         cells = [f"{mean[name]:.2f}{'*' if mean[name] == best[name] else ' '}" for name in columns]
         lines.append([score.method.label, *cells, f"{score.method.seconds / frames * 1e6:.1f}"])
-    title = f"{split.source} test: {len(split.sequences)} sequences, {frames} frames (* best)"
+    title = f"{split.source} test: {counted(len(split.sequences), 'sequence')}, {counted(frames, 'frame')} (* best)"
     if body == "mannequin":
         title += " [mannequin body: not comparable with SMPL numbers]"
     return f"\n{title}\n{aligned(lines)}"

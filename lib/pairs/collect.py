@@ -17,6 +17,7 @@ from .. import files
 from ..dataset import catalog, sequences, storage
 from ..dataset.filling import fill_gaps
 from ..errors import UserError
+from ..messages import counted
 from ..poses import gaps, mapping, metrics, space
 from ..poses.kinds import kind_of
 from ..tracks import clock
@@ -172,7 +173,7 @@ def _with_people(pairs):
     found = sum(int(pair.estimate.found.sum()) for pair in pairs)
     if not found:
         raise UserError(
-            f"the estimates of {len(pairs)} clips: the person was found in none of {frames} frames. Are they of these clips?"
+            f"the estimates of {counted(len(pairs), 'clip')}: the person was found in none of {counted(frames, 'frame')}. Are they of these clips?"
         )
     return [pair for pair in pairs if pair.estimate.found.any()], found / frames
 

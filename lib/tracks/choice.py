@@ -6,7 +6,7 @@ import numpy as np
 from .. import weights
 from ..errors import UserError
 from ..filters import registry as filters
-from ..messages import logger
+from ..messages import counted, logger
 from ..poses import gaps, mapping, space
 from ..poses.kinds import kind_of
 from ..poses.skeletons import LAYOUTS
@@ -90,7 +90,7 @@ class Choice:
             return None, None, ""
         candidates = [given] if given else sorted(self._shipped("synsp_*.pth.tar", track.layout), key=self._unfit)
         if poses.shape[-1] != kind_of(track.kind).network:
-            return None, None, f"{poses.shape[-1]} coordinate{'' if poses.shape[-1] == 1 else 's'} a joint"
+            return None, None, f"{counted(poses.shape[-1], 'coordinate')} a joint"
         candidates = [model for model in candidates if model.recipe.kind == track.kind]
         if not candidates:
             what = (

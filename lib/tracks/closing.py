@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..filters.measure import Measured
+from ..messages import counted
 from ..poses import space
 from ..poses.kinds import kind_of
 
@@ -97,7 +98,7 @@ def closing_line(results):
             parts.append(f"motion kept {kept.mean():.0%}")
     exchanges, spikes = mended(results)
     parts += [
-        f"{count} {what}{'s' * (count > 1)} {done}"
+        f"{counted(count, what)} {done}"
         for count, what, done in ((exchanges, "exchange", "repaired"), (spikes, "spike", "removed"))
         if count
     ]

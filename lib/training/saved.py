@@ -6,7 +6,7 @@ import torch
 
 from .. import config, run
 from ..errors import UserError
-from ..messages import logger
+from ..messages import counted, logger
 from ..models import checkpoints
 
 log = logger(__name__)
@@ -100,10 +100,10 @@ def resume(trainer, path):
     trainer.folder = trainer.folder or Path(path).resolve().parent
     if trainer.epoch >= trainer.cfg.TRAIN.EPOCH:
         log.info(
-            "%s is complete: %d of %d epochs. Raise TRAIN.EPOCH to train on",
+            "%s is complete: %d of %s. Raise TRAIN.EPOCH to train on",
             trainer.folder,
             trainer.epoch,
-            trainer.cfg.TRAIN.EPOCH,
+            counted(trainer.cfg.TRAIN.EPOCH, "epoch"),
         )
 
 

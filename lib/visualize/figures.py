@@ -11,7 +11,7 @@ from functools import cached_property
 import matplotlib
 
 from ..files import write_bytes
-from ..messages import logger
+from ..messages import counted, logger
 from . import palette
 from .figure_errors import acceleration, bad_frames, joints
 from .figure_plane import plane
@@ -79,7 +79,7 @@ class Scored:
     @property
     def heading(self):
         body = f", {self.judge.body.name} body" if self.judge.body is not None else ""
-        return f"{self.split.source} test, {self.input.frames} frames{body}"
+        return f"{self.split.source} test, {counted(self.input.frames, 'frame')}{body}"
 
 
 def write_figures(folder, split, scores, cfg):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..evaluation.evaluator import TIME, shown_columns
-from ..messages import logger
+from ..messages import counted, logger
 from ..poses.skeletons import LAYOUTS
 from . import page
 from .drawn import drawn_of, page_sequence, provenance_of, view_names
@@ -50,7 +50,7 @@ def write_report(folder, splits, scored, results, cfg):
                 rows += _rows(f"{name}{view.name}", kept, split, index)
             said.append(f"{why}: {recording.name}{cut}")
         chosen[f"shown of {split.source}"] = "\n".join(
-            [f"by the MPJPE of {lead.method.label}, of {len(split.recordings)} recordings:", *said]
+            [f"by the MPJPE of {lead.method.label}, of {counted(len(split.recordings), 'recording')}:", *said]
         )
         if result["body"]:
             chosen[f"body of {split.source}"] = result["body"]

@@ -5,8 +5,9 @@ import pytest
 
 from lib.command_line import Request
 from lib.commands import cli, refine_file
-from lib.commands.refine_said import counted, grouped, merged
+from lib.commands.refine_said import grouped, merged
 from lib.errors import UserError
+from lib.messages import counted
 from lib.tracks.refiner import Refiner
 from tests.formats.walker import walk
 

@@ -217,7 +217,7 @@ def test_missing_detections_are_filled_and_missing_truth_is_not_counted(write_se
     )
     assert np.flatnonzero(~view.counted).tolist() == [10, 20, 21]
     assert "6 numbers are missing and were filled" in caplog.text
-    assert "3 frames of 1 sequences lack ground truth; they are neither trained on nor scored" in caplog.text
+    assert "without ground truth, neither trained on nor scored: 3 frames of 1 sequence" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_views_that_end_early_or_miss_frames_are_masked(names, write_set, load, 
     np.testing.assert_allclose(
         recording.views[2].truth[7], recording.views[2].truth[[6, 9]].T @ [2 / 3, 1 / 3], atol=1e-6
     )
-    assert "mh36m_fcn_3D: 3 recordings of 1 to 4 views; 14 frames that 3 views do not have are masked" in caplog.text
+    assert "mh36m_fcn_3D: 3 recordings of 1 to 4 views; masked, as views lack them: 14 frames of 3 views" in caplog.text
 
 
 def test_missing_truth_and_absent_frames_both_do_not_count(write_set, load):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.command_line import Request
-from lib.commands import cli
+from lib.commands import cli, pairs_render
 from lib.dataset import catalog, groups, sequences
 from lib.errors import UserError
 from lib.formats import registry
@@ -261,3 +261,12 @@ def test_a_clip_in_which_the_estimator_jumped_about_does_not_end_the_run(rendere
     split, _ = load(tmp_path / "poses", "train")
     assert len(split.sequences) == 3
     assert "found in 83.3 %" in capsys.readouterr().err
+
+
+def test_render_says_what_comes_next():
+    assert pairs_render.next_step("OUT", 1) == (
+        "OUT: 1 clip. next, when your estimator has answered them with a file <clip>.* each in a folder ESTIMATES: "
+        "synsp pairs collect OUT ESTIMATES --dataset my --estimator NAME"
+    )
+    answered = pairs_render.next_step("OUT", 2, "mediapipe")
+    assert answered == "OUT: 2 clips. next: synsp pairs collect OUT OUT --dataset my --estimator mediapipe"
