@@ -11,6 +11,7 @@ import torch
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.training import trainer
+from lib.training.batches import Batches
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -34,7 +35,7 @@ def stop_after(monkeypatch):
 
         target = {
             "between": (trainer.Trainer, "_one_batch"),
-            "forward": (trainer, "refinement_loss"),
+            "forward": (Batches, "refined"),
             "step": (torch.optim.Adam, "step"),
         }[where]
         monkeypatch.setattr(*target, interrupt(getattr(*target)))

@@ -14,7 +14,7 @@ from lib.dataset import catalog, sequences, storage
 from lib.errors import UserError
 from lib.models import checkpoints
 from lib.poses.skeletons import LAYOUTS
-from lib.training import sets, trainer
+from lib.training import board, sets, trainer
 from lib.windows.recipe import Recipe
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -35,6 +35,12 @@ def test_a_run_leaves_what_was_promised(run, caplog):
     assert "epoch 1/2" in text and "epoch 2/2" in text and "validation" in text
     written = Request("train", ["--cfg", str(folder / "config.yaml")]).config()
     assert written.MODEL.d_model == 16 and written.TRAIN.EPOCH == 2
+
+
+def test_one_is_no_plural(run, caplog):
+    caplog.set_level(logging.INFO)
+    run("TRAIN.EPOCH", 1, "TRAIN.BATCH_SIZE", 1000)
+    assert "51 channels, 1 view; 1 epoch of 1 batch on cpu" in caplog.text
 
 
 def test_a_checkpoint_describes_itself(run):
@@ -334,8 +340,8 @@ def test_validation_is_the_loss_of_the_final_head(tiny_config):
     job = trainer.Trainer(cfg, torch.device("cpu"))
     scores = job.validate()
     position, acceleration, mpjpe = [], [], []
-    for k in range(len(job.validation)):
-        detected, truth, _ = job.validation.batch(torch.tensor([k]))
+    for k in range(len(job.validation.bank)):
+        detected, truth, _ = job.validation.bank.batch(torch.tensor([k]))
         with torch.no_grad():
             error = (job.network.eval()(detected).final - truth)[0, 0].numpy()
         position.append(np.abs(error).mean())
@@ -517,7 +523,7 @@ def test_a_full_disk_in_tensorboards_thread_prints_no_traceback(monkeypatch):
         started.start()
         started.join()
 
-    with trainer._one_line_of_a_full_disk():
+    with board.one_line_of_a_full_disk():
         thread(OSError(27, "File too large"))
         thread(ValueError("ours"))
     thread(OSError(27, "File too large"))
