@@ -4,8 +4,8 @@
     python -m lib.training.merging WEIGHTS TARGET --cfg configs/many_noise_3D.yaml TRAIN.LAG 0     # of streams without delay: a gain
 
 WEIGHTS is a checkpoint for 3D joints of one view; TARGET gets the same network with the merge. The network stays as it is, so that
-this takes minutes: its windows over all training clips are computed once for each of DRAWS draws of errors, and the
-merge is trained on stretches of them for what poses are judged by, position and acceleration (LOSS.W_POS, LOSS.W_ACCEL).
+this takes minutes: its windows over all training clips are computed once for each of DRAWS draws of errors (once in all where an
+estimator's errors are given), and the merge is trained on stretches of them for what poses are judged by, position and acceleration (LOSS.W_POS, LOSS.W_ACCEL).
 
 T frames, N windows, W window, C channels, J joints.
 """
@@ -119,21 +119,32 @@ def _stretches(clips, chances, stretch, rng):
     return type(looked_at)(*values), truth
 
 
-def learn(merge, sets, stretch, optimizer, schedule, cfg, rng, bar):
-    """STEPS steps of the optimiser on stretches of so many frames of the clips of sets."""
-    clips, chances = [clip for clips in sets for clip in clips], probabilities(sets, cfg.TRAIN.MIX, stretch)
-    for _ in range(STEPS):
-        looked_at, truth = _stretches(clips, chances, stretch, rng)
-        poses, real = (each[:, None, SETTLING:].flatten(-2) for each in (merge.along(looked_at), truth))
+class Learning:
+    """A merge that is being trained on stretches of `stretch` frames, over DRAWS * STEPS steps of the optimiser."""
+
+    def __init__(self, merge, cfg, stretch):
+        self.merge, self.cfg, self.stretch = merge, cfg, stretch
+        self.optimizer = torch.optim.Adam(merge.parameters(), RATE)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, RATE, DRAWS * STEPS, cycle_momentum=False)
+
+    def on(self, sets, rng, bar):
+        """STEPS steps on clips of `sets`."""
+        clips = [clip for clips in sets for clip in clips]
+        chances = probabilities(sets, self.cfg.TRAIN.MIX, self.stretch)
+        for _ in range(STEPS):
+            loss = self._loss(*_stretches(clips, chances, self.stretch, rng))
+            self.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.merge.parameters(), self.cfg.TRAIN.CLIP_GRADIENT or 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            bar.update()
+            bar.set_postfix(loss=f"{loss.item():.2f} mm", refresh=False)
+
+    def _loss(self, looked_at, truth):
+        poses, real = (each[:, None, SETTLING:].flatten(-2) for each in (self.merge.along(looked_at), truth))
         position, acceleration = position_and_acceleration(poses, real)
-        loss = cfg.LOSS.W_POS * position + cfg.LOSS.W_ACCEL * acceleration
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(merge.parameters(), cfg.TRAIN.CLIP_GRADIENT or 1.0)
-        optimizer.step()
-        schedule.step()
-        bar.update()
-        bar.set_postfix(loss=f"{loss.item():.2f} mm", refresh=False)
+        return self.cfg.LOSS.W_POS * position + self.cfg.LOSS.W_ACCEL * acceleration
 
 
 @torch.no_grad()
@@ -176,22 +187,14 @@ def fit(source, target, cfg, stretch=STRETCH):
     merge = _new(cfg, recipe, source)
     checkpoint.recipe = recipe.but(weighting="triangular")  # the mean that a blend is about
     training, validation = load_sets(cfg)
-    optimizer = torch.optim.Adam(merge.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, DRAWS * STEPS, cycle_momentum=False)
+    learning, sets = Learning(merge, cfg, stretch), None
+    drawn = any(view.detected is None for split in training for one in split.recordings for view in one.views)
     with tqdm(total=DRAWS * STEPS, desc="merge", unit="step", dynamic_ncols=True) as bar:
         for draw in range(DRAWS):
-            rng = np.random.default_rng([cfg.SEED_VALUE, NOISE, draw])
-            sets = clips_of(checkpoint, merge, training, cfg, rng, f"draw {draw + 1} of {DRAWS}")
-            learn(
-                merge,
-                sets,
-                stretch,
-                optimizer,
-                schedule,
-                cfg,
-                np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]),
-                bar,
-            )
+            if drawn or sets is None:  # errors of an estimator are the same in each draw
+                rng = np.random.default_rng([cfg.SEED_VALUE, NOISE, draw])
+                sets = clips_of(checkpoint, merge, training, cfg, rng, f"draw {draw + 1} of {DRAWS}")
+            learning.on(sets, np.random.default_rng([cfg.SEED_VALUE, ORDER, draw]), bar)
     found = None
     if validation:
         rng = np.random.default_rng([cfg.SEED_VALUE, VALIDATION_NOISE])

@@ -82,6 +82,15 @@ def test_the_same_training_again_gives_the_same_merge(tmp_path, clips, monkeypat
         torch.testing.assert_close(two[key], value)
 
 
+def test_windows_of_given_errors_are_computed_once(tmp_path, clips, monkeypatch):
+    shorter(monkeypatch, 2)
+    calls, said, clips.TRAIN.VALIDATE = [], merging.said, False
+    monkeypatch.setattr(merging, "DRAWS", 3)
+    monkeypatch.setattr(merging, "said", lambda *args: calls.append(1) or said(*args))
+    merging.fit(tools.save_synsp(tmp_path), tmp_path / "merged.pth.tar", clips, stretch=16)
+    assert len(calls) == 6  # clips
+
+
 @pytest.mark.parametrize("options", [{"kind": "2D"}, {"align": "frame"}])
 def test_other_networks_are_refused(tmp_path, clips, options):
     source = tools.save_synsp(tmp_path, name="other.pth.tar", **options)
