@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..filters import registry as filters
-from ..messages import logger
+from ..messages import counted, logger
 from ..poses import gaps
 from ..poses.kinds import kind_of
 from ..poses.space import extent
@@ -115,6 +115,12 @@ def table_text(rows):
         ).rstrip()
         for line in table
     )
+
+
+def exchanges_line(found):
+    """What `moved` and `largest` leave out, or "" where nothing; found: as `compare` gives it."""
+    most = max((closing.mended(one.results)[0] for one in found.values()), default=0)
+    return f"moved, largest: from the input with {counted(most, 'repaired exchange')} put back" if most else ""
 
 
 # ----------------------------------------------------------------------------------------- recommendation

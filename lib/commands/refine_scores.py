@@ -38,7 +38,7 @@ def scores(pose_file, results):
     """What can be said without ground truth, over the tracks of a file: {kind: row}.
 
     jitter: mean norm of the second difference in time; amplitude: that of the motion, without white jitter, as a share of the
-    input's (`closing.motion_kept`); displacement: mean distance from the input; largest: its largest. In px, mm or degrees, or in
+    input's (`closing.motion_kept`); displacement: mean distance from the input, in which exchanged sides are put back; largest: its largest. In px, mm or degrees, or in
     the file's unit where that is not known (`IMAGE_UNIT` of shares of an image). Depths, which have no unit, are left out.
     """
     rows = {}
@@ -48,7 +48,7 @@ def scores(pose_file, results):
         factor, unit = _unit_of(track)
         part = rows.setdefault((track.kind, unit), {"jitter": [], "kept": [], "moved": []})
         part["kept"].append(np.array([1.0 if result.said is None else result.said.kept]))
-        start, values = shown(track, track.poses), shown(track, result.poses)
+        start, values = shown(track, _on_their_sides(track, result)), shown(track, result.poses)
         start, values = factor * start, factor * values
         both = gaps.seen(start) & gaps.seen(values)
         if kind_of(track.kind).rotations:
@@ -63,6 +63,14 @@ def scores(pose_file, results):
             part["jitter"].append(np.linalg.norm(np.diff(there, n=2, axis=0), axis=-1).ravel())
         part["moved"].append(moved[both].ravel())
     return {key: _row(part) for key, part in rows.items()}
+
+
+def _on_their_sides(track, result):
+    """The input [T, J, D] with the sides put back that were repaired: that a knee is the other knee is no distance it was moved."""
+    repaired = result.repaired
+    if repaired is None or not repaired.exchanged.any():
+        return track.poses
+    return np.where(repaired.exchanged[..., None], repaired.poses, track.poses)
 
 
 def _unit_of(track):

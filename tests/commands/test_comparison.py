@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lib.commands import comparison
-from lib.commands.comparison import Compared, estimated_errors, recommendation
-from lib.formats.tracks import PoseFile, Track
+from lib.commands.comparison import Compared, estimated_errors, exchanges_line, recommendation, rows_of
+from lib.formats.tracks import JOINT_NAMES, PoseFile, Track
 from lib.tracks.refiner import Refiner
 
 
@@ -96,3 +96,21 @@ def test_where_nothing_can_be_estimated_it_says_so(wave):
     short = file_of(wave[:9] + np.random.default_rng(0).normal(0, 4, wave[:9].shape))
     line = recommendation(short, compared(short, none="none", auto="gcv"))
     assert "cannot be estimated here" in line
+
+
+def test_exchanged_sides_that_were_put_back_are_no_distance(motion):
+    names, poses = JOINT_NAMES["h36m17"], motion[0][:60] + [0, 0, 4.0]
+    wrong = poses.copy()
+    other = [
+        names.index(name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")) for name in names
+    ]
+    wrong[20:24] = poses[20:24, other]
+    rows, lines = [], []
+    for given in (poses, wrong):
+        pose_file = PoseFile("npy", [Track(0, "person", given, None, "3D", "h36m17", names, "m")], len(given), 30.0)
+        found = compared(pose_file, none="none", gcv="gcv")
+        rows.append(rows_of(pose_file, found)[1])
+        lines.append(exchanges_line(found))
+    assert lines == ["", "moved, largest: from the input with 1 repaired exchange put back"]
+    assert rows[1]["largest"] == pytest.approx(rows[0]["largest"], abs=5)
+    assert np.linalg.norm(wrong - poses, axis=-1).max() > 0.1
