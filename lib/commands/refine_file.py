@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import config
+from .. import config, weights
 from ..errors import UserError
 from ..files import atomic_folder, atomic_write
 from ..formats import registry
 from ..messages import logger
+from ..models import checkpoints
 from ..tracks.refiner import Refiner
 from . import comparison
 from . import refine_said as said
@@ -52,9 +53,23 @@ def checked(request):
         if request.explicit(key):
             raise UserError(f"override {key}: a network refines as its file says. Leave it out")
     cfg = request.config()
+    if request.explicit("MODEL.SLIDE_WINDOW_SIZE"):
+        _check_window(cfg)
     if request.explicit("REFINE.FPS") and not cfg.REFINE.FPS:
         log.warning("--fps 0: taken as unknown; the file's own frame rate is used, if it has one")
     return cfg
+
+
+def _check_window(cfg):
+    """Raise UserError for a window that no network can take from a command line: all but published SynSP weights say theirs."""
+    asked, checkpoint = cfg.MODEL.SLIDE_WINDOW_SIZE, cfg.EVALUATE.PRETRAINED
+    what = "override MODEL.SLIDE_WINDOW_SIZE"
+    if not checkpoint:
+        raise UserError(f"{what}: shipped weights say their window. Leave it out, or pass --checkpoint")
+    path = weights.named(checkpoint, weights.folder(cfg.REFINE.CHECKPOINT_DIR))
+    own = checkpoints.load(path, cfg.MODEL.n_head).recipe.window
+    if own not in (None, asked):
+        raise UserError(f"{what} {asked}: {path} has windows of {own} frames. Leave it out")
 
 
 def build(cfg, args, method=None):
@@ -105,7 +120,7 @@ def refine_file(path, cfg, args):
     if args.compare:
         found = comparison.compare(pose_file, cfg, args, refine, results, build)
         rows = comparison.rows_of(pose_file, found)
-        print(comparison.table_text(rows))
+        print("\n".join(filter(None, [comparison.table_text(rows), comparison.exchanges_line(found)])))
         log.info("%s", comparison.recommendation(pose_file, found))
     removed = []
     if exports:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lib.command_line import Request
 from lib.commands import refine_file
@@ -18,7 +19,9 @@ from lib.dataset import storage
 from lib.errors import UserError
 from lib.filters.registry import FILTERS
 from lib.formats import registry
+from lib.models.attention import Sizes
 from lib.models.body import load_body
+from lib.models.synsp import SynSP
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("format_builders", ROOT / "tests" / "formats" / "conftest.py")
@@ -86,6 +89,27 @@ def test_mistakes_are_one_line(arguments, said):
     with pytest.raises(UserError, match=said) as error:
         refine_file.main(Request("refine", arguments))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["MODEL.SLIDE_WINDOW_SIZE", "16"], "shipped weights say their window"),
+        (["--checkpoint", "synsp_3D_w8", "MODEL.SLIDE_WINDOW_SIZE", "16"], "SIZE 16: .*synsp_3D_w8.* of 8 frames"),
+    ],
+)
+def test_a_window_that_would_not_be_used_is_refused(words, said):
+    with pytest.raises(UserError, match=said):
+        refine_file.checked(Request("refine", ["README.md", *words]))
+
+
+def test_the_window_of_published_weights_is_given(tmp_path):
+    """Their files do not say it; what a file says may be said again."""
+    published = tmp_path / "published.pth.tar"
+    torch.save({"state_dict": SynSP(51, Sizes(32, 48, 2, 4, 16, 16)).state_dict()}, published)
+    for path, window in ((published, "16"), ("synsp_3D_w8", "8")):
+        words = ["README.md", "--checkpoint", str(path), "MODEL.SLIDE_WINDOW_SIZE", window]
+        assert refine_file.checked(Request("refine", words)).MODEL.SLIDE_WINDOW_SIZE == int(window)
 
 
 def test_a_frame_rate_of_0_is_said_to_be_none(caplog):
