@@ -120,7 +120,7 @@ def methods(kind, networks):
     """{name: Refiner} of all that is compared; networks: each that ships for these poses beside the one that `auto` would take,
     "all", or "free" for anybody, or none of them."""
     found = {name: refiner(name, kind) for name in ("auto", *registry.FILTERS)}
-    folder, pattern = found["auto"].folder, f"synsp_{kind}_*.pth.tar"
+    folder, pattern = found["auto"].choice.folder, f"synsp_{kind}_*.pth.tar"
     if weights.for_anybody(folder, pattern):
         found["synsp"] = refiner("synsp", kind)
     if networks:
