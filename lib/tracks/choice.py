@@ -47,9 +47,8 @@ class Choice:
 
     @property
     def moves_root(self):
-        """Whether the root's jitter, which is in every joint, is taken out: by filters, but for One-Euro in a stream, which would fall
-        behind; networks alone leave where the body goes as it is."""
-        return self.in_place or self.method in filters.FILTERS and self.lag is None
+        """Whether the root's jitter, which is in every joint, is taken out: by filters; networks alone leave where the body goes."""
+        return self.in_place or self.method in filters.FILTERS
 
     def models(self):
         """The networks loaded so far."""

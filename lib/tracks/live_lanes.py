@@ -133,7 +133,10 @@ class NetworkLane:
 
 
 class OneEuroLane:
-    """The One-Euro filter, which needs no window and adds no lag of its own; parameters as in `registry.at_rate`."""
+    """The One-Euro filter, which needs no window and adds no lag of its own; parameters as in `registry.at_rate`.
+
+    It falls behind a body that walks: joints go through it about the root, and the root through `LiveKalman`.
+    """
 
     window = 1
 
@@ -142,17 +145,22 @@ class OneEuroLane:
         self.filter, self.joints = OneEuro(node.MIN_CUTOFF / factor, node.BETA, 1 / factor), joints
 
     def begin(self, lag):
-        self.done = deque(maxlen=lag + 1)
+        self.done, self.path, self.lag = deque(maxlen=lag + 1), None, lag
 
     def needed(self, stream):
         return True
 
     def step(self, stream, values, roots):
-        self.done.append((self.filter.step(values[:, -1][:, self.joints]), roots[:, -1]))
+        self.done.append(self.filter.step(values[:, -1][:, self.joints]))
+        roots = roots[:, -1, 0]
+        if self.path is None:
+            self.path = LiveKalman(*roots.shape, stream.rate, self.lag)
+        self.path.restart(stream.returned.mean(axis=1) > 0.5)  # who was away, and not a limb
+        self.path.step(roots, (stream.unseen == 0).any(axis=1).astype(float))
 
     def put(self, stream, out, late):
-        values, roots = self.done[-1 - late]
-        out[:, self.joints] = stream.outof_joints(values, self.joints, roots)
+        roots = self.path.late(late)[0][:, None]
+        out[:, self.joints] = stream.outof_joints(self.done[-1 - late], self.joints, np.nan_to_num(roots))
 
     def close(self, stream):
         pass

@@ -288,6 +288,19 @@ def test_oneeuro_live_is_the_filter(folder, tmp_path):
     assert "kalman" in stream.describe() and "lag 3" in stream.describe()
 
 
+@pytest.mark.parametrize("lag", (0, 3))
+def test_oneeuro_live_takes_the_jitter_of_the_root_out_too(lag):
+    """Somebody who walks 1 m/s with 20 mm of jitter in every joint, the root's in all of them once they are taken about it."""
+    walk = np.arange(120)[:, None, None] / 30 * np.eye(3)[0]
+    truth = tools.straight(120)[:1] + walk
+    poses = truth + np.random.default_rng(0).normal(0, 0.02, truth.shape)
+    refiner = Refiner("oneeuro", fps=30, lag=lag, layout="h36m17")
+    live, _ = all_of(refiner.stream(), poses)
+    np.testing.assert_allclose(live, refiner(poses), atol=1e-6)
+    off, before = (np.linalg.norm(each[30:, 0] - truth[30:, 0], axis=-1).mean() for each in (live, poses))
+    assert off < 0.8 * before
+
+
 def test_types_shapes_and_refusals(folder):
     poses = torch.from_numpy(noisy(5)).float()
     refined = Refiner("synsp", fps=30, folder=folder, lag=0).stream().step(poses[0])
