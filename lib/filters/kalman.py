@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .penalised import Whittaker
-from .tuned import LEAST, Criteria, Smoothed, cutoffs, sample_weights, time_last
+from .tuned import LEAST, SHARES, Criteria, Smoothed, cutoffs, sample_weights, time_last
 
 ORDER = 3
 # Before the first sample little is known: variances of place, speed and acceleration in the measurement's.
@@ -137,13 +137,14 @@ def _below(ratio, times, pace):
 
     Beside white noise of one strength at every frequency f, motion of white jerk has (c / f)^6 of it, c the cut-off that was found, and
     errors that decay as a first-order process (pace / f)². Both are equally strong at c * sqrt(c / pace), which is to be the cut-off
-    where it is lower than c: the slower a motion, the more of what looks like it is error.
+    where it is lower than c: the slower a motion, the more of what looks like it is error. Not below what banded solves hold (`SHARES`).
     """
     if pace is None:
         return ratio
     clock = Whittaker(times, ORDER)
     cutoff = np.array([clock.cutoff_of(1 / one) if np.isfinite(one) else math.nan for one in ratio])
-    return ratio * np.minimum(1.0, cutoff / pace) ** ORDER
+    least = 1 / clock.lam_at(SHARES[0] / clock.step)
+    return np.minimum(ratio, np.maximum(ratio * np.minimum(1.0, cutoff / pace) ** ORDER, least))
 
 
 def _trust(values, times, weights, ratio, noise):

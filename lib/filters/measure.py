@@ -27,11 +27,12 @@ class Measured:
     missing: np.ndarray
 
 
-def measure(tracks, times, bones=()):
-    """What tracks [T, K, C] at times [T] s say of their errors; bones: pairs of joints whose distance is constant (3D)."""
+def measure(tracks, times, bones=(), parts=None):
+    """What tracks [T, K, C] at times [T] s say of their errors; bones: pairs of joints whose distance is constant (3D) in each of
+    `parts`, slices of frames, as another person's may follow (None: in all frames)."""
     found = jitter(tracks, times)
     missing = 1 - np.isfinite(tracks).all(axis=-1).mean(axis=0) if len(tracks) else np.ones(tracks.shape[1])
-    return Measured(found, bone_wander(tracks, times, bones, found), missing)
+    return Measured(found, _wander_in(parts, tracks, times, bones, found), missing)
 
 
 def jitter(tracks, times):
@@ -56,6 +57,19 @@ def jitter(tracks, times):
         if len(values) >= LEAST:
             found[joint] = NORMAL * np.median(np.abs(values))
     return found
+
+
+def _wander_in(parts, tracks, times, bones, jitter):
+    """`bone_wander` of each of `parts` (None: of all frames as one), their mean square by the bone's frames in them: [B]."""
+    squares, frames = np.zeros(len(bones)), np.zeros(len(bones))
+    for part in [slice(None)] if parts is None else parts:
+        found = bone_wander(tracks[part], times[part], bones, jitter)
+        seen = np.isfinite(tracks[part]).all(axis=-1)
+        count = np.array([(seen[:, one] & seen[:, other]).sum() for one, other in bones], dtype=float)
+        count[np.isnan(found)] = 0
+        squares += count * np.nan_to_num(found) ** 2
+        frames += count
+    return np.sqrt(np.where(frames > 0, squares / np.maximum(frames, 1), math.nan))
 
 
 def bone_wander(tracks, times, bones, jitter):

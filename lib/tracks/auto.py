@@ -46,6 +46,9 @@ SMOOTH = 0.15  # s, the width of the low-pass of a correction: what is quick com
 # Noise that `gcv` and likelihood find, as a multiple of the jitter: up to the first number errors are white, from the second they
 # last. Each says half: the one overlooks errors that last long, the other takes abrupt motion for errors.
 NOISE = (1.0, 1.1), (1.05, 1.15)
+# Where `gcv` finds less noise than the jitter, differences took motion for jitter, which is abrupt beside the frame rate, and so would
+# likelihood: from the second number down nothing is taken to last at the first.
+ABRUPT = 0.9, 0.98
 # Hz at which errors that last, decaying as a first-order process, are as strong as the jitter at that frequency, where they are of one
 # size; it rises with their size beside the jitter's, and up to FASTEST, as they are smooth themselves. On training clips of six sets
 # 0.7 to 1.4 and 4 to 6 are alike.
@@ -79,18 +82,19 @@ class Filter:
 class Judged:
     """lasting: 0 to 1, how far the filter goes from `gcv` to `kalman`; share: 0 to 1, of a network's correction; wander: metres by
     which bone lengths wander beyond what jitter explains, NaN where they are not known; white: the `tuned.Smoothed` by `gcv`, where it
-    was needed to tell; pace: of `kalman`."""
+    was needed to tell; pace: of `kalman`; robust: of `gcv`."""
 
     lasting: float
     share: float
     wander: float = np.nan
     white: object = None
     pace: float | None = None
+    robust: float = ROBUST
 
     @property
     def filters(self):
         """[Filter], one after another."""
-        found = [Filter(WHITE, 1.0, OPTIONS[WHITE])] if self.lasting <= 1 - LEAST else []
+        found = [Filter(WHITE, 1.0, {"robust": self.robust})] if self.lasting <= 1 - LEAST else []
         share = self.lasting if found else 1.0
         return found + ([Filter(LASTING, share, {"pace": self.pace})] if share >= LEAST else [])
 
@@ -115,13 +119,14 @@ def limbs(names):
 def wander(measured, scale=1.0):
     """The slow spread of the limbs' lengths beyond what jitter explains, in metres; NaN where they were not measured.
 
-    measured: a `measure.Measured` of limbs; scale: metres in the tracks' unit.
+    The median of the limbs: one arm that an estimator has lost for a while says nothing of the other joints. measured: a
+    `measure.Measured` of limbs; scale: metres in the tracks' unit.
     """
     known = measured.wander[np.isfinite(measured.wander)]
     if not len(known):
         return np.nan
     jitter = np.nan_to_num(_middle(measured.jitter))
-    return float(scale * np.sqrt(max((known**2).mean() - (UNSURE * jitter) ** 2, 0.0)))
+    return float(scale * np.sqrt(max(np.median(known) ** 2 - (UNSURE * jitter) ** 2, 0.0)))
 
 
 def typical_of(recipe):
@@ -160,17 +165,19 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
     known = np.isfinite(measured.jitter) & (measured.jitter > NIL * extent)
     white = tuned.gcv(values, times, **OPTIONS[WHITE])
     likely = tuned.whittaker(values[:, known], times, by="ml")
-    says = []
+    says, smooth = [], 1.0
     for noise, (low, high) in zip((white.noise[known], likely.noise), NOISE):
         ratio = noise / measured.jitter[known]
         ratio = ratio[np.isfinite(ratio)]
         if len(ratio):
             says.append(np.clip((np.median(ratio) - low) / (high - low), 0, 1))
+            smooth = min(smooth, np.clip((np.median(ratio) - ABRUPT[0]) / (ABRUPT[1] - ABRUPT[0]), 0, 1))
     if not says:
         return Judged(0.0, 0.0, white=white)
     lasts, size = LASTS_6D if values.shape[-1] == 6 else LASTS * extent, _middle(measured.jitter[known])
-    lasting = (PRIOR + (1 - PRIOR) * float(np.mean(says))) * wiener(lasts, size)
-    return Judged(lasting, 0.0, white=white, pace=_pace(lasts, size))
+    lasting = float(smooth) * (PRIOR + (1 - PRIOR) * float(np.mean(says))) * wiener(lasts, size)
+    robust = 1 - (1 - ROBUST) * float(smooth)
+    return Judged(lasting, 0.0, white=white if robust == ROBUST else None, pace=_pace(lasts, size), robust=robust)
 
 
 def _pace(spread, jitter):
@@ -227,10 +234,11 @@ def low_passed(correction, rate):
     return gaussian_filter1d(correction, SMOOTH * rate, axis=0, mode="nearest")
 
 
-def measured(poses, times, names):
-    """`measure.Measured` of poses [T, J, D], with the limbs of joints called `names` as bones (3D)."""
-    found = measure.measure(poses, times, limbs(names) if poses.shape[-1] == 3 else ())
-    return replace(found, jitter=jitter(poses, times))
+def measured(poses, times, names, parts=None, new=slice(None)):
+    """`measure.Measured` of poses [T, J, D], with the limbs of joints called `names` as bones (3D); parts: slices of frames, each of one
+    person (None: all frames); new: bool [T], the frames that jitter is told by."""
+    found = measure.measure(poses, times, limbs(names) if poses.shape[-1] == 3 else (), parts)
+    return replace(found, jitter=jitter(poses[new], times[new]))
 
 
 def jitter(poses, times):

@@ -77,7 +77,7 @@ def measured_line(results):
             parts.append(f"jitter {short(np.median(jitter))}{_unit(name)} (joints {short(low)} to {short(high)})")
         wander = _joined(one.measured.wander * one.unit[0] for one in said)
         if len(wander):
-            parts.append(f"bone lengths wander by {short(math.sqrt((wander**2).mean()))} {name}")
+            parts.append(f"bone lengths wander by {short(np.median(wander))} {name}")
     missing = _joined(result.said.measured.missing for result in results if result.said)
     if len(missing) and missing.any():
         parts.append(f"{missing.mean():.1%} missing")

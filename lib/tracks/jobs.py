@@ -38,6 +38,7 @@ class Job:
     path: object = 0.0  # [t, 1, D] that was subtracted from values
     share: object = 1.0  # a number, or [t, 1, 1]: how far the track goes from what it is to the result
     options: dict = field(default_factory=dict)  # of the filter
+    new: object = None  # bool [t], the frames that filters which tune themselves read; None: all
     result: np.ndarray = None
     cutoff: np.ndarray = None  # [K] Hz, and
     sigma: np.ndarray = None  # [t, K], of filters that say them
@@ -51,7 +52,9 @@ def run(jobs, refiner):
             continue
         network = isinstance(job.method, Model)
         if not network and job.method in filters.TUNED and refiner.lag is None:  # they need no even clock
-            _run_filter(job, [(job.values, job.times)], [], refiner)
+            read = slice(None) if job.new is None else job.new
+            clocks = [] if job.new is None else [job.times[read]]
+            _run_filter(job, [(job.values[read], job.times[read])], clocks, refiner)
             continue
         clocks = clock.grids(job.times, job.method.fps if network else pace(job.times))
         flat = job.values.reshape(len(job.values), -1)

@@ -47,7 +47,9 @@ def finished(work):
     notes = [*work.notes, *_moved_far(work), *_noisy_root(work), *_cutoffs(work)]
     path = roots.refined(work)
     values = work.space.out(work.out, work.roots if path is None else path)
-    made = work.filled if work.repaired is None else work.filled | work.repaired.spikes  # not the file's own
+    made = work.filled | work.repeated[:, None]  # not the file's own
+    if work.repaired is not None:
+        made |= work.repaired.spikes
     share = np.where(made, 1.0, strength)[..., None]
     base = work.start if path is None else work.start + (path - work.roots)
     done = (work.by > 0)[..., None]
@@ -107,7 +109,8 @@ def _said(work, after):
     about_root = work.space.root is not None and not roots.are_refined(work)
     if about_root:
         before, after = (values - work.space.roots(values) for values in (before, after))
-    jitter = [auto.jitter(values, work.times) for values in (before, after)]
+    new = ~work.repeated
+    jitter = [auto.jitter(values[new], work.times[new]) for values in (before, after)]
     kept, unit = closing.motion_kept(before, after, *jitter), closing.unit_of(work.track)
     return closing.Said(work.measured, *jitter, kept, unit, about_root)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..filters import registry as filters
 from ..poses import gaps, space
-from . import auto
+from . import auto, clock
 from .plan import fallback
 
 STILL = 1e-6  # of the body's size: a root that stays in such a place is put there by the file, and rounded
@@ -20,7 +20,7 @@ def are_refined(work):
 
 def refined(work):
     """The roots [T, 1, D] smoothed, as far as `strength` says; None where they are left as they are."""
-    if not (are_refined(work) and _goes(work)):
+    if not (are_refined(work) and go(work)):
         return None
     return work.roots + work.refiner.strength * (_smoothed_path(work) - work.roots)
 
@@ -39,12 +39,13 @@ def refined_translation(work):
 
 def kept(work):
     """Whether where the body goes was left as it is; None where it is not known or not apart from the pose."""
-    if _goes(work):
+    if go(work):
         return not are_refined(work)
     return None if work.track.translation is None else not work.refiner.translation
 
 
-def _goes(work):
+def go(work):
+    """Whether the root has a path of its own."""
     return work.space.root is not None and np.ptp(work.roots, axis=0).max() > STILL * space.extent(work.poses)
 
 
@@ -52,17 +53,22 @@ def _smoothed_path(work):
     """The roots [T, 1, D] by the filter of the joints; by `auto`, where it sees the whole, by the filter that is never worse on them."""
     if work.refiner.choice.in_place and not (work.plan.blend and work.refiner.lag is None):
         return work.filtered_roots
-    return np.concatenate([_smoothed(work, work.roots[part], work.times[part]) for part in work.parts()])
+    return np.concatenate(
+        [_smoothed(work, work.roots[part], work.times[part], work.new_in(part)) for part in work.parts()]
+    )
 
 
-def _smoothed(work, path, times):
-    """A path [T, 1, D] smoothed, by the filter of the joints where that leaves a straight one as it is."""
+def _smoothed(work, path, times, new=None):
+    """A path [T, 1, D] smoothed, by the filter of the joints where that leaves a straight one as it is; new: of `Job`."""
     if len(path) < 3:
         return path
     lag, name, options = work.refiner.lag, work.plan.channel, {}
+    read = slice(None) if new is None else new
     if name not in filters.IN_PLACE:  # or a network
         name = fallback(lag is not None)
     if work.plan.blend and lag is None:
-        name, options = auto.WHITE, auto.OPTIONS[auto.WHITE] | {"jitter": auto.jitter(path, times)}
+        name, options = auto.WHITE, auto.OPTIONS[auto.WHITE] | {"jitter": auto.jitter(path[read], times[read])}
     apply = filters.at_rate(name, work.refiner.cfg, work.rate, lag, **options)
-    return apply(path, times).values
+    if new is None or name not in filters.TUNED:
+        return apply(path, times).values
+    return clock.back([times[read]], [apply(path[read], times[read]).values[:, 0]], times)[:, None]

@@ -35,7 +35,8 @@ class Settled:
         return self.plan.blend and self.network is not None and kind_of(self.network.recipe.kind).in_image
 
     def by_whole(self, poses, filled, times, measured, scale):
-        """Decide by a whole recording: poses [T, J, D], the same with gaps filled, times [T] s, what was `auto.measured`, metres in their unit."""
+        """Decide by a whole recording: poses [T, J, D], with gaps filled those [t, J, D] at times [t] s that tell how it errs, what was
+        `auto.measured`, metres in their unit."""
         self._judged = judged = auto.judge(measured, filled, times, scale, self._typical())
         self.filters = judged.filters
         if self.in_image:
@@ -44,7 +45,7 @@ class Settled:
         network, reason = self.network if judged.share else None, self.plan.reason
         if network is not None and not space.usual_size(poses, scale):
             network, reason = None, UNUSUAL
-        self.share = np.full(len(filled), judged.share if network is not None else 0.0)
+        self.share = np.full(len(poses), judged.share if network is not None else 0.0)
         what = self._filters_in_words()
         if network is not None:
             how = (

@@ -5,7 +5,7 @@ import numpy as np
 from ..errors import UserError
 from ..poses import gaps, space
 from ..poses.kinds import kind_of
-from . import auto, clock, own_places
+from . import auto, clock, own_places, repeats, roots
 from .jobs import Job
 from .live_repair import as_live
 from .plan import Model, pace
@@ -49,8 +49,9 @@ class Work:
                 f"jumps to another place at frame {', '.join(map(str, frames[:5]))}{more} "
                 "(another person?): nothing is filled or smoothed across"
             )
-        self.repaired, score = None, track.confidence
+        self.repaired, score, self.repeated = None, track.confidence, np.zeros(len(self.poses), dtype=bool)
         if refiner.repair and refiner.lag is None:
+            self._bridge_repeats()
             if partner is not None:
                 self.repaired = partner.repaired.followed(self.poses, score)
             else:
@@ -77,17 +78,41 @@ class Work:
         self.notes += notes
         self.roots = self.space.roots(filled)
         self.values = self.space.into(filled, self.roots)
-        self.measured = auto.measured(self.poses, self.times, track.joint_names)
+        self.measured = auto.measured(self.poses, self.times, track.joint_names, self.parts(), ~self.repeated)
         # What filters read.
         self.filtered = self.space.into(filled, 0.0) if refiner.choice.in_place else self.values
         if self.plan.blend and refiner.lag is None:
-            self.settled.by_whole(self.poses, filled, self.times, self.measured, self.space.one_scale)
+            read = self._judged_by()
+            self.settled.by_whole(self.poses, filled[read], self.times[read], self.measured, self.space.one_scale)
         elif self.plan.blend:
             self.settled.by_past(self.poses, track.joint_names, self.rate, self.space.one_scale)
         self.out = self.filtered.copy()
         self.by = np.zeros(self.values.shape[:2], dtype=np.int8)  # 0 nobody, 1 per channel, 2 SynSP
         self.sigma, self.cutoffs = np.full(self.by.shape, np.nan), []
         self.jobs = list(self._jobs())
+
+    def _bridge_repeats(self):
+        """Frames that hold no new pose go between those that do."""
+        self.repeated = repeats.find(self.poses, self.parts(), self.longest)
+        if self.repeated.any():
+            self.poses = repeats.bridged(self.poses, self.repeated, self.parts(), self.times)
+            self.notes.append(
+                f"{self.repeated.sum()} of {len(self.poses)} frames repeat the pose before them (a detector that runs in some frames "
+                "only?): taken from their neighbours"
+            )
+
+    def new_in(self, frames):
+        """bool [t]: which of a slice of frames filters read, all but those that repeat others, and both ends; None: all."""
+        new = ~self.repeated[frames]
+        new[[0, -1]] = True
+        return None if new.all() else new
+
+    def _judged_by(self):
+        """The frames [T] whose filtered values tell how a track errs: new ones without a jump between them."""
+        longest = max(self.parts(), key=lambda part: part.stop - part.start)
+        read = np.zeros(len(self.poses), dtype=bool)
+        read[longest] = ~self.repeated[longest]
+        return read
 
     def parts(self):
         """The stretches of frames between jumps, as slices."""
@@ -143,16 +168,17 @@ class Work:
         picks = np.arange(len(joints))
         for one in self.settled.filters:
             options = self.settled.options(one, self._jitter(joints))
-            job = Job(
-                self.index, one.name, frames, values - along, joints, picks, times, False, along, one.share, options
-            )
+            new, way = self.new_in(frames), values - along
+            job = Job(self.index, one.name, frames, way, joints, picks, times, False, along, one.share, options, new)
             self._done_before(job)
             yield job
 
     def _done_before(self, job):
         """Fill in the result of a job whose filter ran already, to judge the track."""
         known = self.settled.known(job.method)
-        if known is not None and len(job.times) == len(self.poses):  # one without a gap, as it was judged
+        if known is not None and len(job.times) == len(known.values) == len(
+            self.poses
+        ):  # one without a gap, as it was judged
             job.result = self.space.into(known.values, 0.0)[:, job.joints]
             job.cutoff = known.cutoff[job.joints]
             job.sigma = known.sigma[:, job.joints] * self.space.one_scale
@@ -171,6 +197,9 @@ class Work:
                 job.share = self.settled.by_correction(result - before, self._jitter(), size)
                 if not job.share:
                     return
+            elif self.plan.blend and self.refiner.lag is None and roots.go(self):
+                # A network knows the shape of a body about its root; where that stands in a room is told by all of its joints.
+                result = result - np.median(result - before, axis=1, keepdims=True)
         self.out[job.frames, job.joints] = before + job.share * (result - before)
         self.by[job.frames, job.joints] = 2 if job.first else 1
         if not self.kind.rotations:

@@ -199,3 +199,11 @@ def test_a_stream_that_was_clean_learns_the_jitter_that_comes():
     noisy[:200] = clean[:200]
     error = np.sqrt(((kalman.at_lag(noisy, FPS, 3).values - clean)[400:] ** 2).mean())
     assert error < 0.6 * 0.05
+
+
+def test_errors_that_last_beside_hardly_any_jitter_leave_the_equations_solvable():
+    """A pace far above a slow cut-off asked for a smoothness beyond what banded solves hold (LinAlgError)."""
+    times = np.arange(392) / 60
+    still = np.where(times > 6.4, 1e-4 * (times - 6.4), 0.0)[:, None, None] * np.ones((1, 1, 6))
+    done = kalman.kalman(still + 1e-6 * np.random.default_rng(0).standard_normal(still.shape), times, pace=500.0)
+    assert np.isfinite(done.values).all()

@@ -65,3 +65,12 @@ def test_residual_analysis_bridges_gaps_and_says_nothing_of_little():
     assert np.isfinite(found.suggestion[0]) and np.isnan(found.suggestion[1]) and np.isfinite(found.body_suggestion)
     assert residual_analysis(noisy[:20], clock(20)) is None
     assert residual_analysis(noisy, clock(300, 3.0)) is None
+
+
+def test_bones_of_another_person_do_not_wander():
+    rng, times = np.random.default_rng(0), clock(300)
+    poses = np.zeros((300, 2, 3))
+    poses[:, 1, 0] = np.where(times < times[150], 0.3, 0.4)
+    poses += 0.001 * rng.standard_normal(poses.shape)
+    assert measure.measure(poses, times, [(0, 1)]).wander[0] > 0.03
+    assert measure.measure(poses, times, [(0, 1)], [slice(0, 150), slice(150, 300)]).wander[0] < 0.001
