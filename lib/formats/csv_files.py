@@ -25,7 +25,11 @@ def sniff(opened):
 
 
 def read(opened, image_size=None, fps=None):
-    table = Table(opened)
+    return read_table(Table(opened), image_size, fps)
+
+
+def read_table(table, image_size=None, fps=None):
+    """The `PoseFile` of a table's poses. Raises UserError for one without."""
     rows, notes = table.rows, []
     labelled, block, index = csv_columns.of_deeplabcut(rows), None, None
     if labelled:
@@ -42,7 +46,7 @@ def read(opened, image_size=None, fps=None):
         block = csv_headers.of_rows(rows)
         if block is None:
             raise UserError(
-                f"{opened.path}: no columns <joint>_x and <joint>_y in the first line. Name the columns so, or write one landmark "
+                f"{table.path}: no columns <joint>_x and <joint>_y in the first line. Name the columns so, or write one landmark "
                 "per line with columns frame, landmark, x, y"
             )
         columns, header, first = block.columns, block.header, block.first

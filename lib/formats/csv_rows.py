@@ -171,7 +171,7 @@ def frame_numbers(table, header, body, column):
     if not all(digits):
         bad = next(number for number, found in zip(body, digits) if not found)
         raise UserError(
-            f"{table.path}: line {table.line(bad)}, {header[column]}: {table.rows[bad][column][:40]!r} is no frame number. Correct it"
+            f"{table.path}: {table.place(bad)}, {header[column]}: {table.rows[bad][column][:40]!r} is no frame number. Correct it"
         )
     return np.array([float(found[-1]) for found in digits])
 

@@ -69,9 +69,9 @@ class Table:
                 [cell.replace(",", ".") if COMMA.fullmatch(cell) else cell for cell in row] for row in self.rows
             ]
 
-    def line(self, row):
-        """A row's number in the file, as editors count."""
-        return row + 1 + len(self.above)
+    def place(self, row):
+        """Where a row stands in the file, in words; lines as editors count."""
+        return f"line {row + 1 + len(self.above)}"
 
     def body(self, header, first, last=None):
         """The numbers of the rows from `first` on (up to `last`) that are not empty. Raises UserError where their length differs."""
@@ -81,13 +81,13 @@ class Table:
         for number in found:
             if len(self.rows[number]) != len(header):
                 raise UserError(
-                    f"{self.path}: line {self.line(number)}: {len(self.rows[number])} columns, the first line has "
+                    f"{self.path}: {self.place(number)}: {len(self.rows[number])} columns, the first line has "
                     f"{len(header)}. Export the table again"
                 )
         return found
 
     def number(self, row, column, name):
-        return cell_number(self.rows[row][column], f"{self.path}: line {self.line(row)}, {name}")
+        return cell_number(self.rows[row][column], f"{self.path}: {self.place(row)}, {name}")
 
     def write(self, rows, output_path):
         if self.comma:

@@ -47,7 +47,7 @@ def _walk(table, rows, image_size):
     column, identity = (csv_rows.column_of(header, (name,)) for name in ("keypoints", "track_id"))
     result = Walk([("", number) for number in dict.fromkeys(numbers.values())], [])
     for line, frame in numbers.items():
-        row, where = rows[line], f"{table.path}: line {table.line(line)}"
+        row, where = rows[line], f"{table.path}: {table.place(line)}"
         points = _points(row[column])
         if points is None:
             if row[column].strip():
@@ -79,7 +79,7 @@ def _frames(table):
     bad = next((line for line in lines if len(rows[line]) != len(rows[0])), None)
     if bad is not None:
         raise UserError(
-            f"{table.path}: line {table.line(bad)}: {len(rows[bad])} columns, the first line has {len(rows[0])}. Write the table again"
+            f"{table.path}: {table.place(bad)}: {len(rows[bad])} columns, the first line has {len(rows[0])}. Write the table again"
         )
     column = csv_rows.column_of(rows[0], csv_rows.FRAMES)
     if column is not None:
@@ -87,7 +87,7 @@ def _frames(table):
         bad = next((line for line, number in zip(lines, numbers) if not abs(number) < 2**53), None)
         if bad is not None:
             raise UserError(
-                f"{table.path}: line {table.line(bad)}: {rows[bad][column][:40]!r} is no frame number. Correct it"
+                f"{table.path}: {table.place(bad)}: {rows[bad][column][:40]!r} is no frame number. Correct it"
             )
         return {line: int(number) for line, number in zip(lines, numbers)}
     if rows.count(rows[0]) == 1 and len(lines) > 1:

@@ -447,6 +447,16 @@ def csv_table(folder):
     return Sample(folder / "landmarks.csv", "csv", [(0, 0, poses[..., :2]), (0, 0, poses[..., 2:])])
 
 
+def json_rows(folder):
+    poses, confidence = motion(17, 2, unit=200) + 500, scores(17)
+    rows = [
+        {"frame": frame, "id": joint, "x": numbers[0], "y": numbers[1], "score": confidence[frame, joint], "note": None}
+        for frame in range(FRAMES)
+        for joint, numbers in enumerate(np.where(np.isnan(poses[frame]), None, poses[frame]).tolist())
+    ]
+    return Sample(write_json(folder / "rows.json", rows), "json_rows", [(0, 0, poses)])
+
+
 def csv_people(folder):
     tracks = two_people(4)
     lines = ["track_id;frame;a_x;a_y;b_x;b_y;c_x;c_y;d_x;d_y"]
@@ -604,6 +614,7 @@ BUILDERS = {
         trc,
         csv_table,
         csv_people,
+        json_rows,
         vibe,
         wham,
         phalp,

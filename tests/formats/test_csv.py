@@ -1,6 +1,7 @@
 """CSV tables as people have them: which columns are joints, whose line it is, one landmark per line, DeepLabCut's."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -162,6 +163,29 @@ def test_ids_that_are_landmarks(tmp_path, column, first):
     assert said(pose_file, f"each {column} is taken as a landmark") == 1
     registry.write(pose_file, [px() + 1], tmp_path / "out.csv")
     np.testing.assert_allclose(registry.read(tmp_path / "out.csv").tracks[0].poses, px() + 1)
+
+
+def test_the_same_lines_as_json(tmp_path):
+    """A flat list of detections was refused."""
+    rows = [
+        {"frame": t, "id": k, "x": x, "y": y, "flag": True}
+        for t, pose in enumerate(px().tolist())
+        for k, (x, y) in enumerate(pose)
+    ]
+    rows[3]["x"] = None
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    pose_file = registry.read(tmp_path / "rows.json")
+    (track,) = pose_file.tracks
+    assert (pose_file.format, track.layout, track.poses.shape) == ("json_rows", "coco17", (FRAMES, 17, 2))
+    assert np.isnan(track.poses[0, 3]).all() and said(pose_file, "each id is taken as a landmark") == 1
+    registry.write(pose_file, [px() + 1], tmp_path / "out.json")
+    np.testing.assert_allclose(registry.read(tmp_path / "out.json").tracks[0].poses, px() + 1)
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert [row | {"x": 0, "y": 0} for row in written] == [row | {"x": 0, "y": 0} for row in rows]
+    rows[20]["x"] = "soon"
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError, match="object 20, x: 'soon' is not a number"):
+        registry.read(tmp_path / "rows.json")
 
 
 def test_names_that_are_landmarks(tmp_path):
