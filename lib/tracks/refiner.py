@@ -15,6 +15,7 @@ import torch
 
 from .. import config, weights
 from ..errors import UserError
+from ..formats.joint_orders import layout_of_poses
 from ..formats.tracks import JOINT_NAMES, Track, layout_of_count
 from ..models.export import windows_of
 from ..poses import sentinels, space
@@ -121,21 +122,22 @@ class Refiner:
         form says they are, where the Refiner was not told."""
         dims = poses.shape[-1]
         kind = kind or self.kind or ("2D" if dims < 3 else "3D")
-        names, layout = self.joint_names, self.layout
-        if names is None and kind_of(kind).rotations:
-            layout = f"smpl{poses.shape[1]}" if poses.shape[1] in (22, 24) else None
-            names = JOINT_NAMES["smpl24"][1:22] if poses.shape[1] == 21 else JOINT_NAMES.get(layout)
-        elif names is None:
-            layout = layout_of_count(poses.shape[1], dims)
-            names = JOINT_NAMES.get(layout)
-        if names is not None and len(names) != poses.shape[1]:
-            raise UserError(f"{len(names)} joint names for {poses.shape[1]} joints. Pass one for each, or none")
         missing = ~np.isfinite(poses).all(axis=-1)
         if not kind_of(kind).rotations:
             missing |= sentinels.absent(poses)
         if confidence is not None:
             missing |= ~(confidence > 0)
         poses = np.where(missing[..., None], np.nan, poses)
+        names, layout = self.joint_names, self.layout
+        if names is None and kind_of(kind).rotations:
+            layout = f"smpl{poses.shape[1]}" if poses.shape[1] in (22, 24) else None
+            names = JOINT_NAMES["smpl24"][1:22] if poses.shape[1] == 21 else JOINT_NAMES.get(layout)
+        elif names is None:
+            count = poses.shape[1]
+            layout = layout_of_poses(poses[None], dims, []) if dims == 2 else layout_of_count(count, dims)
+            names = JOINT_NAMES.get(layout)
+        if names is not None and len(names) != poses.shape[1]:
+            raise UserError(f"{len(names)} joint names for {poses.shape[1]} joints. Pass one for each, or none")
         return Track(identity, f"person {identity}", poses, confidence, kind, layout, names, self.units)
 
     # ------------------------------------------------------------------------------------------ tracks
