@@ -1,5 +1,7 @@
 """Missing key points: short gaps are filled and marked, long ones split a track, what was never seen stays missing."""
 
+from collections import deque
+
 import numpy as np
 
 # Frames on each side from which a key point of low confidence is estimated anew, and their falling weight.
@@ -80,6 +82,36 @@ def jumps(poses, shortest=0):
             if _far(poses[last], poses[first], least, frames[first] - frames[last], before[last], after[first])[0]:
                 found.append(int(frames[starts[other]]))
     return found
+
+
+class JumpsSoFar:
+    """`jumps` of the people in a stream, as each frame comes: `step(poses)`. An excursion is told from a jump only by what follows, so it
+    is two jumps here."""
+
+    def __init__(self):
+        self.last, self.paces, self.away = None, deque(maxlen=REACH), None
+
+    def step(self, poses):
+        """bool [P]: who is suddenly elsewhere. poses: [P, J, D], NaN where missing."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            there = seen(poses) & (_size(poses) > 0)[:, None]  # a body without extent, as of zeros, is none
+        someone = there.any(axis=1)
+        poses = np.where(there[..., None], poses, np.nan)
+        if self.last is None:
+            self.last, self.away = poses, np.ones(len(poses))
+            self.paces.extend([np.zeros((len(poses), poses.shape[-1]))] * REACH)
+            return np.zeros(len(poses), dtype=bool)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pace = np.median(np.stack(self.paces), axis=0)
+            far = _far(self.last, poses, 0.0, self.away, pace)
+            steps = poses - self.last
+            both = seen(steps) & ~far[:, None]
+            mean = np.where(both[..., None], steps, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)[:, None]
+        self.paces.append(np.where(someone[:, None], mean / self.away[:, None], self.paces[-1]))
+        self.last[far] = np.nan  # what is not seen of who is there now was another's
+        self.last = np.where(there[..., None], poses, self.last)
+        self.away = np.where(someone, 1, self.away + 1)
+        return far
 
 
 def _pace(poses, frames):

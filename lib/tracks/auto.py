@@ -25,6 +25,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..filters import measure, tuned
 from ..poses import space
+from . import spikes
 
 WHITE, LASTING = "gcv", "kalman"  # the filters for the two kinds of errors
 # Metres of slow spread of the limbs' lengths at which half of a network's correction is taken; 0 to 1 mm on clean
@@ -219,6 +220,8 @@ class RunningShare:
         """The share that poses [T, J, 3] call for."""
         if not space.usual_size(poses, scale):
             return 0.0
+        # At small lags none are repaired; of the newest frames it is not known yet.
+        poses = np.where(spikes.find(poses, self.rate)[..., None], np.nan, poses)[: -spikes.LONGEST - 1]
         spread = wander(measure.measure(poses, np.arange(len(poses)) / self.rate, self.bones), scale)
         return _unless_least(wiener(spread, self.typical)) if np.isfinite(spread) else 0.0
 

@@ -14,6 +14,7 @@ import torch
 
 from ..errors import UserError
 from ..formats.tracks import Track
+from ..poses.gaps import JumpsSoFar
 from ..poses.kinds import kind_of
 from ..poses.space import enter, leave, space_of
 from ..windows.recipe import check_lag
@@ -70,6 +71,7 @@ class Stream:
         self.unseen = np.full((people, joints), np.inf)  # frames since a key point was seen
         self.space, self.spaces = None, [None] * people  # one for all where they are the same
         self.frames_known = np.zeros(people, dtype=int)  # frames since each was first seen
+        self.jumps = JumpsSoFar() if dims > 1 and not kind_of(self.kind).rotations else None
         mends = refiner.repair and self.lanes and self.lag
         self.repair = LiveRepair(self.likeness.joint_names, self.kind, self.lag, self.rate) if mends else None
 
@@ -185,6 +187,7 @@ class Stream:
         )
         self.there[:, -1] = self.unseen <= self.patience
         self.back, self.returned = back.any(axis=1), back  # [P], [P, J]
+        self.jumped = self.jumps.step(poses) if self.jumps else np.zeros(len(poses), dtype=bool)
         if back.any():  # of what went before it nothing is known: it begins anew
             people, joints = np.nonzero(back)
             self.buffer[people, :, joints] = poses[people, joints][:, None]

@@ -151,16 +151,17 @@ class OneEuroLane:
         return True
 
     def step(self, stream, values, roots):
-        self.done.append(self.filter.step(values[:, -1][:, self.joints]))
+        self.done.append((self.filter.step(values[:, -1][:, self.joints]), roots[:, -1]))
         roots = roots[:, -1, 0]
         if self.path is None:
             self.path = LiveKalman(*roots.shape, stream.rate, self.lag)
-        self.path.restart(stream.returned.mean(axis=1) > 0.5)  # who was away, and not a limb
+        self.path.restart(stream.jumped | (stream.returned.mean(axis=1) > 0.5))  # who was away, and not a limb
         self.path.step(roots, (stream.unseen == 0).any(axis=1).astype(float))
 
     def put(self, stream, out, late):
+        values, came = self.done[-1 - late]
         roots = self.path.late(late)[0][:, None]
-        out[:, self.joints] = stream.outof_joints(self.done[-1 - late], self.joints, np.nan_to_num(roots))
+        out[:, self.joints] = stream.outof_joints(values, self.joints, np.where(np.isfinite(roots), roots, came))
 
     def close(self, stream):
         pass
@@ -189,7 +190,8 @@ class KalmanLane:
         now = values[:, -1][:, self.joints]
         if self.live is None:
             self.live = LiveKalman(now.shape[0] * now.shape[1], now.shape[2], stream.rate, stream.lag)
-        self.live.restart(stream.returned[:, self.joints].ravel())
+        # Who is suddenly elsewhere begins anew: frames that are not out yet are then as they came.
+        self.live.restart((stream.returned | stream.jumped[:, None])[:, self.joints].ravel())
         seen = stream.unseen[:, self.joints].ravel() == 0
         self.live.step(now.reshape(len(seen), -1), seen.astype(float))
         self.roots.append(np.zeros_like(roots[:, -1]) if self.in_place else roots[:, -1])

@@ -112,3 +112,16 @@ def test_an_excursion_that_comes_back_is_an_outlier_unless_it_lasts():
     # What comes after an excursion is judged by what was before it.
     track[23:] += 900
     assert gaps.jumps(track, shortest=3) == [23]
+
+
+def test_jumps_of_a_stream_are_told_as_they_come():
+    rng = np.random.default_rng(0)
+    body = rng.uniform(0, 1, (5, 3))
+    poses = body + np.arange(60)[:, None, None] * [0.3, 0, 0] + rng.normal(0, 0.01, (60, 5, 3))  # runs: 9 m/s at 30 fps
+    poses[40:] += 4
+    poses[20:23] = np.nan
+    poses[50] = 0  # no body at all
+    watch = gaps.JumpsSoFar()
+    found = [watch.step(np.stack([frame, body])) for frame in poses]
+    assert np.flatnonzero(np.array(found)[:, 0]).tolist() == gaps.jumps(np.delete(poses, 50, axis=0)) == [40]
+    assert not np.array(found)[:, 1].any()

@@ -418,3 +418,29 @@ def test_smoothnet_live_does_not_draw_unknown_joints_to_where_they_began(tmp_pat
         live = Refiner(str(path), fps=30, lag=2).stream()
         ends.append([live.step(frame) for frame in poses[first:]][-1])
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("dims", (2, 3))
+@pytest.mark.parametrize("lag", (0, 3))
+def test_a_detector_that_jumps_to_somebody_else_makes_no_stream_worse(tmp_path, dims, lag):
+    """Two bodies further for a second, then every five frames to and fro: nothing is smoothed across."""
+    times = np.arange(150)
+    truth = tools.straight(150)[..., :dims] + 0.2 * np.sin(2 * np.pi * times / 30)[:, None, None]
+    truth[(30 <= times) & (times < 60) | (times >= 90) & (times // 5 % 2 == 0)] += 3
+    poses = truth + np.random.default_rng(0).normal(0, 0.01, truth.shape)
+    live, _ = all_of(Refiner("kalman", fps=30, lag=lag, layout="h36m17", folder=tmp_path).stream(), poses)
+    errors = [np.linalg.norm(each - truth, axis=-1) for each in (live, poses)]
+    for part in (slice(0, 90), slice(90, 150)):
+        assert errors[0][part].mean() < errors[1][part].mean()
+
+
+@pytest.mark.parametrize("lag", (0, 1))
+def test_spikes_that_no_lag_lets_repair_call_no_network(folder, lag):
+    """A wrist that is 1 m off in every 35th frame does not say that bones wander; `auto` is its filter."""
+    times = np.arange(150)[:, None, None] / 30
+    poses = tools.straight(150)[:1] + np.sin(times) + np.random.default_rng(0).normal(0, 0.005, (150, 17, 3))
+    poses[30::35, 13] += 1.0
+    refine = Refiner("auto", fps=30, folder=folder, lag=lag, repair=False)
+    live, _ = all_of(refine.stream(), poses)
+    filtered = kalman.at_lag(poses, 30, lag).values
+    assert np.abs(live - filtered)[80:].max() < 0.02  # 0.5 while spikes counted as errors that last
