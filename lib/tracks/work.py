@@ -51,13 +51,14 @@ class Work:
             )
         self.repaired, score, self.repeated = None, track.confidence, np.zeros(len(self.poses), dtype=bool)
         if refiner.repair and refiner.lag is None:
-            self._bridge_repeats()
+            self.repeated = repeats.find(self.poses, self.parts(), self.longest)
             if partner is not None:
                 self.repaired = partner.repaired.followed(self.poses, score)
             else:
                 self.repaired = repair(track, self.poses, self.times, self.rate, self.parts())
             self.poses, score = self.repaired.poses, self.repaired.confidence
             self.notes += self.repaired.notes(track.start)
+            self._bridge_repeats()
         elif refiner.repair and refiner.lag:
             self.poses = as_live(self.poses, track.joint_names, track.kind, refiner.lag, self.rate)
         filled, self.filled = self.poses.copy(), np.zeros(self.poses.shape[:2], dtype=bool)
@@ -92,8 +93,7 @@ class Work:
         self.jobs = list(self._jobs())
 
     def _bridge_repeats(self):
-        """Frames that hold no new pose go between those that do."""
-        self.repeated = repeats.find(self.poses, self.parts(), self.longest)
+        """Frames that hold no new pose go between those that do, which hold no spike any more."""
         if self.repeated.any():
             self.poses = repeats.bridged(self.poses, self.repeated, self.parts(), self.times)
             self.notes.append(

@@ -56,3 +56,12 @@ def test_a_detector_that_runs_in_every_second_frame_is_refined_as_if_its_frames_
     np.testing.assert_allclose(refine.results[0].said.before, jitter, rtol=0.3, atol=1e-3)
     untouched = Refiner("none")(held)
     np.testing.assert_array_equal(untouched, held)
+
+
+def test_somebody_who_rests_is_not_drawn_towards_spikes():
+    poses = np.random.default_rng(0).normal(0, 0.4, (1, 6, 3)) * np.ones((200, 1, 1))
+    wild = poses.copy()
+    for frame in range(10, 200, 5):
+        wild[frame, frame % 6] += 0.7
+    after = Refiner("auto", fps=30, kind="3d")(wild)
+    assert np.linalg.norm(after - poses, axis=-1).mean() < 0.001
