@@ -84,7 +84,8 @@ class Work:
         self.filtered = self.space.into(filled, 0.0) if refiner.choice.in_place else self.values
         if self.plan.blend and refiner.lag is None:
             read = self._judged_by()
-            self.settled.by_whole(self.poses, filled[read], self.times[read], self.measured, self.space.one_scale)
+            seen = np.where(self.filled[..., None], np.nan, filled)[read]  # lines in gaps are calmer than the jitter
+            self.settled.by_whole(self.poses, seen, self.times[read], self.measured, self.space.one_scale)
         elif self.plan.blend:
             self.settled.by_past(self.poses, track.joint_names, self.rate, self.space.one_scale)
         self.out = self.filtered.copy()
@@ -176,9 +177,8 @@ class Work:
     def _done_before(self, job):
         """Fill in the result of a job whose filter ran already, to judge the track."""
         known = self.settled.known(job.method)
-        if known is not None and len(job.times) == len(known.values) == len(
-            self.poses
-        ):  # one without a gap, as it was judged
+        judged = known is not None and len(job.times) == len(known.values) == len(self.poses)
+        if judged and not self.filled.any():  # one without a gap
             job.result = self.space.into(known.values, 0.0)[:, job.joints]
             job.cutoff = known.cutoff[job.joints]
             job.sigma = known.sigma[:, job.joints] * self.space.one_scale

@@ -419,6 +419,16 @@ def test_a_network_does_not_move_who_stands_in_a_room_by_the_errors_of_its_root(
         assert after < 0.9 * before
 
 
+def test_lines_in_gaps_do_not_speak_of_the_jitter():
+    """They are calmer than it, as the curves through fast motion are, whose differences are taken for jitter."""
+    rng, times = np.random.default_rng(0), np.arange(300) / 30
+    poses = np.sin(2 * times[:, None, None] + np.arange(24).reshape(8, 3)) + 0.01 * rng.standard_normal((300, 8, 3))
+    poses[rng.random((300, 8)) < 0.3] = np.nan
+    refine = Refiner("auto", fps=30, kind="3d")
+    refine(poses)
+    assert "and kalman" in refine.results[0].plan
+
+
 @pytest.mark.parametrize("rate", [15, 30])
 def test_motion_that_is_fast_beside_the_frame_rate_is_no_error(rate):
     """Kicks, as rotations: likelihood took them for errors that last, and `auto` made 0.1 degrees into ten times as much."""
