@@ -15,6 +15,7 @@ from ..filters.measure import Measured
 from ..messages import counted
 from ..poses import space
 from ..poses.kinds import kind_of
+from . import auto
 
 # Rotations by small vectors of size s an axis change each of the 6 numbers (two columns of the matrix) by s * sqrt(2/3).
 _DEGREES = math.degrees(math.sqrt(1.5))
@@ -75,9 +76,9 @@ def measured_line(results):
         if len(jitter):
             low, high = np.percentile(jitter, [5, 95])
             parts.append(f"jitter {short(np.median(jitter))}{_unit(name)} (joints {short(low)} to {short(high)})")
-        wander = _joined(one.measured.wander * one.unit[0] for one in said)
+        wander = _joined(np.array([auto.spread_of_limbs(one.measured) * one.unit[0]]) for one in said)
         if len(wander):
-            parts.append(f"bone lengths wander by {short(np.median(wander))} {name}")
+            parts.append(f"bone lengths wander by {short(math.sqrt((wander**2).mean()))} {name}")
     missing = _joined(result.said.measured.missing for result in results if result.said)
     if len(missing) and missing.any():
         parts.append(f"{missing.mean():.1%} missing")

@@ -397,6 +397,21 @@ def test_a_stream_of_a_body_of_an_unusual_size_takes_no_network(wandering, scale
     assert (np.abs(out[0] - out[1]).max() > 1e-6) == reads
 
 
+@pytest.mark.parametrize(
+    "wander, jitter, spread",
+    [
+        ([1] * 8, 0, 1),
+        ([1] * 6 + [3] * 2, 0, np.sqrt((6 + 18) / 8)),  # an estimator errs in some limbs more than in others
+        ([1] * 7 + [100], 0, np.sqrt((7 + auto.LOST**2) / 8)),  # a lost one
+        ([0] * 7 + [100], 5, np.sqrt((auto.LOST * auto.UNSURE * 5) ** 2 / 8)),
+        ([np.nan] * 8, 1, np.nan),
+    ],
+)
+def test_a_limb_counts_for_a_few_times_the_others_at_most(wander, jitter, spread):
+    measured = Measured(np.full(17, float(jitter)), np.array(wander, dtype=float), np.zeros(17))
+    assert auto.spread_of_limbs(measured) == pytest.approx(spread, nan_ok=True)
+
+
 def test_one_limb_that_is_lost_says_nothing_of_the_others(clips):
     """A wrist that stays behind for a second drew a network's correction into every joint: 2.4 times the error."""
     truth = np.concatenate([clips[0], clips[0][::-1]])
