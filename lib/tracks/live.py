@@ -55,7 +55,6 @@ class Stream:
                 f"the network was trained at {self.plan.rate:g} frames per second, not {self.rate:g}: left out"
             )
             self.plan = replace(self.plan, network=None, sentence=f"the filter {self.plan.channel}: another frame rate")
-        self.keeps_places = refiner.own_places and not kind_of(self.kind).rotations
         self.lanes = self._lanes_of(joints) if self.plan else []
         windows = self._begin_lanes()
         self.window = max(windows, default=1)

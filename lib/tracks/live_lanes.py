@@ -17,7 +17,7 @@ from ..poses.space import IDENTITY
 from ..windows.body import SoFar
 from ..windows.merge import StreamMerge
 from .auto import RunningShare, typical_of
-from .own_places import SlowPart
+from .own_places import SlowPart, are_others
 from .plan import RATE
 
 
@@ -36,9 +36,8 @@ class NetworkLane:
             self.picks = np.arange(len(joints))
         self.merge, self.roots, self.gain = None, None, model.network.gain
         self.body = SoFar(self.recipe.bones) if self.recipe.bones else None
-        mapped = fit is not None and len(fit.written) < len(fit.gather)
-        keeps = stream.keeps_places and not model.recipe.knows_places
-        self.slow = SlowPart(stream.rate) if mapped and keeps else None
+        keeps = fit is not None and stream.refiner.own_places and are_others(fit, model.recipe)
+        self.slow = SlowPart(stream.rate) if keeps else None
         self.names = stream.likeness.joint_names
         self.shares = [] if stream.plan.blend else None  # `RunningShare` a person, of `auto`
 

@@ -8,8 +8,16 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
+from ..poses.kinds import kind_of
+
 # Seconds (a Gaussian's width, or the time constant of an exponential average) over which a correction counts as convention.
 SLOW = 0.5
+
+
+def are_others(fit, recipe):
+    """Whether the joints that a mapping onto a network's puts in their place may lie elsewhere: training did not know where."""
+    stands_in = len(fit.written) < len(fit.gather)
+    return stands_in and not recipe.knows_places and not kind_of(recipe.kind).rotations
 
 
 def slow_part(correction, rate):

@@ -218,15 +218,13 @@ class Work:
 
     def _as_wanted(self, job, result, before):
         """What is taken over of a network's result for a job's joints [t, K, D], beside what filters made of them before."""
-        fit, rate = self.plan.mapping, pace(job.times)
-        mapped = len(fit.written) < len(fit.gather)
+        recipe, rate = self.plan.network.recipe, pace(job.times)
         start = before if self.plan.blend else job.values[:, job.picks]
-        keeps = self.refiner.own_places and not self.plan.network.recipe.knows_places
-        if mapped and keeps and not self.kind.rotations:
+        if self.refiner.own_places and own_places.are_others(self.plan.mapping, recipe):
             slow = own_places.slow_part if self.refiner.lag is None else own_places.slow_part_so_far
             result = result - slow(result - start, rate)
         # What is quick comes from the filter, unless the weights know the estimator, and its quick errors too.
-        whole = not self.plan.blend or self.refiner.lag is not None or self.plan.network.recipe.knows_places
+        whole = not self.plan.blend or self.refiner.lag is not None or recipe.knows_places
         return result if whole else start + auto.low_passed(result - start, rate)
 
     def filters_done(self):
