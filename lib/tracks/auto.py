@@ -39,10 +39,9 @@ KNOWN = 0.009
 # Of the jitter: what bone lengths that are measured over a few seconds may still wander by it.
 UNSURE = 0.4
 # A limb that wanders more than so many times as much as the others is lost. On training clips of MediaPipe 2, 3 and 4 leave 91.7, 91.2 and
-# 91.1 mm, no bound 91.0 and the median alone 92.2, which tells too little; a lost wrist or arm is told by each of them.
-LOST = 4.0
-# How many times as far a filter goes to the one for errors that last as to the network: on those clips 3 lowers Accel by 4 % (2: 3.52).
-SOONER = 3.0
+# 91.1 mm, no bound 91.0 and the median alone 92.2, which tells too little; a lost wrist or arm is told by each of them,
+# and 4 leaves more harm to the sample's train clips with a wrist that stays behind.
+LOST = 3.0
 # Of 2D key points, in sizes of the body: the mean correction of which half is taken (1e-3 on clean motion, 1.5e-3 on white jitter of 3e-3,
 # 3 to 10e-3 on the errors of estimators); what of the jitter is left in it; and the jitter (1.8 to 6e-3 of estimators) below which poses
 # are taken at their word, since the network moves such as it does not know too.
@@ -176,7 +175,7 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
     spread = wander(measured, scale)
     if np.isfinite(spread):
         pace = _pace(spread, scale * _middle(measured.jitter))
-        return Judged(min(1.0, SOONER * wiener(spread)), _unless_least(wiener(spread, typical)), spread, pace=pace)
+        return Judged(min(1.0, 2 * wiener(spread)), _unless_least(wiener(spread, typical)), spread, pace=pace)
     extent = 1.0 if values.shape[-1] == 6 else space.extent(values)
     known = np.isfinite(measured.jitter) & (measured.jitter > NIL * extent)
     white = tuned.gcv(values, times, **OPTIONS[WHITE])

@@ -401,7 +401,7 @@ def test_a_stream_of_a_body_of_an_unusual_size_takes_no_network(wandering, scale
     "wander, jitter, spread",
     [
         ([1] * 8, 0, 1),
-        ([1] * 6 + [3] * 2, 0, np.sqrt((6 + 18) / 8)),  # an estimator errs in some limbs more than in others
+        ([1] * 6 + [2] * 2, 0, np.sqrt((6 + 8) / 8)),  # an estimator errs in some limbs more than in others
         ([1] * 7 + [100], 0, np.sqrt((7 + auto.LOST**2) / 8)),  # a lost one
         ([0] * 7 + [100], 5, np.sqrt((auto.LOST * auto.UNSURE * 5) ** 2 / 8)),
         ([np.nan] * 8, 1, np.nan),
