@@ -117,10 +117,12 @@ def table_text(rows):
     )
 
 
-def exchanges_line(found):
+def repairs_line(found):
     """What `moved` and `largest` leave out, or "" where nothing; found: as `compare` gives it."""
-    most = max((closing.mended(one.results)[0] for one in found.values()), default=0)
-    return f"moved, largest: from the input with {counted(most, 'repaired exchange')} put back" if most else ""
+    most = max((closing.mended(one.results) for one in found.values()), default=(0, 0))
+    words = zip(most, ("repaired exchange", "spike"), ("put back", "taken out"))
+    done = [f"{counted(count, what)} {how}" for count, what, how in words if count]
+    return f"moved, largest: from the input with {' and '.join(done)}" if done else ""
 
 
 # ----------------------------------------------------------------------------------------- recommendation

@@ -120,7 +120,7 @@ def refine_file(path, cfg, args):
     if args.compare:
         found = comparison.compare(pose_file, cfg, args, refine, results, build)
         rows = comparison.rows_of(pose_file, found)
-        print("\n".join(filter(None, [comparison.table_text(rows), comparison.exchanges_line(found)])))
+        print("\n".join(filter(None, [comparison.table_text(rows), comparison.repairs_line(found)])))
         log.info("%s", comparison.recommendation(pose_file, found))
     removed = []
     if exports:

@@ -38,8 +38,8 @@ def scores(pose_file, results):
     """What can be said without ground truth, over the tracks of a file: {kind: row}.
 
     jitter: mean norm of the second difference in time; amplitude: that of the motion, without white jitter, as a share of the
-    input's (`closing.motion_kept`); displacement: mean distance from the input, in which exchanged sides are put back; largest: its largest. In px, mm or degrees, or in
-    the file's unit where that is not known (`IMAGE_UNIT` of shares of an image). Depths, which have no unit, are left out.
+    input's (`closing.motion_kept`); displacement: mean distance from the repaired input; largest: its largest. In px, mm or degrees, or in the file's
+    unit where that is not known (`IMAGE_UNIT` of shares of an image). Depths, which have no unit, are left out.
     """
     rows = {}
     for track, result in zip(pose_file.tracks, results):
@@ -48,7 +48,7 @@ def scores(pose_file, results):
         factor, unit = _unit_of(track)
         part = rows.setdefault((track.kind, unit), {"jitter": [], "kept": [], "moved": []})
         part["kept"].append(np.array([1.0 if result.said is None else result.said.kept]))
-        start, values = shown(track, _on_their_sides(track, result)), shown(track, result.poses)
+        start, values = shown(track, _repaired(track, result)), shown(track, result.poses)
         start, values = factor * start, factor * values
         both = gaps.seen(start) & gaps.seen(values)
         if kind_of(track.kind).rotations:
@@ -65,12 +65,12 @@ def scores(pose_file, results):
     return {key: _row(part) for key, part in rows.items()}
 
 
-def _on_their_sides(track, result):
-    """The input [T, J, D] with the sides put back that were repaired: that a knee is the other knee is no distance it was moved."""
-    repaired = result.repaired
-    if repaired is None or not repaired.exchanged.any():
+def _repaired(track, result):
+    """The input [T, J, D] as repaired: neither that a knee is the other knee nor that a spike went is a distance a method moved it by."""
+    if result.repaired is None:
         return track.poses
-    return np.where(repaired.exchanged[..., None], repaired.poses, track.poses)
+    mended = result.repaired.exchanged | result.repaired.spikes
+    return np.where(mended[..., None], result.repaired.poses, track.poses)
 
 
 def _unit_of(track):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.commands import comparison
-from lib.commands.comparison import Compared, estimated_errors, exchanges_line, recommendation, rows_of
+from lib.commands.comparison import Compared, estimated_errors, recommendation, repairs_line, rows_of
 from lib.formats.tracks import JOINT_NAMES, PoseFile, Track
 from lib.tracks.refiner import Refiner
 
@@ -98,19 +98,22 @@ def test_where_nothing_can_be_estimated_it_says_so(wave):
     assert "cannot be estimated here" in line
 
 
-def test_exchanged_sides_that_were_put_back_are_no_distance(motion):
+def test_what_was_repaired_is_no_distance(motion):
     names, poses = JOINT_NAMES["h36m17"], motion[0][:60] + [0, 0, 4.0]
     wrong = poses.copy()
     other = [
         names.index(name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")) for name in names
     ]
     wrong[20:24] = poses[20:24, other]
+    wild = wrong.copy()
+    wild[40, 16] += 3
     rows, lines = [], []
-    for given in (poses, wrong):
+    for given in (poses, wrong, wild):
         pose_file = PoseFile("npy", [Track(0, "person", given, None, "3D", "h36m17", names, "m")], len(given), 30.0)
         found = compared(pose_file, none="none", gcv="gcv")
         rows.append(rows_of(pose_file, found)[1])
-        lines.append(exchanges_line(found))
-    assert lines == ["", "moved, largest: from the input with 1 repaired exchange put back"]
-    assert rows[1]["largest"] == pytest.approx(rows[0]["largest"], abs=5)
+        lines.append(repairs_line(found))
+    mended = "moved, largest: from the input with 1 repaired exchange put back"
+    assert lines == ["", mended, mended + " and 1 spike taken out"]
+    assert [row["largest"] for row in rows[1:]] == pytest.approx([rows[0]["largest"]] * 2, abs=5)
     assert np.linalg.norm(wrong - poses, axis=-1).max() > 0.1
