@@ -67,10 +67,11 @@ def scores(pose_file, results):
 
 def _repaired(track, result):
     """The input [T, J, D] as repaired: neither that a knee is the other knee nor that a spike went is a distance a method moved it by."""
-    if result.repaired is None:
+    repaired = result.repaired
+    if repaired is None or kind_of(track.kind).rotations:  # which are not repaired
         return track.poses
-    mended = result.repaired.exchanged | result.repaired.spikes
-    return np.where(mended[..., None], result.repaired.poses, track.poses)
+    mended = repaired.exchanged | repaired.spikes
+    return np.where(mended[..., None], repaired.poses, track.poses)
 
 
 def _unit_of(track):
