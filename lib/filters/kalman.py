@@ -224,6 +224,7 @@ class LiveKalman:
         self.counted, self.squares, self.spread = np.zeros(joints), np.zeros(shape), np.zeros(shape)
         self.near = np.zeros(shape)  # `squares` of innovations cut off at `NEAR`
         self.shares = np.full(shape, 1 / len(ratios))  # what each candidate counts for
+        self.likely = self.shares.copy()  # the same by the last seconds alone
         self.lag, self.frame = lag, -1
 
     def restart(self, joints):
@@ -272,22 +273,21 @@ class LiveKalman:
     def _weigh(self, innovation, variance, seen):
         """Learn noise levels and shares from the innovations [M, K, C] of one frame, of the joints in a mask [K]."""
         size, coordinates = (innovation**2).sum(axis=-1) / variance, innovation.shape[-1]
-        likely, level = self._likely(), self.near / np.maximum(self.counted, 1)
+        level = self.near / np.maximum(self.counted, 1)
         known = (self.counted > ENOUGH) & (self.near > 0).all(axis=0)
         near = np.minimum(size, np.where(known, coordinates * NEAR**2 * level, np.inf))
         self.counted = self.forget * self.counted + coordinates * seen
         self.squares = self.forget * self.squares + seen * size
         self.near = self.forget * self.near + seen * near
         self.spread = self.forget * self.spread + seen * coordinates * np.log(variance)
-        noise = np.where(known, (likely * level).sum(axis=0), 1.0)  # the variance of a joint's measurements
+        noise = np.where(known, (self.likely * level).sum(axis=0), 1.0)  # the variance of a joint's measurements
         fit = -0.5 * POWER * (coordinates * np.log(variance) + size / noise)
-        now = (1 - SWITCH) * self.shares + SWITCH * (likely + 1 / len(likely)) / 2
+        now = (1 - SWITCH) * self.shares + SWITCH * (self.likely + 1 / len(self.likely)) / 2
         now *= np.exp(fit - fit.max(axis=0))
         # One outlier does not say yet that motion is abrupt.
         single = (self.shares * (self.state.outliers == 1)).sum(axis=0) > 0.5
-        self.shares = np.where(
-            known & seen & ~single, now / now.sum(axis=0), np.where(known, self.shares, self._likely())
-        )
+        self.likely = self._likely()
+        self.shares = np.where(known & seen & ~single, now / now.sum(axis=0), np.where(known, self.shares, self.likely))
 
     def _likely(self):
         """[M, K]: what each candidate counts for by the last seconds, by its likelihood with the noise level that fits it best."""
