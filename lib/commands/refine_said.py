@@ -103,8 +103,7 @@ def say(pose_file, results, refine, table):
     plans = grouped(zip(names, [[result.plan] for result in results]))
     for plan, whose in plans:
         log.info("%s: %s", "method" if len(plans) == 1 else f"method for {_few(whose)}", plan)
-    for note, whose in grouped(zip(names, [result.notes for result in results])):
-        log.info("%s%s", "" if len(whose) == len(results) else f"{_few(whose)}: ", note)
+    say_notes(names, [result.notes for result in results])
     for line in licences(refine, results):
         log.info("weights: %s", line)
     paths = {result.path_kept for result in results} - {None}
@@ -123,6 +122,12 @@ def say(pose_file, results, refine, table):
     for line in (closing.measured_line(results), closing.closing_line(results)):
         if line:
             log.info("%s", line)
+
+
+def say_notes(names, notes):
+    """Say the notes of each track, those of several once; notes: a list of sentences for each of the names."""
+    for note, whose in grouped(zip(names, notes)):
+        log.info("%s%s", "" if len(whose) == len(notes) else f"{_few(whose)}: ", note)
 
 
 def counts_in_words(table):

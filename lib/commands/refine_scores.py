@@ -38,8 +38,8 @@ def scores(pose_file, results):
     """What can be said without ground truth, over the tracks of a file: {kind: row}.
 
     jitter: mean norm of the second difference in time; amplitude: that of the motion, without white jitter, as a share of the
-    input's (`closing.motion_kept`); displacement: mean distance from the repaired input; largest: its largest. In px, mm or degrees, or in the file's
-    unit where that is not known (`IMAGE_UNIT` of shares of an image). Depths, which have no unit, are left out.
+    input's (`closing.motion_kept`); displacement: mean distance from the repaired input; largest: its largest. In px, mm or
+    degrees, or in the file's unit where that is not known (`IMAGE_UNIT` of shares of an image). Depths, which have no unit, are left out.
     """
     rows = {}
     for track, result in zip(pose_file.tracks, results):

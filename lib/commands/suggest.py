@@ -15,6 +15,7 @@ from ..tracks import clock
 from ..tracks.closing import short, unit_of
 from ..tracks.plan import RATE, pace
 from ..tracks.repair import repair
+from .refine_said import say_notes
 
 log = logger(__name__)
 
@@ -25,13 +26,15 @@ ADVICE = (
 
 
 def suggest(pose_file, refine, report):
-    """Print the table of a pose file, as the Refiner `refine` would read it, and plot it into the folder `report` ("": none). Returns {track's name: Residuals or None}."""
-    found, units, lines = {}, {}, []
+    """Print the table of a pose file, as the Refiner `refine` would read it, and plot it into the folder `report` ("": none).
+
+    Returns {track's name: Residuals or None}.
+    """
+    found, units, lines, notes = {}, {}, [], []
     for track in pose_file.tracks:
-        times, notes = clock.of_frames(track, pose_file.timestamps, pose_file.fps, told=refine.fps, assumed=RATE)
+        times, of_times = clock.of_frames(track, pose_file.timestamps, pose_file.fps, told=refine.fps, assumed=RATE)
         poses, repairs = _repaired(track, times, refine)
-        for note in [*notes, *repairs]:
-            log.info("%s", note)
+        notes.append([*of_times, *repairs])
         poses = enter(poses, track.kind)
         result = found[track.name] = residual_analysis(poses, times)
         lines.append(track.name)
@@ -50,6 +53,7 @@ def suggest(pose_file, refine, report):
             for name, cutoff, noise, level in rows
         ]
         lines.append(f"  try: --method butterworth --cutoff {result.body_suggestion:.1f}, or --method self_tuned")
+    say_notes([track.name for track in pose_file.tracks], notes)
     print("\n".join([*lines, ADVICE]))
     if report and any(result is not None for result in found.values()):
         path = Path(report) / "residual_analysis.png"
@@ -64,7 +68,7 @@ def _repaired(track, times, refine):
     if not refine.repair or len(times) < 2:
         return track.poses, []
     rate = pace(times)
-    jumps = gaps.jumps(track.poses, int(refine.max_gap * rate + 1e-6))
+    jumps = gaps.jumps(track.poses, refine.longest_gap(rate))
     done = repair(track, track.poses, times, rate, gaps.between(jumps, len(times)))
     return done.poses, done.notes(track.start)
 

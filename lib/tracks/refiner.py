@@ -95,6 +95,10 @@ class Refiner:
         self.choice = Choice(method, checkpoint, weights.folder(folder), lag, cfg=self.cfg, device=torch.device(device))
         self.results, self._modules = [], {}
 
+    def longest_gap(self, rate):
+        """Frames of the longest gap that is filled, at `rate` frames per second."""
+        return int(self.max_gap * rate + 1e-6)
+
     # ------------------------------------------------------------------------------------------ arrays
 
     def __call__(self, poses, confidence=None, timestamps=None):

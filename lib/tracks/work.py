@@ -28,7 +28,7 @@ class Work:
                 f"--cutoff {refiner.cutoff:g}: {track.name} has {self.rate:g} frames per second, which hold nothing above "
                 f"{self.rate / 2:g} Hz. Pass a lower cut-off"
             )
-        self.longest = int(refiner.max_gap * self.rate + 1e-6)
+        self.longest = refiner.longest_gap(self.rate)
         placed = not self.kind.rotations and poses.shape[-1] > 1
         self.jumps = gaps.jumps(poses, self.longest) if placed else []
 
