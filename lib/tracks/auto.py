@@ -71,7 +71,6 @@ PRIOR = 0.1
 # Where they are white, plain cross-validation smooths too little in one joint of many. 0.3 to 0.7 lose less by it than they lose of
 # abrupt motion: on training clips of five sets MPJPE falls by 0 to 4 %, Accel by 2 to 15 %.
 ROBUST = 0.6
-OPTIONS = {WHITE: {"robust": ROBUST}}
 # Of a stream, in seconds: what is looked back on, how often, from when on, and the time constant of the share's way to what was found.
 SPAN, EVERY, FIRST, EASE = 8.0, 0.25, 0.7, 0.25
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
@@ -181,7 +180,7 @@ def judge(measured, values, times, scale=1.0, typical=TYPICAL):
         return Judged(min(1.0, SOONER * wiener(spread)), _unless_least(wiener(spread, typical)), spread, pace=pace)
     extent = 1.0 if values.shape[-1] == 6 else space.extent(values)
     known = np.isfinite(measured.jitter) & (measured.jitter > NIL * extent)
-    white = tuned.gcv(values, times, **OPTIONS[WHITE])
+    white = tuned.gcv(values, times, robust=ROBUST)
     likely = tuned.whittaker(values[:, known], times, by="ml")
     says, smooth = [], 1.0
     for noise, (low, high) in zip((white.noise[known], likely.noise), NOISE):

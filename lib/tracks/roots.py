@@ -67,7 +67,7 @@ def _smoothed(work, path, times, new=None):
     if name not in filters.IN_PLACE:  # or a network
         name = fallback(lag is not None)
     if work.plan.blend and lag is None:
-        name, options = auto.WHITE, auto.OPTIONS[auto.WHITE] | {"jitter": auto.jitter(path[read], times[read])}
+        name, options = auto.WHITE, {"robust": auto.ROBUST, "jitter": auto.jitter(path[read], times[read])}
     apply = filters.at_rate(name, work.refiner.cfg, work.rate, lag, **options)
     if new is None or name not in filters.TUNED:
         return apply(path, times).values

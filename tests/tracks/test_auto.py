@@ -208,7 +208,7 @@ def test_the_pace_of_what_lasts_rises_with_its_size_beside_the_jitter(scale):
 def test_where_gcv_judges_it_is_not_run_again(monkeypatch, dims, kind):
     times, rng = np.arange(200)[:, None, None] / 30, np.random.default_rng(0)
     poses = 0.2 * np.sin(times + np.arange(24 * dims).reshape(24, dims)) + rng.normal(0, 0.01, (200, 24, dims))
-    monkeypatch.setattr(auto, "OPTIONS", {**auto.OPTIONS, "gcv": {}})
+    monkeypatch.setattr(auto, "ROBUST", 1.0)
     monkeypatch.setattr(auto, "PRIOR", 0.0)
     expected = Refiner("gcv", fps=30, kind=kind)
     wanted = expected(poses)
