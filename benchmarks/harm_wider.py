@@ -9,6 +9,7 @@ stands between <!-- wider:begin --> and <!-- wider:end -->.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,12 @@ def at_rate(truth, rate):
 def cases(kind, size):
     """{name: (frames a second, function (truth, rng) -> (truth, poses))} for one kind of poses and a jitter of `size`."""
 
-    def jittered(truth, rng, times=1):
-        return harm.jittered(truth, kind, times * size, rng)
+    def jittered(truth, rng):
+        return harm.jittered(truth, kind, size, rng)
+
+    def at(rate, truth, rng):
+        truth = at_rate(truth, rate)
+        return truth, jittered(truth, rng)
 
     unit = harm.UNITS[kind]
     found = {}
@@ -71,10 +76,7 @@ def cases(kind, size):
         found[f"{size:g} {unit}, 15 Hz"] = 15, lambda truth, rng: (truth[::2], jittered(truth[::2], rng))
         return found
     for rate in RATES:
-        found[f"{size:g} {unit}, {rate} Hz"] = (
-            rate,
-            lambda truth, rng, rate=rate: (at_rate(truth, rate), jittered(at_rate(truth, rate), rng)),
-        )
+        found[f"{size:g} {unit}, {rate} Hz"] = rate, partial(at, rate)
 
     def lost_wrist(truth, rng):
         poses, stays = jittered(truth, rng), slice(len(truth) // 3, 2 * len(truth) // 3)
